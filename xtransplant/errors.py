@@ -1,0 +1,69 @@
+"""One exception tree, shown here; the command line prints the message as one line.
+
+    XtransplantError                 everything below; exit status 2
+    ├── ConfigError                  an unknown key, group or name, or a value of the wrong type
+    ├── LayerError                   a layer outside 0..N-1, an empty or malformed grid
+    ├── PromptError                  empty, one token, longer than the context, missing option markers
+    ├── DataError                    a data file that is missing or malformed (file and line number)
+    ├── ModelError                   a checkpoint that cannot be found, read or understood
+    ├── OutputError                  an output folder of another key, read-only, or full
+    └── NumericsError                NaN or infinite activations (layer and instance)
+
+Every message holds the offending value, what is allowed, the nearest match where there is one, and
+what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class XtransplantError(Exception):
+    """A mistake that the user can mend; its message is one line."""
+
+    exit_status = 2
+
+
+class ConfigError(XtransplantError):
+    """An unknown key, group or name in the configuration, or a value of the wrong type."""
+
+
+class LayerError(XtransplantError):
+    """A layer outside 0..N-1, or a grid without cells."""
+
+
+class PromptError(XtransplantError):
+    """A prompt the method cannot run on."""
+
+
+class DataError(XtransplantError):
+    """A data file that is missing or malformed."""
+
+
+class ModelError(XtransplantError):
+    """A checkpoint that cannot be found, read or understood."""
+
+
+class OutputError(XtransplantError):
+    """An output folder that cannot be used."""
+
+
+class NumericsError(XtransplantError):
+    """NaN or infinite activations."""
+
+
+def unknown(kind: str, value: str, allowed: Iterable[str], hint: str = "") -> str:
+    """Word the message for a value outside a set of names.
+
+    >>> unknown("task", "xnil", ["pocket", "xnli"])
+    "unknown task 'xnil'; allowed: pocket, xnli; nearest match: xnli"
+    """
+    names = sorted(allowed)
+    close = get_close_matches(value, names, n=1, cutoff=0.4)
+    parts = [f"unknown {kind} {value!r}", "allowed: " + ", ".join(names)]
+    if close:
+        parts.append(f"nearest match: {close[0]}")
+    if hint:
+        parts.append(hint)
+    return "; ".join(parts)

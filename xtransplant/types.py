@@ -1,0 +1,108 @@
+"""The nouns of the project: frozen, typed, free of torch and of every local import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Finish = Literal["eos", "length"]
+
+
+class ModuleType(StrEnum):
+    """What is captured in the source prompt and written in the target prompt (spec section 1).
+
+    `attn`, `mlp`: output of the self-attention or feed-forward module, before the residual add.
+    `block`: hidden state leaving the decoder layer.
+    `attn_residual`: captured is the attention output plus the residual stream entering the layer,
+    written is the attention output; what the authors' released attention code computes.
+    """
+
+    ATTN = "attn"
+    MLP = "mlp"
+    BLOCK = "block"
+    ATTN_RESIDUAL = "attn_residual"
+
+
+class Direction(StrEnum):
+    """Which of the two prompts is English: the source (`en_to_x`) or the target (`x_to_en`)."""
+
+    EN_TO_X = "en_to_x"
+    X_TO_EN = "x_to_en"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Cell:
+    """One pair of layers, both counted from 0."""
+
+    source_layer: int
+    target_layer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One answer option as it stands in the target prompt.
+
+    `marker` is the printed form, such as "(1)"; `label` the option's localised text, where the
+    task has one that is the same for every instance (XNLI), else None.
+    """
+
+    marker: str
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One question in two languages.
+
+    `language` is the study's language X: the target's for `en_to_x`, the source's for `x_to_en`.
+    `gold` is the bare key of the right option ("1", "A") where there are options, else the answer.
+    `options` are in the order of the prompt; empty for free answers.
+    """
+
+    id: str
+    language: str
+    source_language: str
+    target_language: str
+    source: str
+    target: str
+    gold: str
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt as the model reads it: token ids with special tokens; `text` is None if ids were given."""
+
+    token_ids: tuple[int, ...]
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPair:
+    """The source prompt, read for its activations, and the target prompt, which is answered."""
+
+    source: Prompt
+    target: Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A continuation. `token_ids` includes the end-of-sequence token if one ended it; `text` does not."""
+
+    token_ids: tuple[int, ...]
+    text: str
+    finish: Finish
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of generated tokens, the end-of-sequence token included."""
+        return len(self.token_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A verdict: `answer` is what the scorer read out of the text, None if it could not."""
+
+    answer: str | None
+    correct: bool
