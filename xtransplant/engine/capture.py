@@ -1,0 +1,73 @@
+"""The source pass: one forward through the source prompt yields the activation of every layer.
+
+Shape suffixes: L layers, D model width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import nn
+
+from xtransplant.errors import NumericsError
+from xtransplant.models.families import Model
+from xtransplant.models.hooks import Hook, hooks
+from xtransplant.types import ModuleType
+
+
+class _LastTokens:
+    """What one kind of module shows at the last token, layer by layer: [L, D], never [T, D] each."""
+
+    def __init__(self, parts: Sequence[nn.Module]) -> None:
+        self._parts = parts
+        self._states: dict[int, torch.Tensor] = {}
+
+    def hooks(self) -> list[tuple[nn.Module, Hook]]:
+        return [(part, self._keep(layer)) for layer, part in enumerate(self._parts)]
+
+    def _keep(self, layer: int) -> Hook:
+        def keep(hidden: torch.Tensor) -> None:
+            self._states[layer] = hidden[0, -1].clone()
+
+        return keep
+
+    def stack(self) -> torch.Tensor:
+        return torch.stack([self._states[layer] for layer in range(len(self._parts))])
+
+
+@torch.inference_mode()
+def capture(
+    model: Model, token_ids: Sequence[int], modules: Iterable[ModuleType]
+) -> dict[ModuleType, torch.Tensor]:
+    """Run the source prompt once and keep each module's activation at its last token.
+
+    Returns:
+        For each module a tensor of shape (layers, width), on the model's device, in its dtype.
+
+    Raises:
+        NumericsError: an activation is NaN or infinite; the message names the layer.
+    """
+    entering = _LastTokens(model.layers)
+    leaving = {module: _LastTokens(model.modules(module)) for module in modules}
+    ids = torch.tensor([token_ids], device=model.device)
+    on_output = [pair for kept in leaving.values() for pair in kept.hooks()]
+    with hooks(on_input=entering.hooks(), on_output=on_output):
+        model.hf(input_ids=ids, use_cache=False, logits_to_keep=1)
+
+    acts = {module: kept.stack() for module, kept in leaving.items()}
+    if ModuleType.ATTN_RESIDUAL in acts:
+        acts[ModuleType.ATTN_RESIDUAL] = acts[ModuleType.ATTN_RESIDUAL] + entering.stack()
+    for module, acts_LD in acts.items():
+        _require_finite(module, acts_LD)
+    return acts
+
+
+def _require_finite(module: ModuleType, acts_LD: torch.Tensor) -> None:
+    finite_L = acts_LD.isfinite().all(-1)
+    if not finite_L.all():
+        layer = int((~finite_L).nonzero()[0])
+        raise NumericsError(
+            f"NaN or infinite {module} activation at source layer {layer}; "
+            "try model.dtype=float32 or another checkpoint"
+        )

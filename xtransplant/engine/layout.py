@@ -1,0 +1,83 @@
+"""Which rows a step computes at each layer. Plain numpy: no torch, no model.
+
+A grid row that writes at layer j equals the untouched prompt below j, and while decoding it equals
+every other row with the same generated tokens up to and including j: the write changes nothing that
+a later token reads there. So at layer l a step computes
+
+    the **own** rows:   those that have left the trunk, in grid order, then
+    the **trunk** rows: one for each distinct history among the rows that have not.
+
+Grid rows are sorted by target layer, so the own rows are always the first ones alive. A trunk row
+is needed up to the deepest grid row of its history; trunk rows are sorted by that depth, so those
+still needed are always the last ones. Both facts make a layer's layout two numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class StepLayout:
+    """The rows of one decoding step.
+
+    Attributes:
+        n_own: for each layer 0..N-1 how many of the grid rows alive compute their own row there.
+        history: for each grid row alive, which history it shares; histories are numbered by the
+            place of their deepest grid row among those alive, ascending.
+    """
+
+    n_own: Ints
+    history: Ints
+    _deepest: Ints = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        deepest = np.zeros(int(self.history.max()) + 1, np.int64)
+        np.maximum.at(deepest, self.history, np.arange(len(self.history)))
+        object.__setattr__(self, "_deepest", deepest)
+
+    @classmethod
+    def of(cls, target_layers: Ints, history: Ints, n_layers: int, *, first: bool) -> StepLayout:
+        """Lay out a step for the grid rows alive.
+
+        Args:
+            target_layers: where each writes, ascending; N for a row that writes nowhere.
+            history: any numbering of the tokens generated so far; equal number, equal tokens.
+            n_layers: N.
+            first: the pass over the last prompt token, in which a row leaves the trunk *at* its
+                target layer; in later steps it leaves *after* it.
+        """
+        layers = np.arange(n_layers)
+        n_own = np.searchsorted(target_layers, layers, side="right" if first else "left")
+        return cls(n_own, _number_by_deepest(history))
+
+    def rows(self, layer: int) -> Ints:
+        """Return for each computed row of the layer a grid row (its place among those alive).
+
+        Layer -1 stands for the embeddings, where every row is still on the trunk.
+        """
+        n_own, first_needed = self._bounds(layer)
+        return np.concatenate([np.arange(n_own), self._deepest[first_needed:]])
+
+    def slots(self, layer: int, rows: Ints) -> Ints:
+        """Return in which computed row of the layer each of the given grid rows finds its value."""
+        n_own, first_needed = self._bounds(layer)
+        return np.where(rows < n_own, rows, n_own + self.history[rows] - first_needed)
+
+    def _bounds(self, layer: int) -> tuple[int, int]:
+        n_own = int(self.n_own[layer]) if layer >= 0 else 0
+        return n_own, int(np.searchsorted(self._deepest, n_own))
+
+
+def _number_by_deepest(history: Ints) -> Ints:
+    last = np.full(int(history.max()) + 1, -1, np.int64)
+    np.maximum.at(last, history, np.arange(len(history)))
+    order = np.argsort(last, kind="stable")  # unused numbers sort to the front
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[history] - int((last < 0).sum())

@@ -1,0 +1,94 @@
+"""The method as one would write it first: one `generate` per cell, batch 1, one hook.
+
+Slow, obvious, and shipped: `xtransplant check`, `xtransplant bench` and the tests compare the
+engine with it. It shares nothing with the engine but the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import GenerationConfig
+
+from xtransplant.models.families import Model
+from xtransplant.types import Cell, ModuleType
+
+
+def transplant_cell(
+    model: Model,
+    source_ids: Sequence[int],
+    target_ids: Sequence[int],
+    module: ModuleType,
+    cell: Cell,
+    max_new_tokens: int,
+) -> tuple[int, ...]:
+    """Run both prompts for one cell; return the new tokens, the end-of-sequence token included."""
+    activation_D = capture_layer(model, source_ids, module, cell.source_layer)
+    return generate(model, target_ids, max_new_tokens, module, cell.target_layer, activation_D)
+
+
+@torch.inference_mode()
+def capture_layer(
+    model: Model, source_ids: Sequence[int], module: ModuleType, layer: int
+) -> torch.Tensor:
+    """Run the source prompt; return one module's activation at its last token, [D]."""
+    seen: list[torch.Tensor] = []
+
+    def look(_module: Any, _args: Any, output: Any) -> None:
+        seen.append(_hidden(output)[0, -1].clone())
+
+    handle = model.modules(module)[layer].register_forward_hook(look)
+    try:
+        out = model.hf(
+            input_ids=torch.tensor([source_ids], device=model.device), output_hidden_states=True
+        )
+    finally:
+        handle.remove()
+    if module is ModuleType.ATTN_RESIDUAL:
+        return seen[0] + out.hidden_states[layer][0, -1]
+    return seen[0]
+
+
+@torch.inference_mode()
+def generate(
+    model: Model,
+    target_ids: Sequence[int],
+    max_new_tokens: int,
+    module: ModuleType | None = None,
+    layer: int = 0,
+    activation_D: torch.Tensor | None = None,
+) -> tuple[int, ...]:
+    """Continue the target prompt greedily; with an activation, written at its last token in prefill."""
+    n_prompt = len(target_ids)
+    ids = torch.tensor([target_ids], device=model.device)
+
+    def write(_module: Any, _args: Any, output: Any) -> Any:
+        hidden = _hidden(output)
+        if hidden.shape[1] != n_prompt:
+            return output
+        written = hidden.clone()
+        written[:, -1] = activation_D
+        return (written, *output[1:]) if isinstance(output, tuple) else written
+
+    eos = sorted(model.eos_token_ids) or None
+    config = GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=eos,
+        pad_token_id=eos[0] if eos else 0,
+    )
+    handles = []
+    if module is not None:
+        handles.append(model.modules(module)[layer].register_forward_hook(write))
+    try:
+        out = model.hf.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return tuple(out[0, n_prompt:].tolist())
+
+
+def _hidden(output: Any) -> torch.Tensor:
+    return output[0] if isinstance(output, tuple) else output

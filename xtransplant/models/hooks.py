@@ -1,0 +1,53 @@
+"""Hooks on hidden states that last for one `with` block.
+
+Some modules return a tensor, some a tuple that starts with one; some are called with positional
+arguments, some with keywords. Only this file knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+Hook = Callable[[torch.Tensor], torch.Tensor | None]
+"""Gets hidden states of shape (batch, tokens, width); returns what takes their place, None to leave them."""
+
+
+@contextmanager
+def hooks(
+    on_input: Iterable[tuple[nn.Module, Hook]] = (),
+    on_output: Iterable[tuple[nn.Module, Hook]] = (),
+) -> Iterator[None]:
+    """Attach each hook to its module; all are gone when the block ends, by an exception too."""
+    with ExitStack() as stack:
+        for module, hook in on_input:
+            handle = module.register_forward_pre_hook(_input_hook(hook), with_kwargs=True)
+            stack.callback(handle.remove)
+        for module, hook in on_output:
+            handle = module.register_forward_hook(_output_hook(hook))
+            stack.callback(handle.remove)
+        yield
+
+
+def _input_hook(hook: Hook) -> Callable[..., Any]:
+    def run(_module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
+        new = hook(args[0] if args else kwargs["hidden_states"])
+        if new is None:
+            return None
+        return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
+
+    return run
+
+
+def _output_hook(hook: Hook) -> Callable[..., Any]:
+    def run(_module: nn.Module, _args: Any, output: Any) -> Any:
+        if not isinstance(output, tuple):
+            return hook(output)
+        new = hook(output[0])
+        return None if new is None else (new, *output[1:])
+
+    return run
