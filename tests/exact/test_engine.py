@@ -1,0 +1,155 @@
+"""The engine yields the oracle's tokens: every family, module, awkward grids, any batch size, EOS."""
+
+from functools import cache
+
+import pytest
+import torch
+from families import CONFIGS, N_LAYERS, SOURCE, TARGET, tiny_model
+from transformers.utils import logging
+
+from xtransplant.engine import oracle
+from xtransplant.engine.capture import capture
+from xtransplant.engine.decode import Row, decode
+from xtransplant.engine.transplant import transplant
+from xtransplant.models.families import Model
+from xtransplant.types import Cell, ModuleType
+
+NEW_TOKENS = 8
+logging.set_verbosity_error()
+
+AWKWARD = {
+    "rectangular, unordered, not from 0": [(3, 1), (1, 2), (3, 2), (1, 1), (2, 2), (2, 1)],
+    "repeated cells": [(0, 2), (3, 2), (0, 2), (0, 2)],
+    "one cell at the last layer": [(2, 3)],
+    "one cell at the first layer": [(3, 0)],
+    "full": [(i, j) for i in range(N_LAYERS) for j in range(N_LAYERS)],
+}
+PROMPTS = {"source longer": (SOURCE, TARGET), "source shorter": (TARGET[:4], SOURCE)}
+
+
+@cache
+def naive(
+    model: Model, prompts: str, module: ModuleType | None, cell: Cell | None = None
+) -> tuple[int, ...]:
+    source, target = PROMPTS[prompts]
+    if module is None or cell is None:
+        return oracle.generate(model, target, NEW_TOKENS)
+    return oracle.transplant_cell(model, source, target, module, cell, NEW_TOKENS)
+
+
+def assert_equals_oracle(
+    model: Model, prompts: str, module: ModuleType, pairs: list[tuple[int, int]], size: int | None
+) -> None:
+    source, target = PROMPTS[prompts]
+    grid = transplant(model, source, target, module, pairs, NEW_TOKENS, rows_per_batch=size)
+    assert grid.cells == tuple(dict.fromkeys(Cell(*pair) for pair in pairs))
+    assert grid.baseline.token_ids == naive(model, prompts, None)
+    for cell, generation in grid.generations.items():
+        assert generation.token_ids == naive(model, prompts, module, cell), cell
+
+
+@pytest.mark.parametrize("module", list(ModuleType))
+@pytest.mark.parametrize("family", CONFIGS)
+def test_every_cell_equals_the_oracle(family: str, module: ModuleType) -> None:
+    model = tiny_model(family)
+    for name, pairs in AWKWARD.items():
+        for size in (3, None) if name == "full" else (1, None):
+            assert_equals_oracle(model, "source longer", module, pairs, size)
+    assert_equals_oracle(model, "source shorter", module, AWKWARD["repeated cells"], None)
+    baseline = naive(model, "source longer", None)
+    changed = [
+        cell for cell in AWKWARD["full"]
+        if naive(model, "source longer", module, Cell(*cell)) != baseline
+    ]
+    assert len(changed) >= 5, "the transplant must change something for this test to show anything"
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_rows_that_end_early_equal_the_oracle(family: str) -> None:
+    endless = tiny_model(family)
+    module = ModuleType.BLOCK
+    full = [naive(endless, "source longer", module, Cell(*pair)) for pair in AWKWARD["full"]]
+    eos = token_that_ends_some(full)
+    model = tiny_model(family, eos)
+    lengths = {
+        len(naive(model, "source longer", module, Cell(*pair))) for pair in AWKWARD["full"]
+    }
+    assert len(lengths) >= 2 and min(lengths) < NEW_TOKENS
+    for size in (1, 4, None):
+        assert_equals_oracle(model, "source longer", module, AWKWARD["full"], size)
+    source, target = PROMPTS["source longer"]
+    grid = transplant(model, source, target, module, max_new_tokens=NEW_TOKENS)
+    for generation in grid.generations.values():
+        assert (generation.finish == "eos") == (generation.token_ids[-1] == eos)
+
+
+def token_that_ends_some(continuations: list[tuple[int, ...]]) -> int:
+    """Find a token that would end some continuations in their middle, and others never."""
+    inner = {token for tokens in continuations for token in tokens[1:-1]}
+    ended = {token: sum(token in tokens for tokens in continuations) for token in inner}
+    return max(
+        (token for token in ended if ended[token] < len(continuations)), key=lambda t: (ended[t], t)
+    )
+
+
+@pytest.mark.parametrize("module", [ModuleType.ATTN, ModuleType.MLP, ModuleType.BLOCK])
+@pytest.mark.parametrize("family", CONFIGS)
+def test_a_prompt_transplanted_into_itself_at_the_same_layer_stays(
+    family: str, module: ModuleType
+) -> None:
+    grid = transplant(tiny_model(family), TARGET, TARGET, module, max_new_tokens=NEW_TOKENS)
+    for layer in range(N_LAYERS):
+        assert grid.generation(layer, layer) == grid.baseline
+    others = [grid.generations[cell] for cell in grid.cells if cell.source_layer != cell.target_layer]
+    assert any(generation != grid.baseline for generation in others)
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_several_modules_ride_in_one_batch(family: str) -> None:
+    model = tiny_model(family)
+    acts = capture(model, SOURCE, list(ModuleType))
+    wanted = [(m, Cell(i, j)) for j in (3, 0, 2) for m in ModuleType for i in (3, 1)]
+    rows = [Row(cell.target_layer, m, acts[m][cell.source_layer]) for m, cell in wanted]
+    got = decode(model, TARGET, rows, NEW_TOKENS)
+    assert got == [naive(model, "source longer", m, cell) for m, cell in wanted]
+
+
+def test_text_prompts_and_ids_give_the_same_grid() -> None:
+    model = tiny_model("llama")
+    as_text = " ".join(f"w{k}" for k in TARGET)
+    model.tokenizer.backend_tokenizer.pre_tokenizer = whitespace()
+    assert transplant(model, SOURCE, as_text, "mlp", [(1, 2)], 4) == transplant(
+        model, SOURCE, TARGET, "mlp", [(1, 2)], 4
+    )
+
+
+def whitespace() -> object:
+    from tokenizers.pre_tokenizers import Whitespace
+
+    return Whitespace()
+
+
+@pytest.mark.parametrize("fail_at", ["attention", "write"])
+def test_after_an_exception_the_model_is_as_before(
+    fail_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_model("gemma2")
+    usual, hooks_before = model.hf.config._attn_implementation, n_hooks(model)
+    rows = [Row(2, ModuleType.MLP, torch.zeros(32))]
+    if fail_at == "attention":
+        monkeypatch.setattr(
+            "xtransplant.engine.attention.attend", lambda *_: (_ for _ in ()).throw(ZeroDivisionError)
+        )
+    else:
+        rows = [Row(2, ModuleType.MLP, torch.zeros(31))]
+    with pytest.raises((ZeroDivisionError, RuntimeError)):
+        decode(model, TARGET, rows, NEW_TOKENS)
+    assert model.hf.config._attn_implementation == usual
+    assert n_hooks(model) == hooks_before
+    monkeypatch.undo()
+    assert oracle.generate(model, TARGET, NEW_TOKENS) == naive(model, "source longer", None)
+
+
+def n_hooks(model: Model) -> int:
+    parts = list(model.hf.modules())
+    return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in parts)

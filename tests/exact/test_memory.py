@@ -1,0 +1,48 @@
+"""Nothing of the size rows x prompt is kept, and nothing of that size is made at once either."""
+
+import pytest
+import torch
+from families import N_LAYERS, tiny_model
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from xtransplant.engine import attention
+from xtransplant.engine.decode import Row, decode
+from xtransplant.types import ModuleType
+
+N_ROWS, N_PROMPT, NEW_TOKENS = 150, 200, 3
+BOUND = 4096
+
+
+class Largest(TorchDispatchMode):
+    """Records the elements of the largest storage that any operation returns."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, (tuple, list)) else [out]:
+            if isinstance(tensor, torch.Tensor):
+                size = tensor.untyped_storage().nbytes() // tensor.element_size()
+                self.elements = max(self.elements, size)
+        return out
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3"])
+def test_no_tensor_grows_with_rows_times_prompt(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "MAX_SCORES", BOUND)
+    model = tiny_model(family)
+    prompt = [3 + k % 90 for k in range(N_PROMPT)]
+    vector = torch.ones(32)
+    rows = [Row(k % N_LAYERS, ModuleType.MLP, vector * k) for k in range(N_ROWS)]
+    with Largest() as largest:
+        decode(model, prompt, rows, NEW_TOKENS, rows_per_batch=N_ROWS)
+    head_width, n_heads, n_kv = 8, 4, 2
+    logits = N_ROWS * 101
+    prefill = n_heads * N_PROMPT * N_PROMPT  # scores of the one prefill, made whatever the rows
+    suffix = N_ROWS * n_kv * NEW_TOKENS * head_width
+    assert largest.elements <= max(logits, prefill, suffix, 2 * BOUND, N_PROMPT * 64, N_ROWS * 64)
+    # What a copy of the prefix for each row, or the scores of all rows at once, would take:
+    assert largest.elements < N_ROWS * n_kv * N_PROMPT * head_width
+    assert max(logits, 2 * BOUND, suffix) < N_ROWS * n_heads * N_PROMPT

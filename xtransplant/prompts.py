@@ -1,0 +1,76 @@
+"""Text to token ids and back: the only place that tokenises. Knows tokenizers, not models or tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from xtransplant.errors import PromptError
+from xtransplant.types import Instance, Prompt, PromptPair
+
+
+def encode(tokenizer: Any, prompt: str | Sequence[int] | Prompt) -> Prompt:
+    """Turn text or token ids into a prompt; text gets the tokenizer's usual special tokens.
+
+    A text that already starts with the beginning-of-sequence token gets no second one.
+
+    Raises:
+        PromptError: empty, or a single token (there is nothing before it to share).
+    """
+    if isinstance(prompt, Prompt):
+        return prompt
+    if isinstance(prompt, str):
+        ids, text = _token_ids(tokenizer, prompt), prompt
+        shown = repr(text if len(text) <= 40 else text[:39] + "…")
+    else:
+        ids, text = [int(token) for token in prompt], None
+        shown = str(ids[:8])
+    if not ids or (text is not None and not text.strip()):
+        raise PromptError(f"empty prompt {shown}; a prompt needs two tokens or more")
+    if len(ids) == 1:
+        raise PromptError(f"prompt {shown} is a single token; a prompt needs two tokens or more")
+    return Prompt(tuple(ids), text)
+
+
+def encode_pair(tokenizer: Any, instance: Instance) -> PromptPair:
+    """Encode both prompts of an instance; a PromptError names the instance and the side."""
+    return PromptPair(
+        *(
+            _encode_side(tokenizer, instance, side, text)
+            for side, text in (("source", instance.source), ("target", instance.target))
+        )
+    )
+
+
+def require_room(prompt: Prompt, max_new_tokens: int, context_length: int, name: str) -> None:
+    """Raise PromptError unless the prompt and its answer fit the model's context."""
+    needed = len(prompt.token_ids) + max_new_tokens
+    if needed > context_length:
+        raise PromptError(
+            f"{name} has {len(prompt.token_ids)} tokens, with {max_new_tokens} new ones {needed}; "
+            f"the model's context is {context_length}: shorten the prompt or lower "
+            "decode.max_new_tokens"
+        )
+
+
+def decode_text(tokenizer: Any, token_ids: Sequence[int]) -> str:
+    """Turn generated ids into text: no special tokens, spaces as generated (as the released code)."""
+    text = tokenizer.decode(
+        list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    assert isinstance(text, str)
+    return text
+
+
+def _token_ids(tokenizer: Any, text: str) -> list[int]:
+    ids = list(tokenizer(text)["input_ids"])
+    bos = tokenizer.bos_token_id
+    return ids[1:] if bos is not None and ids[:2] == [bos, bos] else ids
+
+
+def _encode_side(tokenizer: Any, instance: Instance, side: str, text: str) -> Prompt:
+    try:
+        return encode(tokenizer, text)
+    except PromptError as error:
+        where = f"{side} prompt of instance {instance.id} ({instance.language})"
+        raise PromptError(f"{where}: {error}") from error
