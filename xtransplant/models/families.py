@@ -82,16 +82,26 @@ class Model:
                 return self.layers
 
 
+def family_of(config: Any, id: str = "") -> Family:
+    """Return the family of a Hugging Face configuration.
+
+    Raises:
+        ModelError: unknown family.
+    """
+    kind = config.model_type
+    if kind not in FAMILIES:
+        raise ModelError(unknown("model family", kind, FAMILIES, "of " + (id or "this checkpoint")))
+    return FAMILIES[kind]
+
+
 def find_parts(hf: Any, tokenizer: Any, *, id: str = "", revision: str | None = None) -> Model:
     """Find the layers and modules of a loaded Hugging Face model.
 
     Raises:
         ModelError: unknown family, or layers that are not where the family table says.
     """
+    family = family_of(hf.config, id)
     kind = hf.config.model_type
-    if kind not in FAMILIES:
-        raise ModelError(unknown("model family", kind, FAMILIES, "of " + (id or "this checkpoint")))
-    family = FAMILIES[kind]
     try:
         layers = tuple(attrgetter(family.layers)(hf))
         attn = tuple(attrgetter(family.attn)(layer) for layer in layers)

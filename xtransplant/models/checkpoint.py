@@ -1,0 +1,158 @@
+"""Where a checkpoint is: from an id to a folder of files that transformers can read.
+
+An id is a Hugging Face id, a local folder, a GGUF file, or a path inside an installed package;
+`resolve` alone decides which. Reads no tensors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from xtransplant.errors import ModelError
+from xtransplant.models.cache import OnStep
+from xtransplant.models.gguf import Gguf, converted
+from xtransplant.models.hub import Snapshot
+from xtransplant.models.packaged import find_packaged
+from xtransplant.models.reading import reading
+
+CONFIG = "config.json"
+VOCABULARIES = (
+    *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json"),
+    *("spiece.model", "sentencepiece.bpe.model", "*.tiktoken"),
+)
+SETTINGS = (
+    *(CONFIG, "generation_config.json", *VOCABULARIES, "merges.txt", "tokenizer_config.json"),
+    *("special_tokens_map.json", "added_tokens.json"),
+)
+"""The files, weights apart, that a run's results depend on."""
+
+SAFETENSORS = "model.safetensors"
+PICKLE = "pytorch_model.bin"
+
+
+@dataclass(frozen=True, slots=True)
+class HubId:
+    """A repository of the Hugging Face hub."""
+
+    repo: str
+    revision: str | None
+
+
+Place = HubId | Path | Gguf
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint: its settings are in `folder`, its weights after `weight_files`.
+
+    Attributes:
+        id: as the user gave it.
+        arguments: what transformers' `from_pretrained` is given to find it.
+        folder: where its files are.
+        fetch: brings those of the named files that exist to the folder, and returns the folder.
+        revision: commit of a hub id or digest of a GGUF file; None for a folder.
+    """
+
+    id: str
+    arguments: dict[str, Any]
+    folder: Path
+    fetch: Callable[[Sequence[str]], Path]
+    revision: str | None
+
+
+def resolve(id: str, revision: str | None, distribution: str | None) -> Place:
+    """Say where an id points: a hub repository, a folder with a config.json, or a GGUF file.
+
+    Raises:
+        ModelError: a path that does not exist or is neither of these.
+    """
+    place: Place
+    path = Path(id).expanduser()
+    if distribution is not None:
+        place = find_packaged(distribution, id)
+    elif path.is_file() and path.suffix == ".gguf":
+        place = Gguf(path.name, (path,))
+    elif path.exists():
+        place = path
+    elif path.suffix == ".gguf" or path.is_absolute() or id.startswith((".", "~")):
+        raise ModelError(f"no file or folder {id!r}{_nearest(id)}")
+    else:
+        return HubId(id, revision)
+    if revision is not None:
+        raise ModelError(f"revision {revision!r} is for hub ids, but {id!r} is a local file")
+    if isinstance(place, Path) and not (place / CONFIG).is_file():
+        found = ", ".join(sorted(file.name for file in place.glob("*.gguf")))
+        raise ModelError(
+            f"{id!r} is no checkpoint: it has no {CONFIG}"
+            + (f"; give the path of its GGUF file: {found}" if found else "")
+        )
+    return place
+
+
+def open_checkpoint(place: Place, id: str, trust_remote_code: bool, on_step: OnStep) -> Checkpoint:
+    """Bring a checkpoint's settings to this machine; a GGUF file is converted at its first use.
+
+    Raises:
+        ModelError: a checkpoint that cannot be found, fetched or converted.
+    """
+    arguments: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
+    if isinstance(place, HubId):
+        code = ("*.py",) if trust_remote_code else ()
+        try:
+            snapshot = Snapshot(place.repo, place.revision, on_step)
+            folder = snapshot.fetch((*SETTINGS, *code))
+        except ModelError as error:
+            raise ModelError(f"{error}{_nearest(id)}") from error
+        if not (folder / CONFIG).is_file():
+            raise ModelError(f"hub model {id!r} has no {CONFIG}; it is no transformers checkpoint")
+        # By id and not by folder: transformers mends some checkpoints that it knows by id.
+        arguments |= {"pretrained_model_name_or_path": place.repo, "revision": folder.name}
+        return Checkpoint(id, arguments, folder, snapshot.fetch, folder.name)
+    folder = converted(place, on_step) if isinstance(place, Gguf) else place
+    digest = f"sha256:{place.digest(on_step)}" if isinstance(place, Gguf) else None
+    arguments |= {"pretrained_model_name_or_path": str(folder)}
+    return Checkpoint(id, arguments, folder, lambda _names: folder, digest)
+
+
+def weight_files(checkpoint: Checkpoint, allow_pickle: bool) -> list[str]:
+    """Bring the weights to this machine; return their file names, an index first.
+
+    Safetensors go before pickles, and one file before shards, as transformers chooses.
+
+    Raises:
+        ModelError: no weights, or none but pickles where these are not allowed.
+    """
+    for single in (SAFETENSORS, PICKLE) if allow_pickle else (SAFETENSORS,):
+        index = f"{single}.index.json"
+        folder = checkpoint.fetch((single, index))
+        if (folder / single).is_file():
+            return [single]
+        if (folder / index).is_file():
+            with reading(f"{checkpoint.id}/{index}"):
+                shards = set(json.loads((folder / index).read_text("utf-8"))["weight_map"].values())
+            checkpoint.fetch(sorted(shards))
+            if missing := sorted(name for name in shards if not (folder / name).is_file()):
+                raise ModelError(f"{checkpoint.id!r} lacks weights: no file {missing[0]!r}")
+            return [index, *sorted(shards)]
+    if allow_pickle:
+        raise ModelError(f"{checkpoint.id!r} has no weights: no {SAFETENSORS}, no {PICKLE}")
+    raise ModelError(
+        f"{checkpoint.id!r} has no {SAFETENSORS}; pickled weights ({PICKLE}) can run code and "
+        "are refused unless model.allow_pickle=true is set"
+    )
+
+
+def _nearest(id: str) -> str:
+    """Name what the user may have meant: something beside that path, or a YAML of conf/model."""
+    path = Path(id).expanduser()
+    beside = [str(path.with_name(other.name)) for other in path.parent.glob("*")]
+    package = Path(__file__).parents[1]
+    conf = [*package.glob("conf/model/*.yaml"), *package.parent.glob("conf/model/*.yaml")]
+    names = {file.stem: f"model={file.stem}" for file in conf}
+    close = get_close_matches(id, [*beside, *names], n=1)
+    return f"; nearest match: {names.get(close[0], close[0])}" if close else ""

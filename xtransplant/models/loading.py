@@ -1,0 +1,214 @@
+"""From an id to a model, its tokenizer, its configuration, and its identity in a run's key.
+
+Knows how weights are read and checked; `checkpoint` knows where they are. Knows nothing of tasks,
+grids or the command line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from xtransplant.errors import ModelError, unknown
+from xtransplant.models.cache import OnStep, file_digest, silent
+from xtransplant.models.checkpoint import (
+    SAFETENSORS,
+    SETTINGS,
+    VOCABULARIES,
+    Checkpoint,
+    HubId,
+    open_checkpoint,
+    resolve,
+    weight_files,
+)
+from xtransplant.models.families import Model, family_of, find_parts
+from xtransplant.models.gguf import Gguf
+from xtransplant.models.reading import reading
+from xtransplant.models.verify import verify
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load_model(
+    id: str,
+    *,
+    revision: str | None = None,
+    dtype: str = "float32",
+    device: str = "auto",
+    distribution: str | None = None,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+    on_step: OnStep = silent,
+) -> Model:
+    """Load a causal language model and check that its layers are where they should be.
+
+    Args:
+        id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
+        revision: commit, tag or branch of a Hugging Face id; None for its main branch.
+        dtype: "float32", "bfloat16" or "float16".
+        device: "auto" (a GPU if there is one), or a torch device such as "cpu" or "cuda:1".
+        distribution: pip requirement of the installed package that carries the file `id`.
+        trust_remote_code: run Python code that comes with the checkpoint.
+        allow_pickle: read pickled weights (.bin) where there are no safetensors.
+        on_step: told of progress while files are fetched or converted.
+
+    Returns:
+        The model in evaluation mode, without gradients, decoding greedily.
+
+    Raises:
+        ModelError: a checkpoint that cannot be found, read or understood.
+    """
+    torch_dtype = _dtype(dtype)
+    torch_device = choose_device(device)
+    checkpoint = open_checkpoint(
+        resolve(id, revision, distribution), id, trust_remote_code, on_step
+    )
+    config = _config(checkpoint)
+    family = family_of(config, id)
+    tokenizer = _tokenizer(checkpoint)
+    weights = weight_files(checkpoint, allow_pickle)
+    with reading(id):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            **checkpoint.arguments,
+            config=config,
+            dtype=torch_dtype,
+            device_map=str(torch_device),
+            use_safetensors=weights[0].startswith(SAFETENSORS),
+            ignore_mismatched_sizes=True,  # they are in the report
+            output_loading_info=True,
+        )
+    hf, report = loaded
+    _require_all_weights(report, family.layers, config.get_text_config().num_hidden_layers, id)
+    hf.eval().requires_grad_(False)
+    hf.generation_config = _greedy(hf)
+    model = find_parts(hf, tokenizer, id=id, revision=checkpoint.revision)
+    verify(model)
+    return model
+
+
+def load_tokenizer(
+    id: str,
+    *,
+    revision: str | None = None,
+    distribution: str | None = None,
+    trust_remote_code: bool = False,
+    on_step: OnStep = silent,
+) -> Any:
+    """Load the tokenizer of a checkpoint, no weights; arguments and errors as for `load_model`."""
+    place = resolve(id, revision, distribution)
+    return _tokenizer(open_checkpoint(place, id, trust_remote_code, on_step))
+
+
+def load_config(
+    id: str,
+    *,
+    revision: str | None = None,
+    distribution: str | None = None,
+    trust_remote_code: bool = False,
+    on_step: OnStep = silent,
+) -> Any:
+    """Load the configuration of a checkpoint of a known family, no weights.
+
+    Arguments and errors as for `load_model`. A GGUF file is converted at its first use.
+    """
+    place = resolve(id, revision, distribution)
+    config = _config(open_checkpoint(place, id, trust_remote_code, on_step))
+    family_of(config, id)
+    return config
+
+
+def identity(
+    id: str,
+    *,
+    revision: str | None = None,
+    distribution: str | None = None,
+    trust_remote_code: bool = False,
+    on_step: OnStep = silent,
+) -> str:
+    """Return what tells this checkpoint from others in the key of a run; never a path.
+
+    "owner/name@revision" for a hub id, else "sha256:" and the digest of the content: of the GGUF
+    file, or of a folder's configuration, tokenizer and weights. Arguments and errors as for
+    `load_model`.
+    """
+    match resolve(id, revision, distribution):
+        case HubId(repo, revision):
+            return f"{repo}@{revision or 'main'}"
+        case Gguf() as gguf:
+            return f"sha256:{gguf.digest(on_step)}"
+        case folder:
+            checkpoint = open_checkpoint(folder, id, trust_remote_code, on_step)
+            patterns = (*SETTINGS, "*.py") if trust_remote_code else SETTINGS
+            names = {file.name for pattern in patterns for file in folder.glob(pattern)}
+            # Bytes are only counted here, so that pickled ones do no harm.
+            names.update(weight_files(checkpoint, allow_pickle=True))
+            digest = hashlib.sha256()
+            for name in sorted(names):
+                digest.update(f"{name} {file_digest(folder / name, on_step)}\n".encode())
+            return f"sha256:{digest.hexdigest()}"
+
+
+def _config(checkpoint: Checkpoint) -> Any:
+    with reading(checkpoint.id):
+        return AutoConfig.from_pretrained(**checkpoint.arguments)
+
+
+def _tokenizer(checkpoint: Checkpoint) -> Any:
+    # For some families transformers makes an empty tokenizer where there are no files.
+    if not any(file for name in VOCABULARIES for file in checkpoint.folder.glob(name)):
+        raise ModelError(f"{checkpoint.id!r} has no tokenizer; it needs a tokenizer.json")
+    with reading(f"tokenizer of {checkpoint.id}"):
+        return AutoTokenizer.from_pretrained(**checkpoint.arguments)
+
+
+def _require_all_weights(report: Any, layers: str, n_layers: int, id: str) -> None:
+    """Refuse what transformers lets pass: parameters it made up, and layers it left out."""
+    for kind, wrong in (("lacks", "missing_keys"), ("has another shape of", "mismatched_keys")):
+        if keys := report[wrong]:
+            first = min(key if isinstance(key, str) else key[0] for key in keys)
+            raise ModelError(f"{id!r} {kind} {len(keys)} weights that its config asks for: {first}")
+    prefix = f"{layers}."
+    for key in sorted(report["unexpected_keys"]):
+        number = key.removeprefix(prefix).split(".")[0]
+        if key.startswith(prefix) and number.isdecimal() and int(number) >= n_layers:
+            raise ModelError(f"{id!r} has weights {key!r}, but its config says {n_layers} layers")
+
+
+def _greedy(hf: Any) -> GenerationConfig:
+    """Return plain greedy decoding with the checkpoint's special tokens.
+
+    A checkpoint's own generation_config.json may hold a repetition penalty, forced or suppressed
+    tokens (Qwen2-7B-Instruct: repetition_penalty 1.05). `generate` would apply them to greedy
+    decoding too, also when it is given another GenerationConfig, whose unset fields it fills from
+    the model's; the method is defined without them.
+    """
+    own, text_config = hf.generation_config, hf.config.get_text_config()
+    tokens = {}
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        token = getattr(own, name, None)
+        tokens[name] = getattr(text_config, name, None) if token is None else token
+    return GenerationConfig(**tokens)
+
+
+def _dtype(name: str) -> torch.dtype:
+    if name not in DTYPES:
+        raise ModelError(unknown("dtype", name, DTYPES))
+    return DTYPES[name]
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of that name, a GPU for "auto" if there is one; else ModelError."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        n_gpus = torch.cuda.device_count()
+        raise ModelError(
+            f"no device {name!r}; allowed: auto, cpu, cuda:0 to cuda:N-1; GPUs here: {n_gpus}"
+        ) from error
+    return device

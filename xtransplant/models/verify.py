@@ -1,0 +1,53 @@
+"""A probe that fails when a checkpoint loads, not at the seven hundredth cell."""
+
+from __future__ import annotations
+
+import torch
+
+from xtransplant.errors import ModelError
+from xtransplant.models.families import Model
+from xtransplant.models.hooks import Hook, hooks
+from xtransplant.types import ModuleType
+
+_N_TOKENS = 4
+_PROBED = (ModuleType.ATTN, ModuleType.MLP, ModuleType.BLOCK)
+
+
+@torch.inference_mode()
+def verify(model: Model) -> None:
+    """Run a few tokens; each module of each layer must return finite hidden states [1, T, width].
+
+    Raises:
+        ModelError: naming the first layer and module that does not.
+    """
+    expected = (1, _N_TOKENS, model.text_config.hidden_size)
+    problems: dict[tuple[int, ModuleType], str | None] = {}
+
+    def probe(layer: int, module: ModuleType) -> Hook:
+        def look(hidden: torch.Tensor) -> None:
+            shape = tuple(hidden.shape)
+            if shape != expected:
+                problems[layer, module] = f"returns shape {shape}, not {expected}"
+            elif not bool(hidden.isfinite().all()):
+                problems[layer, module] = (
+                    f"returns NaN or infinite values in {hidden.dtype}; "
+                    "check the weights, or try dtype float32"
+                )
+            else:
+                problems[layer, module] = None
+
+        return look
+
+    probes = [
+        (part, probe(layer, module))
+        for module in _PROBED
+        for layer, part in enumerate(model.modules(module))
+    ]
+    ids = torch.arange(_N_TOKENS, device=model.device)[None] % model.text_config.vocab_size
+    with hooks(on_output=probes):
+        model.hf(input_ids=ids, use_cache=False)
+    for layer in range(model.n_layers):
+        for module in _PROBED:
+            problem = problems.get((layer, module), "is not called in a forward pass")
+            if problem:
+                raise ModelError(f"{model.id or 'model'!r}: layer {layer} {module} {problem}")
