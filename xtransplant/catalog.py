@@ -1,0 +1,92 @@
+"""What there is in `conf/`, one line each, read as plain YAML: no Hydra, so it answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from xtransplant.config import entries
+from xtransplant.errors import ConfigError, unknown
+
+Row = tuple[str, ...]
+
+
+def listing(kind: str, config_dir: Path | None = None) -> tuple[Row, list[Row]]:
+    """Return headings and rows for "models", "tasks", "grids" or "experiments".
+
+    Raises:
+        ConfigError: another kind, a file that is no YAML, a bad `config_dir`.
+    """
+    if kind not in KINDS:
+        raise ConfigError(unknown("kind", kind, KINDS, "as in 'xtransplant ls models'"))
+    headings, describe = KINDS[kind]
+    files = entries(kind.removesuffix("s"), config_dir)
+    return headings, [(name, *describe(_read(path))) for name, path in files.items()]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no KEY: VALUE lines; compare it with a shipped one")
+    return content
+
+
+def _model(entry: Mapping[str, Any]) -> Row:
+    checkpoint = str(entry.get("id", "???"))
+    if checkpoint == "???":
+        checkpoint = "any: model.id=org/name, a folder or a GGUF file"
+    elif entry.get("distribution"):
+        checkpoint += f" in {entry['distribution']}"
+    return checkpoint, str(entry.get("dtype", "float32"))
+
+
+def _task(entry: Mapping[str, Any]) -> Row:
+    return (
+        " ".join(map(str, entry.get("languages", []))),
+        " ".join(map(str, entry.get("splits", []))),
+        str(entry.get("direction", "???")),
+        str(entry.get("scorer", "???")),
+    )
+
+
+def _grid(entry: Mapping[str, Any]) -> Row:
+    if "pairs" in entry:
+        pairs = entry["pairs"]
+        if not pairs:
+            return ("cells of your own: grid.pairs=[[16,4],[-1,0]]",)
+        return (", ".join(f"{source}→{target}" for source, target in pairs),)
+    stride = int(entry.get("stride", 1))
+    axes = []
+    for axis in ("source", "target"):
+        if layers := entry.get(f"{axis}_layers"):
+            axes.append(f"{axis} layers {', '.join(map(str, layers))}")
+        elif stride == 1:
+            axes.append(f"all {axis} layers")
+        else:
+            axes.append(f"{axis} layers 0, {stride}, {2 * stride}, …")
+    return (" × ".join(axes),)
+
+
+def _experiment(entry: Mapping[str, Any]) -> Row:
+    settings = {
+        group.removeprefix("override /"): value
+        for default in entry.get("defaults", [])
+        if isinstance(default, dict)
+        for group, value in default.items()
+    }
+    settings |= {key: value for key, value in entry.items() if key != "defaults"}
+    return (" ".join(f"{key}={value}" for key, value in settings.items()),)
+
+
+KINDS: Mapping[str, tuple[Row, Callable[[Mapping[str, Any]], Row]]] = {
+    "models": (("model", "checkpoint", "dtype"), _model),
+    "tasks": (("task", "languages", "splits", "direction", "scorer"), _task),
+    "grids": (("grid", "cells"), _grid),
+    "experiments": (("experiment", "sets"), _experiment),
+}

@@ -1,0 +1,242 @@
+"""The subcommands: arguments in, one call, exit status out.
+
+Help is plain text (no rich markup) because its examples hold square brackets and are there to be
+copied. What a command needs is imported when it runs, so that `--help` and `ls` answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xtransplant import __version__, help_texts
+from xtransplant.errors import ConfigError, XtransplantError, unknown
+from xtransplant.types import ModuleType
+
+if TYPE_CHECKING:
+    from xtransplant.config import RunConfig
+    from xtransplant.console import Console
+
+app = typer.Typer(
+    name="xtransplant",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", show_default=False, help="Hydra overrides; keys above."),
+]
+ConfigDir = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of your own model/*.yaml, task/*.yaml, …"),
+]
+
+
+@app.callback(invoke_without_command=True, epilog=help_texts.TOP_EXAMPLES)
+def top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+) -> None:
+    """Cross-lingual latent transplantation over every pair of layers."""
+    if version:
+        typer.echo(f"xtransplant {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command(help=help_texts.RUN, epilog=help_texts.RUN_EXAMPLES)
+def run(
+    overrides: Overrides = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and stop; load no weights.")
+    ] = False,
+    multirun: Annotated[
+        bool, typer.Option("--multirun", "-m", help="Sweep over values such as module=attn,mlp.")
+    ] = False,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Run an experiment, show its plan, or sweep over several."""
+    given = [*(overrides or []), *(["dry_run=true"] if dry_run else [])]
+    if multirun:
+        from xtransplant.config import sweep
+
+        if any(statuses := sweep(given, _sweep_job, config_dir)):
+            raise typer.Exit(max(statuses))
+        return
+    from xtransplant.config import compose
+    from xtransplant.console import Console
+
+    _run(compose(given, config_dir), Console())
+
+
+@app.command(name="ls", epilog=help_texts.LS_EXAMPLES)
+def list_entries(
+    kind: Annotated[
+        str, typer.Argument(help="models, tasks, grids, experiments or all.", show_default=False)
+    ] = "all",
+    config_dir: ConfigDir = None,
+) -> None:
+    """List models, tasks, grids and experiments, one line each."""
+    from xtransplant.catalog import KINDS, listing
+    from xtransplant.console import Console
+
+    console = Console()
+    for number, name in enumerate(KINDS if kind == "all" else [kind]):
+        headings, rows = listing(name, config_dir)
+        if number:
+            console.write("")
+        console.table(headings, rows)
+
+
+@app.command(epilog=help_texts.CHECK_EXAMPLES)
+def check(
+    overrides: Overrides = None,
+    cells: Annotated[int, typer.Option(min=1, help="Cells to compare for each module.")] = 25,
+    modules: Annotated[
+        str, typer.Option(help="Modules to compare, with commas between them.")
+    ] = ",".join(ModuleType),
+    config_dir: ConfigDir = None,
+) -> None:
+    """Compare the fast engine with the naive oracle on a checkpoint.
+
+    The oracle runs one Hugging Face generate per cell; every token must be the same.
+    KEY=VALUE as for xtransplant run. The exit status is 1 where a token differs.
+    """
+    from xtransplant.config import compose
+    from xtransplant.console import Console
+
+    config = compose(overrides or [], config_dir)
+    chosen = [_module(name) for name in modules.split(",")]
+    from xtransplant.check import run_check
+
+    if not run_check(config, Console(), n_cells=cells, modules=chosen):
+        raise typer.Exit(1)
+
+
+@app.command(name="try", epilog=help_texts.TRY_EXAMPLES)
+def try_(
+    model: Annotated[
+        str, typer.Option(help="A name of xtransplant ls models, org/name, a folder, a GGUF file.")
+    ],
+    source: Annotated[str, typer.Option(help="Prompt whose activations are taken.")],
+    target: Annotated[str, typer.Option(help="Prompt that is answered.")],
+    module: Annotated[
+        str, typer.Option(help=", ".join(ModuleType) + "; what is transplanted.")
+    ] = ModuleType.MLP,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(metavar="I,J", help="Source and target layer; repeatable; without: all."),
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="New tokens at most.")] = 20,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Transplant between two prompts of your own.
+
+    Shows the untouched answer above the transplanted ones.
+    """
+    from xtransplant.config import find_model
+    from xtransplant.console import Console
+    from xtransplant.engine.grid import parse_cell
+
+    pairs = [parse_cell(text) for text in cell or []]
+    chosen = _module(module)
+    checkpoint = asdict(find_model(model, config_dir))
+    del checkpoint["name"]
+    console = Console()
+    import xtransplant as xt
+
+    with console.steps() as on_step:
+        loaded = xt.load_model(**checkpoint, on_step=on_step)
+    grid = xt.transplant(
+        loaded,
+        source=source,
+        target=target,
+        module=chosen,
+        cells=pairs or "full",
+        max_new_tokens=max_new_tokens,
+    )
+    texts = {cell: grid.text(cell.source_layer, cell.target_layer) for cell in grid.cells}
+    if pairs:
+        console.cell_texts(grid.baseline.text, texts)
+    else:
+        console.distinct_texts(grid.baseline.text, texts)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status; a user's mistake is one line, status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a long run must not end on a letter
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    group = typer.main.get_group(app)
+    command = given[0] if given and not given[0].startswith("-") else ""
+    try:
+        if command and command not in group.commands:
+            raise ConfigError(unknown("command", command, group.commands))
+        # Not group.main(), which words and prints errors itself.
+        with group.make_context("xtransplant", given) as context:
+            group.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as done:
+        return done.exit_code
+    except XtransplantError as error:
+        return _fail(str(error), error.exit_status)
+    except typer.TyperException as error:
+        usage = error.format_message().rstrip(".")
+        return _fail(f"{usage}; see '{' '.join(['xtransplant', command]).strip()} --help'", 2)
+    except KeyboardInterrupt:
+        hint = "; the same command goes on with what is missing" if command == "run" else ""
+        return _fail(f"interrupted{hint}", 130)
+    except BrokenPipeError:
+        # The reader of a pipe has left; a stream that can be flushed at exit keeps Python quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    from xtransplant.console import Console
+
+    Console().error(message)
+    return status
+
+
+def _run(config: RunConfig, console: Console) -> None:
+    if config.dry_run:
+        from xtransplant.dry_run import show
+
+        show(config, console)
+    else:
+        from xtransplant.runner import run
+
+        run(config, console)
+
+
+def _sweep_job(config: RunConfig, overrides: str) -> int:
+    """Run one job of a sweep; the others still run if it fails, so its status is returned."""
+    from xtransplant.console import Console
+
+    console = Console()
+    console.info(f"run {overrides}".rstrip())
+    try:
+        _run(config, console)
+    except XtransplantError as error:
+        console.error(f"{error} (in run {overrides})")
+        return error.exit_status
+    return 0
+
+
+def _module(name: str) -> ModuleType:
+    if name not in list(ModuleType):
+        raise ConfigError(unknown("module", name, list(ModuleType)))
+    return ModuleType(name)

@@ -1,0 +1,218 @@
+"""What the terminal shows; the only importer of rich.
+
+Results go to standard output, everything else (errors, progress, remarks) to standard error. Text
+from users and models is never read as markup. Colour and width follow the terminal and `NO_COLOR`.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from rich.box import SIMPLE
+from rich.console import Console as RichConsole
+from rich.table import Table
+from rich.text import Text
+
+from xtransplant.analysis.summary import LanguageSummary
+from xtransplant.progress import RunProgress, ThrottledLines
+from xtransplant.types import Cell
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+WIDTH_OF_A_FILE = 400
+"""Columns where there is no terminal: rows of a table written to a file or a pipe stay whole."""
+
+
+class Console:
+    """The terminal, or the files and pipes in its place."""
+
+    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self._out = _rich(out or sys.stdout)
+        self._err = _rich(err or sys.stderr)
+
+    def error(self, message: str) -> None:
+        """Show one line, `error: …`, on standard error."""
+        line = Text("error: ", style="bold red")
+        line.append(visible(" ".join(message.split())), style="not bold default")
+        self._err.print(line, soft_wrap=True, highlight=False)
+
+    def info(self, message: str) -> None:
+        """Show a remark on standard error."""
+        self._err.print(Text(message), soft_wrap=True, highlight=False)
+
+    def write(self, text: str) -> None:
+        """Show a result on standard output, as it is."""
+        self._out.print(Text(text), soft_wrap=True, highlight=False)
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show rows of text under headings."""
+        table = _table(*headings)
+        for column in table.columns:
+            column.overflow = "fold"
+        for row in rows:
+            table.add_row(*[Text(visible(cell)) for cell in row])
+        self._out.print(table)
+
+    def plan_table(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Show what a run will do: a label and a value a line."""
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for label, value in rows:
+            table.add_row(Text(label), Text(value))
+        self._out.print(table)
+
+    def cell_texts(self, baseline: str, texts: Mapping[Cell, str]) -> None:
+        """Show the untouched answer above that of each cell."""
+        rows = [(cell_name(cell), text) for cell, text in texts.items()]
+        self.table(("cell", "text"), [("baseline", baseline), *rows])
+
+    def distinct_texts(self, baseline: str, texts: Mapping[Cell, str]) -> None:
+        """Show the untouched answer above each distinct one, the most frequent first."""
+        cells: dict[str, list[Cell]] = {}
+        for cell, text in texts.items():
+            cells.setdefault(text, []).append(cell)
+        rows = [
+            (str(len(same)), cell_name(same[0]), text)
+            for text, same in sorted(cells.items(), key=lambda item: -len(item[1]))
+        ]
+        self.table(("cells", "such as", "text"), [("baseline", "", baseline), *rows])
+
+    def summary_table(self, rows: Sequence[LanguageSummary], n_cells: int) -> None:
+        """Show baseline, best fixed cell and upper bound, by language and as macro average.
+
+        Args:
+            rows: at least one language.
+            n_cells: cells of the grid: so many tries had the best cell and the upper bound.
+        """
+        n = sum(row.n for row in rows)
+        baseline = _mean(row.baseline_accuracy for row in rows)
+        best = _mean(row.best_cell_accuracy for row in rows)
+        upper = _mean(row.upper_bound_accuracy for row in rows)
+        table = _table(show_footer=True)
+        table.add_column("language", "macro average", overflow="fold")
+        table.add_column("n", str(n), justify="right")
+        table.add_column("baseline", percent(baseline), justify="right")
+        table.add_column("best\nfixed cell", percent(best), justify="right")
+        table.add_column("its\nlayers")
+        table.add_column("upper\nbound", percent(upper), justify="right")
+        for row in rows:
+            table.add_row(
+                Text(row.language),
+                str(row.n),
+                percent(row.baseline_accuracy),
+                percent(row.best_cell_accuracy),
+                Text(cell_name(row.best_cell), style="dim"),
+                percent(row.upper_bound_accuracy),
+            )
+        self._out.print(table)
+        note = (
+            f"Best fixed cell and upper bound are optimistic: both look at the gold answers and "
+            f"keep the best of {n_cells} {'try' if n_cells == 1 else 'tries'}."
+        )
+        self._out.print(Text(note, style="dim"))
+
+    @contextmanager
+    def progress(self, total_instances: int, cells_per_instance: int) -> Iterator[RunProgress]:
+        """Show progress on standard error: a bar on a terminal, else a line now and then."""
+        if self._err.is_terminal:
+            with self._bar() as bar:
+                task = bar.add_task("", total=total_instances * cells_per_instance, figures="")
+
+                def show_bar(progress: RunProgress) -> None:
+                    bar.update(
+                        task,
+                        completed=progress.cells,
+                        description=progress.language,
+                        figures=progress.figures(),
+                    )
+
+                yield RunProgress(total_instances, cells_per_instance, show_bar)
+            return
+
+        lines = ThrottledLines(self.info)
+        yield RunProgress(
+            total_instances,
+            cells_per_instance,
+            lambda now: lines.show(f"{now.language} {now.figures()}".strip(), at_once=now.is_done),
+        )
+
+    @contextmanager
+    def steps(self) -> Iterator[Callable[[str, int, int], None]]:
+        """Show slow steps on standard error, as they are told: (name, done, total).
+
+        A total of 0 is not known yet. On a terminal the bars vanish at the end; elsewhere there is
+        a line now and then, and none for what is quick.
+        """
+        if self._err.is_terminal:
+            with self._bar(transient=True) as bar:
+                tasks: dict[str, TaskID] = {}
+
+                def show_bar(name: str, done: int, total: int) -> None:
+                    if name not in tasks:
+                        tasks[name] = bar.add_task(name, total=None, figures="")
+                    figures = f"{percent(done / total)}" if total else ""
+                    bar.update(tasks[name], completed=done, total=total or None, figures=figures)
+
+                yield show_bar
+            return
+
+        lines = ThrottledLines(self.info)
+        yield lambda name, done, total: lines.show(
+            f"{name} {percent(done / total)}" if total else name
+        )
+
+    def _bar(self, *, transient: bool = False) -> Progress:
+        from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+
+        columns: list[ProgressColumn] = [
+            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[figures]}", markup=False),
+        ]
+        if self._err.width >= 80:
+            columns.insert(1, BarColumn(bar_width=24))
+        return Progress(*columns, console=self._err, transient=transient)
+
+
+def _mean(shares: Iterable[float]) -> float:
+    values = list(shares)
+    return sum(values) / len(values)
+
+
+def percent(share: float) -> str:
+    """Return a share of 1 as per cent, "62.5 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def cell_name(cell: Cell) -> str:
+    """Return "16→4" for source layer 16 and target layer 4."""
+    return f"{cell.source_layer}→{cell.target_layer}"
+
+
+def visible(text: str) -> str:
+    """Return a text on one line, its line breaks as ↵ and other control characters as escapes."""
+    return "".join(
+        "↵" if c == "\n" else repr(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in text
+    )
+
+
+def _table(*headings: str, show_footer: bool = False) -> Table:
+    return Table(
+        *headings,
+        box=SIMPLE,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        show_footer=show_footer,
+        header_style="bold",
+        footer_style="default",
+    )
+
+
+def _rich(stream: TextIO) -> RichConsole:
+    return RichConsole(file=stream, width=None if stream.isatty() else WIDTH_OF_A_FILE)

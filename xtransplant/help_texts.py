@@ -1,0 +1,61 @@
+"""The longer help texts of the command line: the keys of a run, and examples to copy.
+
+A paragraph keeps its line breaks where its first line is a backspace character.
+"""
+
+RUN = """Run every cell of a grid on every instance of a task.
+
+\b
+Groups, one entry each (see xtransplant ls):
+  model task grid decode experiment
+Keys:
+  module          attn, mlp, block or attn_residual             [mlp]
+  languages       all (but the pivot), or a list: [fr,sw]       [all]
+  direction       en_to_x or x_to_en                            [the task's]
+  split           a split of the task                           [its first]
+  limit           instances per language at most                [null: all]
+  seed            of everything random                          [0]
+  control         none                                          [none]
+  shard.index     this process's share of the parts, from 0     [0]
+  shard.count     number of shares                              [1]
+  output_root     folder of the results                         [outputs]
+  rows_per_batch  cells that decode together                    [null: chosen]
+  device          auto, cpu, cuda, cuda:1                       [auto]
+  dry_run         show the plan and stop                        [false]
+Fields of a group are keys too: model.dtype=bfloat16, task.data_dir=DIR.
+"""
+
+TOP_EXAMPLES = """\b
+Examples:
+  xtransplant run                       a small model and task that come with the package
+  xtransplant run task=xnli model=smollm2-135m languages=[fr,sw] limit=2 grid=stride5
+  xtransplant ls models
+"""
+
+RUN_EXAMPLES = """\b
+Examples:
+  xtransplant run
+  xtransplant run task=xnli model=llama2-7b languages=[fr,sw] module=mlp --dry-run
+  xtransplant run model=hf model.id=org/name grid=pairs grid.pairs=[[16,4],[-1,0]]
+  xtransplant run -m module=attn,mlp task=xnli
+"""
+
+LS_EXAMPLES = """\b
+Examples:
+  xtransplant ls
+  xtransplant ls models
+  xtransplant ls tasks --config-dir my-conf
+"""
+
+CHECK_EXAMPLES = """\b
+Examples:
+  xtransplant check model=pocket
+  xtransplant check model=smollm2-135m task=xnli task.data_dir=DIR --modules attn,mlp
+"""
+
+TRY_EXAMPLES = """\b
+Examples:
+  xtransplant try --model smollm2-135m --source "The capital of France is" \\
+      --target "La capitale de la France est" --cell 16,4 --cell -1,0
+  xtransplant try --model org/name --source "…" --target "…" --module attn
+"""
