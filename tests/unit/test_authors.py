@@ -1,0 +1,285 @@
+"""The authors' data format, on small folders in their layout; the sentences are made up here."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from xtransplant.config import conf_dir
+from xtransplant.errors import DataError
+from xtransplant.tasks import LOADERS
+from xtransplant.tasks.authors import XNLI
+from xtransplant.types import Direction, Option
+
+LABELS = {
+    "en": ["Entail", "Neutral", "Contradict"],
+    "fr": ["(1) Entraîner", "(2) Neutre", "(3) Contraire"],
+    "zh": ["蕴涵", "中立", "矛盾"],
+}
+GOLDS = ["2", "3", "1"]
+
+
+def prompt(language, row):
+    opening, closing = ("（", "）") if language == "zh" else ("(", ")")
+    options = "\n".join(f"{opening}{key}{closing} option" for key in "123")
+    # U+2028 is a line break to str.splitlines, not to the format.
+    return f"{language} row {row}\u2028?\n\n{options}\n\nAnswer:"
+
+
+def write_lines(path: Path, values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(v, ensure_ascii=False) + "\n" for v in values), "utf-8")
+
+
+def write_split(folder: Path, languages=("en", "fr", "zh")):
+    for language in languages:
+        write_lines(folder / "split" / f"{language}.json", [prompt(language, i) for i in range(3)])
+        write_lines(folder / "ans" / f"{language}.json", GOLDS)
+        labels = dict(zip("123", LABELS[language], strict=True))
+        write_lines(folder / "ans_lang" / f"{language}.json", [labels])
+
+
+@pytest.fixture
+def data(tmp_path):
+    write_split(tmp_path / "XNLI" / "XNLI_sample")
+    return tmp_path
+
+
+@pytest.fixture
+def sample(data):
+    return data / "XNLI" / "XNLI_sample"
+
+
+def load(data_dir, language="fr", split="sample", direction=Direction.EN_TO_X):
+    return XNLI.load(data_dir, split, language, "en", direction)
+
+
+def refused(data_dir, *arguments, **keywords):
+    with pytest.raises(DataError) as error:
+        load(data_dir, *arguments, **keywords)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_rows_of_two_languages_are_paired(data):
+    instances = load(data)
+    assert [i.id for i in instances] == ["xnli-sample-0001", "xnli-sample-0002", "xnli-sample-0003"]
+    assert [i.gold for i in instances] == GOLDS
+    assert [i.source for i in instances] == [prompt("en", row) for row in range(3)]
+    assert [i.target for i in instances] == [prompt("fr", row) for row in range(3)]
+    assert {(i.language, i.source_language, i.target_language) for i in instances} == {
+        ("fr", "en", "fr")
+    }
+    assert instances[0].options == (
+        Option("(1)", "(1) Entraîner"),
+        Option("(2)", "(2) Neutre"),
+        Option("(3)", "(3) Contraire"),
+    )
+
+
+def test_the_other_direction_answers_in_english(data):
+    (first, *_) = load(data, direction=Direction.X_TO_EN)
+    assert (first.source, first.target) == (prompt("fr", 0), prompt("en", 0))
+    assert (first.language, first.source_language, first.target_language) == ("fr", "fr", "en")
+    assert first.options == (
+        Option("(1)", "Entail"),
+        Option("(2)", "Neutral"),
+        Option("(3)", "Contradict"),
+    )
+
+
+def test_the_pivot_itself(data):
+    (first, *_) = load(data, "en")
+    assert first.source == first.target == prompt("en", 0)
+
+
+def test_parallel_rows_have_the_same_id_and_options_as_printed(data):
+    french, chinese = load(data, "fr"), load(data, "zh")
+    assert [i.id for i in french] == [i.id for i in chinese]
+    assert [option.marker for option in chinese[0].options] == ["（1）", "（2）", "（3）"]
+    assert [option.label for option in chinese[0].options] == LABELS["zh"]
+
+
+@pytest.mark.parametrize("place", ["", "XNLI", "XNLI/XNLI_sample"])
+def test_the_folder_or_a_parent_of_it(data, place):
+    assert len(load(data / place)) == 3
+
+
+def test_the_folder_may_have_any_name(sample, tmp_path):
+    moved = shutil.move(sample, tmp_path / "mine")
+    assert len(load(Path(moved))) == 3
+
+
+def test_the_folder_of_another_split_is_not_this_split(sample, data):
+    message = refused(sample, split="unseen")
+    assert message.startswith(f"no xnli data of split 'unseen' at '{sample}'; looked for ")
+    write_split(data / "XNLI" / "XNLI_unseen")
+    assert load(data, split="unseen")[2].id == "xnli-unseen-0003"
+
+
+def test_no_data_folder_given():
+    assert refused(None).startswith("task xnli has no data folder; give one: task.data_dir=… ")
+
+
+def test_a_data_folder_that_is_not_there(tmp_path):
+    assert refused(tmp_path / "no") == (
+        f"no xnli data of split 'sample' at '{tmp_path}/no'; looked for {tmp_path}/no/split, "
+        f"{tmp_path}/no/XNLI_sample/split, {tmp_path}/no/XNLI/XNLI_sample/split; "
+        "set task.data_dir to the folder XNLI_sample or a parent of it"
+    )
+
+
+def test_a_language_without_a_file(data, sample):
+    assert refused(data, "fi") == (
+        "unknown language 'fi'; allowed: en, fr, zh; "
+        f"nearest match: fr; for lack of {sample}/split/fi.json"
+    )
+
+
+@pytest.mark.parametrize("part", ["ans", "ans_lang"])
+def test_a_language_without_answers_or_labels(data, sample, part):
+    (sample / part / "fr.json").unlink()
+    message = refused(data)
+    assert message.startswith("unknown language 'fr'; allowed: en, zh; ")
+    assert message.endswith(f"for lack of {sample}/{part}/fr.json")
+    shutil.rmtree(sample / part)
+    assert refused(data) == f"no data files in {sample / part}; fr.json is needed there"
+
+
+def break_line(path: Path, number: int, line: str | bytes):
+    lines = path.read_bytes().split(b"\n")
+    lines[number - 1] = line if isinstance(line, bytes) else line.encode()
+    path.write_bytes(b"\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("file", "number", "line", "message"),
+    [
+        ("split/fr", 2, '"no end', "not valid JSON in UTF-8: '\"no end'"),
+        ("split/fr", 3, "", "not valid JSON in UTF-8: ''"),
+        ("split/fr", 1, "plain text", "not valid JSON in UTF-8: 'plain text'"),
+        ("split/fr", 1, b'"\xff"', "not valid JSON in UTF-8: '\"\ufffd\"'"),
+        ("split/fr", 1, r'"\ud800 (1) (2) (3)"', "not valid JSON in UTF-8: "),
+        ("split/en", 2, '{"a": 1}', "expected a JSON string, found '{\"a\": 1}'"),
+        ("split/fr", 2, "12", "expected a JSON string, found '12'"),
+        ("split/fr", 2, '""', "empty prompt"),
+        ("split/en", 3, r'" \n "', "empty prompt"),
+        ("split/fr", 1, '"(1) (3)"', "option marker (2) is missing from the prompt; it must hold "),
+        ("split/fr", 2, '"(1) (2) 3)"', "option marker (3) is missing from the prompt; "),
+        ("split/fr", 2, '"（1) (2) (3)"', "option marker (1) is missing from the prompt; "),
+        ("ans/fr", 3, '"4"', "unknown gold answer '4'; allowed: 1, 2, 3"),
+        ("ans/fr", 1, '"(1)"', "unknown gold answer '(1)'; allowed: 1, 2, 3"),
+        ("ans/fr", 2, "1", "expected a JSON string, found '1'"),
+        ("ans_lang/fr", 1, '{"1": "a", "2": "b"}', "expected a JSON object with the keys 1, 2, 3"),
+        ("ans_lang/fr", 1, '["a", "b", "c"]', "expected a JSON object with the keys 1, 2, 3"),
+        ("ans_lang/fr", 1, '{"1": "a", "2": " ", "3": "c"}', "label ' ' of option 2 is not a text"),
+        ("ans_lang/fr", 1, '{"1": "a", "2": "b", "3": 3}', "label 3 of option 3 is not a text"),
+        ("ans_lang/fr", 1, '{"1": "a",\n "2": "b"\n "3"}', "not valid JSON in UTF-8: "),
+    ],
+)
+def test_a_malformed_line_is_named(data, sample, file, number, line, message):
+    path = sample / f"{file}.json"
+    break_line(path, number, line)
+    at = 3 if "\n" in str(line) else number  # JSON over several lines: where it breaks
+    assert refused(data).startswith(f"{path}:{at}: {message}")
+
+
+def test_a_long_line_is_shortened(data, sample):
+    break_line(sample / "split" / "fr.json", 1, "x" * 1000)
+    assert len(refused(data)) < len(str(sample)) + 120
+
+
+def test_the_markers_of_the_source_prompt_do_not_matter(data, sample):
+    break_line(sample / "split" / "en.json", 1, '"no options"')
+    assert load(data)[0].source == "no options"
+
+
+@pytest.mark.parametrize("file", ["split/en", "split/fr", "ans/fr"])
+def test_lists_of_different_length(data, sample, file):
+    path = sample / f"{file}.json"
+    path.write_bytes(b"\n".join(path.read_bytes().split(b"\n")[:2]))
+    other = "split/fr" if file != "split/fr" else "split/en"
+    assert refused(data) == (
+        f"{path}:2: ends after 2 lines, {sample}/{other}.json has 3; line i of one belongs to "
+        "line i of the other: supply what is missing"
+    )
+
+
+def test_windows_line_ends_and_no_last_newline_are_fine(data, sample):
+    path = sample / "split" / "fr.json"
+    path.write_bytes(path.read_bytes().rstrip(b"\n").replace(b"\n", b"\r\n"))
+    assert [i.target for i in load(data)] == [prompt("fr", row) for row in range(3)]
+
+
+def test_the_fingerprint_is_of_the_content(data, sample, tmp_path):
+    fingerprint = XNLI.fingerprint(data, "sample")
+    assert len(fingerprint) == 64
+    copy = tmp_path / "elsewhere" / "mine"
+    shutil.copytree(sample, copy)
+    (copy / "split" / ".DS_Store").write_text("not data")
+    (copy / "README.md").write_text("not data")
+    assert XNLI.fingerprint(copy, "sample") == fingerprint
+
+    for part in ("split", "ans", "ans_lang"):
+        changed = tmp_path / f"changed-{part}"
+        shutil.copytree(sample, changed)
+        with (changed / part / "zh.json").open("ab") as file:
+            file.write(b" ")
+        assert XNLI.fingerprint(changed, "sample") != fingerprint
+
+
+def test_the_fingerprint_knows_which_file_content_is_in(sample, tmp_path):
+    fingerprint = XNLI.fingerprint(sample, "sample")
+    english, french = sample / "split" / "en.json", sample / "split" / "fr.json"
+    english.rename(tmp_path / "x")
+    french.rename(english)
+    (tmp_path / "x").rename(french)
+    assert XNLI.fingerprint(sample, "sample") != fingerprint
+
+
+def test_the_fingerprint_needs_data():
+    with pytest.raises(DataError, match="task xnli has no data folder"):
+        XNLI.fingerprint(None, "sample")
+
+
+def test_loaders():
+    assert set(LOADERS) == {"authors_xnli", "pocket"}
+    assert LOADERS["authors_xnli"] is XNLI
+
+
+@pytest.fixture
+def task():
+    return yaml.safe_load((conf_dir() / "task" / "xnli.yaml").read_text("utf-8"))
+
+
+def test_the_shipped_task_loads_the_authors_sample(reference, task):
+    """14 languages of 50 rows: every prompt holds its markers, every gold answer is an option."""
+    folder = reference / "data"
+    present = sorted(p.stem for p in (folder / "XNLI/XNLI_sample/split").glob("*.json"))
+    assert task["languages"] == present
+    source = LOADERS[task["loader"]]
+    loaded = {
+        language: source.load(folder, task["splits"][0], language, task["pivot"], Direction.EN_TO_X)
+        for language in task["languages"]
+    }
+    assert {language: len(rows) for language, rows in loaded.items()} == dict.fromkeys(present, 50)
+    golds = {tuple(instance.gold for instance in rows) for rows in loaded.values()}
+    assert len(golds) == 1  # rows are parallel
+    assert [instance.source for instance in loaded["sw"]] == [
+        instance.target for instance in loaded["en"]
+    ]
+    assert {
+        tuple(option.marker for option in instance.options)
+        for rows in loaded.values()
+        for instance in rows
+    } == {("(1)", "(2)", "(3)")}
+    assert loaded["fr"][0].options[0].label == "(1)\u00a0Entraîner"
+    assert loaded["zh"][49].options[2].label == "矛盾"
+
+
+def test_the_fingerprint_does_not_depend_on_the_parent_given(reference):
+    folder = reference / "data" / "XNLI"
+    assert XNLI.fingerprint(folder, "sample") == XNLI.fingerprint(folder / "XNLI_sample", "sample")

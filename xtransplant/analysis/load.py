@@ -1,0 +1,139 @@
+"""Runs found on disk, as frames."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xtransplant.columns import to_frame
+from xtransplant.errors import OutputError
+from xtransplant.store import MANIFEST, RunFolder, read_manifest, reading
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LABELS = ("task", "model", "module", "key")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its folder and what it is called, in the columns that all frames begin with."""
+
+    folder: RunFolder
+    task: str
+    model: str
+    module: str
+
+    def labelled(self, table: pa.Table) -> pa.Table:
+        """Return a table with `task`, `model`, `module` and `key` in front."""
+        labels = (self.task, self.model, self.module, self.folder.key)
+        for position, (name, label) in enumerate(zip(LABELS, labels, strict=True)):
+            column = pa.repeat(pa.scalar(label), len(table))
+            table = table.add_column(position, name, column)
+        return table
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Every run below a folder; each frame is read when it is first asked for.
+
+    All frames begin with the columns `task`, `model`, `module`, `key` (of the run), and go on with:
+
+    - `generations`: `instance_id`, `language`, `source_language`, `target_language`, `control`,
+      `source_layer`, `target_layer` (Int16, 0..N-1, null for the baseline), `text`, `n_tokens`,
+      `finish` ("eos" or "length"), `answer` (null if none could be read), `correct`,
+      `option_logprobs` (natural logarithms, or null);
+    - `instances`: `instance_id`, `language`, `control`, `gold`, `baseline_answer`,
+      `baseline_correct`, `n_cells`, `n_correct`, `n_distinct_answers`, `upper_bound_correct`,
+      `source_fixed_correct`, `target_fixed_correct` (a bool for each source or target layer of the
+      grid, ascending);
+    - `pairs`: `language`, `control`, `source_layer`, `target_layer`, `n`, `n_correct`, `accuracy`,
+      `baseline_accuracy` (0 to 1), `n_gained`, `n_lost`.
+
+    A run that has not ended yet has only `generations`, of its finished parts; the other frames
+    warn (UserWarning) that they leave it out. Reading raises OutputError for a damaged file.
+    """
+
+    runs: Sequence[Run]
+
+    @cached_property
+    def generations(self) -> pd.DataFrame:
+        """One row per run, instance and cell, baselines included."""
+        return to_frame(
+            pa.concat_tables(
+                [run.labelled(run.folder.read_generations_table()) for run in self.runs]
+            )
+        )
+
+    @cached_property
+    def instances(self) -> pd.DataFrame:
+        """One row per run and instance: the upper-bound view."""
+        return self._read("instances.parquet")
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """One row per run, language and cell: the fixed-layer view."""
+        return self._read("pairs.parquet")
+
+    def _read(self, name: str) -> pd.DataFrame:
+        tables = []
+        for run in self.runs:
+            path = run.folder.path / name
+            if not path.exists():
+                status = run.folder.read_manifest().status
+                # The caller's line: this, the property, and the cache between them are ours.
+                warnings.warn(f"left out {path.parent}: no {name}, status {status}", stacklevel=4)
+                continue
+            with reading(path):
+                tables.append(run.labelled(pq.read_table(path)))
+        if not tables:
+            raise OutputError(
+                f"no {name} in {self.runs[0].folder.path} or any other of {len(self.runs)} runs; "
+                "run the same command again to finish"
+            )
+        return to_frame(pa.concat_tables(tables))
+
+
+def load_runs(path: str | Path) -> Runs:
+    """Find every run below a folder (or the run that it is) and give its files as frames.
+
+    Args:
+        path: a folder such as "outputs", "outputs/xnli" or that of a single run.
+
+    Returns:
+        Runs by path; see `Runs` for the columns.
+
+    Raises:
+        OutputError: no such folder, no run below it, or a manifest that cannot be read.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise OutputError(f"no folder {str(root)!r}; give the output_root of a run or a part of it")
+    runs = [_run(manifest.parent) for manifest in sorted(root.rglob(MANIFEST))]
+    if not runs:
+        raise OutputError(f"no run below {str(root)!r}: no {MANIFEST} in it or its sub-folders")
+    return Runs(runs)
+
+
+def _run(path: Path) -> Run:
+    manifest = read_manifest(path)
+    config = manifest.config
+    try:
+        return Run(
+            folder=RunFolder(path, manifest.key),
+            task=config["task"]["name"],
+            model=config["model"]["name"],
+            module=config["module"],
+        )
+    except (KeyError, TypeError) as error:
+        raise OutputError(
+            f"{path / MANIFEST} does not say which task, model and module ran; "
+            "run the same command again"
+        ) from error

@@ -1,0 +1,108 @@
+"""What a run's manifest says, and where it comes from; it does not know how it is written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+PACKAGES = (
+    "xtransplant",
+    "accelerate",
+    "gguf",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+"""Those that can change a result or a file."""
+
+Status = Literal["running", "done", "failed"]
+
+
+def now() -> str:
+    """Return the time, UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def package_versions() -> dict[str, str | None]:
+    """Return the installed version of each of `PACKAGES`."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout this package is in, None if it is in none."""
+    checkout = Path(__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None
+    # No tags: the commit itself, and "-dirty" where tracked files were changed.
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run([*command, "--exclude=*"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # no git, or a checkout of another user
+        return None
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`manifest.json`: one process's account of a run; of several, the last to write it.
+
+    Attributes:
+        key: the run key.
+        config: the resolved configuration.
+        status: "running", "done" or "failed".
+        reason: why it failed, in one line.
+        device: the hardware it ran on.
+        rows_per_batch: cells that decoded together.
+        timings: seconds by name.
+        versions: of the packages that can change a result; null where one is not installed.
+        git_commit: of the checkout the package is in, with "-dirty" where tracked files were
+            changed; null outside a checkout.
+        created: UTC, ISO 8601.
+        updated: UTC, ISO 8601.
+    """
+
+    key: str
+    config: dict[str, Any]
+    status: Status = "running"
+    reason: str | None = None
+    device: str | None = None
+    rows_per_batch: int | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str | None] = field(default_factory=package_versions)
+    git_commit: str | None = field(default_factory=git_commit)
+    created: str = field(default_factory=now)
+    updated: str = field(default_factory=now)
+
+    def to_json(self) -> str:
+        """Return the content of `manifest.json`."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: it is no JSON, or no manifest.
+        """
+        content = json.loads(text)
+        names = {entry.name for entry in fields(cls)}
+        if not isinstance(content, dict) or content.keys() != names:
+            raise ValueError(f"expected an object with the keys {', '.join(sorted(names))}")
+        return cls(**content)
