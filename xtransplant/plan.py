@@ -1,0 +1,148 @@
+"""From a configuration to the work it stands for: instances, prompts, cells, parts, key and folder.
+
+Loads data, a tokenizer and a model's configuration; never weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xtransplant.config import ModelConfig, RunConfig, run_folder, run_key
+from xtransplant.engine.grid import resolve_cells
+from xtransplant.errors import ConfigError, DataError, unknown
+from xtransplant.models.cache import OnStep, silent
+from xtransplant.models.loading import identity, load_config, load_tokenizer
+from xtransplant.prompts import encode_pair, require_room
+from xtransplant.scoring import SCORERS
+from xtransplant.tasks import LOADERS
+from xtransplant.types import Cell, Direction, Instance, PromptPair
+
+INSTANCES_PER_PART = 10
+"""A part is what a killed run loses at most; its size must not depend on the machine."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A block of instances of one language, written as one file."""
+
+    language: str
+    block: int
+    instances: tuple[Instance, ...]
+    prompts: tuple[PromptPair, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run will do.
+
+    Attributes:
+        cells: the grid, resolved for the model's layers.
+        parts: all parts of the run, language by language; a shard does some of them.
+        key: hash of what changes results.
+        folder: where the results go.
+        model_config: the checkpoint's configuration.
+    """
+
+    cells: tuple[Cell, ...]
+    parts: tuple[Part, ...]
+    key: str
+    folder: Path
+    model_config: Any
+
+    def shard(self, index: int, count: int) -> tuple[Part, ...]:
+        """Return the parts that one of `count` processes does."""
+        return self.parts[index::count]
+
+    @property
+    def n_instances(self) -> dict[str, int]:
+        """Instances by language."""
+        languages = dict.fromkeys(part.language for part in self.parts)
+        return {
+            language: sum(len(part.instances) for part in self.parts if part.language == language)
+            for language in languages
+        }
+
+
+def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
+    """Resolve a configuration; every mistake that shows without weights is raised here."""
+    checkpoint = checkpoint_arguments(config.model)
+    model_config = load_config(**checkpoint, on_step=on_step)
+    text_config = model_config.get_text_config()
+    grid = config.grid
+    cells = resolve_cells(
+        text_config.num_hidden_layers,
+        grid.source_layers,
+        grid.target_layers,
+        grid.stride,
+        grid.pairs,
+    )
+    instances, fingerprint = _load_instances(config)
+    tokenizer = load_tokenizer(**checkpoint, on_step=on_step)
+    key = run_key(
+        config,
+        data_fingerprint=fingerprint,
+        model_identity=identity(**checkpoint, on_step=on_step),
+        scorer_version=SCORERS[config.task.scorer].version,
+        cells=cells,
+    )
+    return Plan(
+        cells=tuple(cells),
+        parts=tuple(_parts(config, instances, tokenizer, text_config.max_position_embeddings)),
+        key=key,
+        folder=run_folder(config, key),
+        model_config=model_config,
+    )
+
+
+def checkpoint_arguments(model: ModelConfig) -> dict[str, Any]:
+    """Return the arguments by which `models.loading` finds a checkpoint."""
+    return {
+        "id": model.id,
+        "revision": model.revision,
+        "distribution": model.distribution,
+        "trust_remote_code": model.trust_remote_code,
+    }
+
+
+def _load_instances(config: RunConfig) -> tuple[dict[str, list[Instance]], str]:
+    """Return the instances of each language, and the fingerprint of the data."""
+    task = config.task
+    if task.loader not in LOADERS:
+        raise ConfigError(unknown("task.loader", task.loader, LOADERS))
+    if task.scorer not in SCORERS:
+        raise ConfigError(unknown("task.scorer", task.scorer, SCORERS))
+    source = LOADERS[task.loader]
+    data_dir = Path(task.data_dir) if task.data_dir else None
+    split, direction = config.split or task.splits[0], Direction(config.direction or task.direction)
+    instances = {
+        language: source.load(data_dir, split, language, task.pivot, direction)[: config.limit]
+        for language in config.languages
+    }
+    for language, loaded in instances.items():
+        if not loaded:
+            raise DataError(f"task {task.name!r}, split {split!r} has no instances in {language!r}")
+    return instances, source.fingerprint(data_dir, split)
+
+
+def _parts(
+    config: RunConfig,
+    instances: Mapping[str, Sequence[Instance]],
+    tokenizer: Any,
+    context_length: int,
+) -> list[Part]:
+    parts = []
+    for language, loaded in instances.items():
+        prompts = [encode_pair(tokenizer, instance) for instance in loaded]
+        for instance, pair in zip(loaded, prompts, strict=True):
+            where = f"prompt of instance {instance.id} ({language})"
+            require_room(pair.source, 0, context_length, f"source {where}")
+            require_room(
+                pair.target, config.decode.max_new_tokens, context_length, f"target {where}"
+            )
+        for block, start in enumerate(range(0, len(loaded), INSTANCES_PER_PART)):
+            chunk = slice(start, start + INSTANCES_PER_PART)
+            parts.append(Part(language, block, tuple(loaded[chunk]), tuple(prompts[chunk])))
+    return parts

@@ -1,0 +1,107 @@
+"""The run, readable on one screen: plan, load, transplant, score, write, sum up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from xtransplant.analysis.aggregate import aggregate_run
+from xtransplant.columns import Row
+from xtransplant.config import RunConfig, to_dict
+from xtransplant.console import Console
+from xtransplant.engine.cost import device_name, rows_that_fit
+from xtransplant.engine.transplant import transplant
+from xtransplant.errors import NumericsError
+from xtransplant.models.families import Model
+from xtransplant.models.loading import load_model
+from xtransplant.plan import Part, Plan, checkpoint_arguments, make_plan
+from xtransplant.progress import RunProgress
+from xtransplant.scoring import score
+from xtransplant.store import RunFolder
+from xtransplant.types import Instance, PromptPair
+
+
+def run(config: RunConfig, console: Console) -> None:
+    """Run every cell of the grid on every instance; parts that an earlier run finished are kept."""
+    with console.steps() as on_step:
+        plan = make_plan(config, on_step)
+    folder = RunFolder(plan.folder, plan.key)
+    folder.open_or_create(to_dict(config))
+    with folder.running():
+        parts = plan.shard(config.shard.index, config.shard.count)
+        missing = [part for part in parts if not folder.is_done(part.language, part.block)]
+        if len(missing) < len(parts):
+            console.info(f"{len(parts) - len(missing)} of {len(parts)} parts are done already")
+        if missing:
+            _run_parts(config, plan, missing, folder, console)
+        _sum_up(plan, folder, console)
+
+
+def _run_parts(
+    config: RunConfig, plan: Plan, parts: Sequence[Part], folder: RunFolder, console: Console
+) -> None:
+    start = time.monotonic()
+    with console.steps() as on_step:
+        model = load_model(
+            **checkpoint_arguments(config.model),
+            dtype=config.model.dtype,
+            device=config.device,
+            allow_pickle=config.model.allow_pickle,
+            on_step=on_step,
+        )
+    loaded = time.monotonic()
+    rows_per_batch = config.rows_per_batch or rows_that_fit(
+        model.text_config, model.hf.dtype, config.decode.max_new_tokens, model.device
+    )
+    folder.update_manifest(device=device_name(model.device), rows_per_batch=rows_per_batch)
+    n_instances = sum(len(part.instances) for part in parts)
+    with console.progress(n_instances, len(plan.cells)) as progress:
+        for part in parts:
+            progress.set_language(part.language)
+            rows = _part_rows(config, plan, part, model, progress)
+            folder.write_part(part.language, part.block, config.control, rows)
+    folder.update_manifest(
+        timings={"load": loaded - start, "transplant": time.monotonic() - loaded}
+    )
+
+
+def _part_rows(
+    config: RunConfig, plan: Plan, part: Part, model: Model, progress: RunProgress
+) -> list[Row]:
+    rows = []
+    for instance, prompts in zip(part.instances, part.prompts, strict=True):
+        rows += _instance_rows(config, plan, instance, prompts, model)
+        progress.advance(len(plan.cells))
+    return rows
+
+
+def _instance_rows(
+    config: RunConfig, plan: Plan, instance: Instance, prompts: PromptPair, model: Model
+) -> list[Row]:
+    """Return the baseline's row and one for each cell."""
+    try:
+        grid = transplant(
+            model,
+            prompts.source,
+            prompts.target,
+            config.module,
+            plan.cells,
+            config.decode.max_new_tokens,
+            config.rows_per_batch,
+        )
+    except NumericsError as error:
+        raise NumericsError(f"instance {instance.id} ({instance.language}): {error}") from error
+    continuations = [(None, grid.baseline), *grid.generations.items()]
+    return [
+        Row(instance, cell, generation, score(config.task.scorer, generation.text, instance))
+        for cell, generation in continuations
+    ]
+
+
+def _sum_up(plan: Plan, folder: RunFolder, console: Console) -> None:
+    left = [part for part in plan.parts if not folder.is_done(part.language, part.block)]
+    if left:
+        console.info(f"{len(left)} of {len(plan.parts)} parts are left to other shards")
+        return
+    console.summary_table(aggregate_run(folder), len(plan.cells))
+    console.write(f"results: {folder.path}")
