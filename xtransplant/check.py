@@ -1,4 +1,4 @@
-"""The fast engine against the naive oracle, on a checkpoint and a prompt pair of the user's choice."""
+"""The fast engine against the naive oracle, on a run's checkpoint and first prompt pair."""
 
 from __future__ import annotations
 
@@ -68,7 +68,11 @@ def run_check(
         for module in modules:
             progress.set_language(module)
             comparison = compare(
-                model, part.prompts[0], module, cells, config.decode.max_new_tokens,
+                model,
+                part.prompts[0],
+                module,
+                cells,
+                config.decode.max_new_tokens,
                 config.rows_per_batch,
             )
             comparisons.append(comparison)

@@ -44,7 +44,10 @@ def _work(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         ("task", f"{config.task.name}, split {config.split}, {config.direction}"),
         ("module", config.module),
         ("instances", ", ".join(f"{language} {n}" for language, n in counts.items())),
-        ("cells", f"{len(plan.cells):,} of {plan.model_config.get_text_config().num_hidden_layers}²"),
+        (
+            "cells",
+            f"{len(plan.cells):,} of {plan.model_config.get_text_config().num_hidden_layers}²",
+        ),
         ("rows", f"{instances * (len(plan.cells) + 1):,}, baselines included"),
         ("output folder", str(plan.folder)),
         ("parts done", f"{done} of {len(mine)}{shard}"),

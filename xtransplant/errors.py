@@ -3,8 +3,8 @@
     XtransplantError                 everything below; exit status 2
     ├── ConfigError                  an unknown key, group or name, or a value of the wrong type
     ├── LayerError                   a layer outside 0..N-1, an empty or malformed grid
-    ├── PromptError                  empty, one token, longer than the context, missing option markers
-    ├── DataError                    a data file that is missing or malformed (file and line number)
+    ├── PromptError                  empty, one token, longer than the model's context
+    ├── DataError                    a data file that is missing or malformed, an option marker lost
     ├── ModelError                   a checkpoint that cannot be found, read or understood
     ├── OutputError                  an output folder of another key, read-only, or full
     └── NumericsError                NaN or infinite activations (layer and instance)

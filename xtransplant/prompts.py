@@ -1,4 +1,4 @@
-"""Text to token ids and back: the only place that tokenises. Knows tokenizers, not models or tasks."""
+"""Text to token ids and back: the only place that tokenises. Knows no model and no task."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def require_room(prompt: Prompt, max_new_tokens: int, context_length: int, name:
 
 
 def decode_text(tokenizer: Any, token_ids: Sequence[int]) -> str:
-    """Turn generated ids into text: no special tokens, spaces as generated (as the released code)."""
+    """Turn generated ids into text as the released code does: no special tokens, spaces as is."""
     text = tokenizer.decode(
         list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
     )

@@ -72,7 +72,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt as the model reads it: token ids with special tokens; `text` is None if ids were given."""
+    """A prompt as the model reads it, special tokens included; `text` is None if ids were given."""
 
     token_ids: tuple[int, ...]
     text: str | None = None
@@ -88,7 +88,7 @@ class PromptPair:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A continuation. `token_ids` includes the end-of-sequence token if one ended it; `text` does not."""
+    """A continuation; the end-of-sequence token, if one ended it, is in `token_ids`, not `text`."""
 
     token_ids: tuple[int, ...]
     text: str

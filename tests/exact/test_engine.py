@@ -1,4 +1,4 @@
-"""The engine yields the oracle's tokens: every family, module, awkward grids, any batch size, EOS."""
+"""The engine yields the oracle's tokens: every family and module, awkward grids, batches, EOS."""
 
 from functools import cache
 
@@ -58,7 +58,8 @@ def test_every_cell_equals_the_oracle(family: str, module: ModuleType) -> None:
     assert_equals_oracle(model, "source shorter", module, AWKWARD["repeated cells"], None)
     baseline = naive(model, "source longer", None)
     changed = [
-        cell for cell in AWKWARD["full"]
+        cell
+        for cell in AWKWARD["full"]
         if naive(model, "source longer", module, Cell(*cell)) != baseline
     ]
     assert len(changed) >= 5, "the transplant must change something for this test to show anything"
@@ -71,9 +72,7 @@ def test_rows_that_end_early_equal_the_oracle(family: str) -> None:
     full = [naive(endless, "source longer", module, Cell(*pair)) for pair in AWKWARD["full"]]
     eos = token_that_ends_some(full)
     model = tiny_model(family, eos)
-    lengths = {
-        len(naive(model, "source longer", module, Cell(*pair))) for pair in AWKWARD["full"]
-    }
+    lengths = {len(naive(model, "source longer", module, Cell(*pair))) for pair in AWKWARD["full"]}
     assert len(lengths) >= 2 and min(lengths) < NEW_TOKENS
     for size in (1, 4, None):
         assert_equals_oracle(model, "source longer", module, AWKWARD["full"], size)
@@ -100,7 +99,9 @@ def test_a_prompt_transplanted_into_itself_at_the_same_layer_stays(
     grid = transplant(tiny_model(family), TARGET, TARGET, module, max_new_tokens=NEW_TOKENS)
     for layer in range(N_LAYERS):
         assert grid.generation(layer, layer) == grid.baseline
-    others = [grid.generations[cell] for cell in grid.cells if cell.source_layer != cell.target_layer]
+    others = [
+        grid.generations[cell] for cell in grid.cells if cell.source_layer != cell.target_layer
+    ]
     assert any(generation != grid.baseline for generation in others)
 
 
@@ -138,7 +139,8 @@ def test_after_an_exception_the_model_is_as_before(
     rows = [Row(2, ModuleType.MLP, torch.zeros(32))]
     if fail_at == "attention":
         monkeypatch.setattr(
-            "xtransplant.engine.attention.attend", lambda *_: (_ for _ in ()).throw(ZeroDivisionError)
+            "xtransplant.engine.attention.attend",
+            lambda *_: (_ for _ in ()).throw(ZeroDivisionError),
         )
     else:
         rows = [Row(2, ModuleType.MLP, torch.zeros(31))]

@@ -1,4 +1,4 @@
-"""The engine against outputs of the authors' own code, text for text (facts: `ffn` = `mlp`, ...)."""
+"""The engine against outputs of the authors' own code, text for text."""
 
 import json
 from pathlib import Path

@@ -23,7 +23,12 @@ def test_by_hand() -> None:
 
 def test_first_pass_leaves_the_trunk_at_the_target_layer() -> None:
     layout = StepLayout.of(np.array([0, 2, 2]), np.zeros(3, np.int64), n_layers=3, first=True)
-    assert [layout.rows(layer).tolist() for layer in range(-1, 3)] == [[2], [0, 2], [0, 2], [0, 1, 2]]
+    assert [layout.rows(layer).tolist() for layer in range(-1, 3)] == [
+        [2],
+        [0, 2],
+        [0, 2],
+        [0, 1, 2],
+    ]
 
 
 @pytest.mark.parametrize("first", [True, False])

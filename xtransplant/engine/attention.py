@@ -30,9 +30,9 @@ KeysValues = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class Move:
-    """Computed rows `first`, `first + 1`, … continue the suffixes of rows `parents` of the last step.
+    """Computed rows from `first` on continue the suffixes of rows `parents` of the last step.
 
-    Rows before `first` stay where they are.
+    Those before stay where they are.
     """
 
     first: int
@@ -40,7 +40,7 @@ class Move:
 
 
 class SharedPrefixCache:
-    """K/V of one prefix, kept once, and of the tokens after it, for the rows that each layer computes.
+    """K/V of one prefix, kept once, and of what follows it in the rows that each layer computes.
 
     A layer's suffix buffers are [rows, K, max_new_tokens, E] and grow to the rows the layer needs.
     """
@@ -58,7 +58,7 @@ class SharedPrefixCache:
         return self._prefix[0][0].shape[1]
 
     def begin_step(self, moves: Sequence[Move | None]) -> None:
-        """Announce the next token: for each layer how its rows follow from those of the last step."""
+        """Announce the next token: how each layer's rows follow from those of the last step."""
         self._moves = moves
         self._step += 1
 
@@ -162,7 +162,9 @@ def _attend_chunk(
     weights_Krt = scores_Krt.softmax(-1, dtype=torch.float32).to(query_RHE.dtype)
 
     out_KrE = weights_Krt[..., :n_prefix] @ prefix_values_KPE
-    suffix_weights_RKGS = weights_Krt[..., n_prefix:].view(n_kv, n_rows, -1, n_suffix).transpose(0, 1)
+    suffix_weights_RKGS = (
+        weights_Krt[..., n_prefix:].view(n_kv, n_rows, -1, n_suffix).transpose(0, 1)
+    )
     out_RKGE = out_KrE.view(n_kv, n_rows, -1, width).transpose(0, 1)
     out_RKGE = out_RKGE + suffix_weights_RKGS @ suffix_values_RKSE
     return out_RKGE.reshape(n_rows, n_heads, width)

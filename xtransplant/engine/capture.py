@@ -17,7 +17,7 @@ from xtransplant.types import ModuleType
 
 
 class _LastTokens:
-    """What one kind of module shows at the last token, layer by layer: [L, D], never [T, D] each."""
+    """What one kind of module shows at the last token of every layer: [L, D], never [T, D]."""
 
     def __init__(self, parts: Sequence[nn.Module]) -> None:
         self._parts = parts

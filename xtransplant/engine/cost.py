@@ -1,4 +1,4 @@
-"""What a grid costs, from a model's configuration alone: parameters, FLOPs, bytes, rows that fit."""
+"""What a grid costs by a model's configuration: parameters, FLOPs, bytes, rows that fit."""
 
 from __future__ import annotations
 

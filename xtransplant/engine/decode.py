@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from xtransplant.types import ModuleType
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One continuation of the target prompt: a vector, [D], written to a module's output at a layer.
+    """A continuation of the target prompt: a vector, [D], written to a layer's module output.
 
     A row that writes nothing, the baseline, has no vector and the layer N.
     """
@@ -81,9 +82,9 @@ def decode(
 
 
 def prefill(model: Model, token_ids: Sequence[int]) -> list[KeysValues]:
-    """Run the prompt without its last token and keep each layer's keys and values, each [K, P, E]."""
+    """Run the prompt but its last token; keep each layer's keys and values, each [K, P, E]."""
     # Built without the config, so that layers with a sliding window keep the whole prefix too.
-    cache = DynamicCache()
+    cache: Any = DynamicCache()
     ids = torch.tensor([token_ids], device=model.device)
     model.hf(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return [(layer.keys[0], layer.values[0]) for layer in cache.layers]
@@ -140,7 +141,7 @@ class _Growth:
 
 
 def _gathers(layout: StepLayout, model: Model) -> list[torch.Tensor | None]:
-    """For each layer: which rows of the layer below its rows start from; None if they are the same."""
+    """For each layer: which rows of the layer below its rows start from; None if the same."""
     n_own = np.concatenate([[0], layout.n_own])
     return _on_device(
         [
@@ -169,15 +170,13 @@ def _moves(
     ]
 
 
-def _on_device(
-    indices: Sequence[Ints | None], device: torch.device
-) -> list[torch.Tensor | None]:
+def _on_device(indices: Sequence[Ints | None], device: torch.device) -> list[torch.Tensor | None]:
     """Send index arrays in one transfer."""
     lengths = [0 if index is None else len(index) for index in indices]
     sent = torch.from_numpy(
         np.concatenate([np.zeros(0, np.int64), *(index for index in indices if index is not None)])
     ).to(device)
-    parts = sent.split(lengths)
+    parts = torch.split(sent, lengths)
     return [None if index is None else part for index, part in zip(indices, parts, strict=True)]
 
 
@@ -205,7 +204,7 @@ def _writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, Hook]]:
 
 
 def _next_tokens(model: Model, tokens: Ints, position: int) -> Ints:
-    """Run one token a row; return the most likely next one of each computed row, -1 where it is NaN."""
+    """Run one token a row; return each row's most likely next one, -1 where that is NaN."""
     logits_RV = model.hf(
         input_ids=torch.from_numpy(tokens)[:, None].to(model.device),
         position_ids=torch.tensor([[position]], device=model.device),

@@ -47,8 +47,8 @@ def capture_layer(
     finally:
         handle.remove()
     if module is ModuleType.ATTN_RESIDUAL:
-        return seen[0] + out.hidden_states[layer][0, -1]
-    return seen[0]
+        seen.append(out.hidden_states[layer][0, -1])
+    return torch.stack(seen).sum(0)
 
 
 @torch.inference_mode()
@@ -60,8 +60,9 @@ def generate(
     layer: int = 0,
     activation_D: torch.Tensor | None = None,
 ) -> tuple[int, ...]:
-    """Continue the target prompt greedily; with an activation, written at its last token in prefill."""
+    """Continue the target prompt greedily, with an activation written at its last token."""
     n_prompt = len(target_ids)
+    activation: Any = activation_D
     ids = torch.tensor([target_ids], device=model.device)
 
     def write(_module: Any, _args: Any, output: Any) -> Any:
@@ -69,7 +70,7 @@ def generate(
         if hidden.shape[1] != n_prompt:
             return output
         written = hidden.clone()
-        written[:, -1] = activation_D
+        written[:, -1] = activation
         return (written, *output[1:]) if isinstance(output, tuple) else written
 
     eos = sorted(model.eos_token_ids) or None
@@ -91,4 +92,5 @@ def generate(
 
 
 def _hidden(output: Any) -> torch.Tensor:
-    return output[0] if isinstance(output, tuple) else output
+    hidden: torch.Tensor = output[0] if isinstance(output, tuple) else output
+    return hidden

@@ -132,9 +132,7 @@ def transplant(
         model, prompts["target"].token_ids, [baseline, *rows], max_new_tokens, rows_per_batch
     )
     first, *others = _generations(model, continuations)
-    return TransplantGrid(
-        module, first, dict(zip(resolved, others, strict=True)), model.n_layers
-    )
+    return TransplantGrid(module, first, dict(zip(resolved, others, strict=True)), model.n_layers)
 
 
 def _generations(model: Model, continuations: Sequence[tuple[int, ...]]) -> list[Generation]:

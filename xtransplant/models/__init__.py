@@ -1,1 +1,1 @@
-"""Everything that knows Hugging Face models: where their parts are, how to load and to hook them."""
+"""All that knows Hugging Face models: where their parts are, how to load and hook them."""

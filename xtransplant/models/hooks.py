@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 Hook = Callable[[torch.Tensor], torch.Tensor | None]
-"""Gets hidden states of shape (batch, tokens, width); returns what takes their place, None to leave them."""
+"""Gets hidden states, (batch, tokens, width); returns what takes their place, or None."""
 
 
 @contextmanager
