@@ -65,7 +65,8 @@ class Manifest:
 
     Attributes:
         key: the run key.
-        config: the resolved configuration.
+        config: the resolved configuration, of the last command.
+        n_parts: by language, how many parts make it complete; of every command so far.
         status: "running", "done" or "failed".
         reason: why it failed, in one line.
         device: the hardware it ran on.
@@ -80,6 +81,7 @@ class Manifest:
 
     key: str
     config: dict[str, Any]
+    n_parts: Mapping[str, int] = field(default_factory=dict)
     status: Status = "running"
     reason: str | None = None
     device: str | None = None

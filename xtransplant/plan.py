@@ -5,6 +5,7 @@ Loads data, a tokenizer and a model's configuration; never weights.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,13 +58,17 @@ class Plan:
         return self.parts[index::count]
 
     @property
+    def n_parts(self) -> dict[str, int]:
+        """Parts by language."""
+        return dict(Counter(part.language for part in self.parts))
+
+    @property
     def n_instances(self) -> dict[str, int]:
         """Instances by language."""
-        languages = dict.fromkeys(part.language for part in self.parts)
-        return {
-            language: sum(len(part.instances) for part in self.parts if part.language == language)
-            for language in languages
-        }
+        counts: Counter[str] = Counter()
+        for part in self.parts:
+            counts[part.language] += len(part.instances)
+        return dict(counts)
 
 
 def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:

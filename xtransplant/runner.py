@@ -26,7 +26,7 @@ def run(config: RunConfig, console: Console) -> None:
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
     folder = RunFolder(plan.folder, plan.key)
-    folder.open_or_create(to_dict(config))
+    folder.open_or_create(to_dict(config), plan.n_parts)
     with folder.running():
         parts = plan.shard(config.shard.index, config.shard.count)
         missing = [part for part in parts if not folder.is_done(part.language, part.block)]
@@ -53,7 +53,7 @@ def _run_parts(
     rows_per_batch = config.rows_per_batch or rows_that_fit(
         model.text_config, model.hf.dtype, config.decode.max_new_tokens, model.device
     )
-    folder.update_manifest(device=device_name(model.device), rows_per_batch=rows_per_batch)
+    folder.note_environment(device_name(model.device), rows_per_batch)
     n_instances = sum(len(part.instances) for part in parts)
     with console.progress(n_instances, len(plan.cells)) as progress:
         for part in parts:

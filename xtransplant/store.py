@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +37,7 @@ from xtransplant.columns import (
     to_parquet,
 )
 from xtransplant.errors import OutputError
-from xtransplant.manifest import Manifest, now
+from xtransplant.manifest import Manifest, git_commit, now, package_versions
 from xtransplant.types import Instance
 
 if TYPE_CHECKING:
@@ -57,17 +57,24 @@ class RunFolder:
     path: Path
     key: str
 
-    def open_or_create(self, config: dict[str, Any]) -> None:
+    def open_or_create(self, config: dict[str, Any], n_parts: Mapping[str, int]) -> None:
         """Make the folder, or check that it is this run's; note in the manifest that it runs.
 
         Args:
             config: the resolved configuration, as plain dicts, lists and scalars.
+            n_parts: of each language of this command, how many parts make it complete.
         """
-        earlier = self._earlier_manifest()
-        manifest = Manifest(key=self.key, config=config)
-        if earlier:
-            manifest = replace(manifest, created=earlier.created)
-        self.write_manifest(manifest)
+        manifest = self._earlier_manifest() or Manifest(key=self.key, config=config)
+        self.write_manifest(
+            replace(
+                manifest,
+                config=config,
+                n_parts={**manifest.n_parts, **n_parts},
+                status="running",
+                reason=None,
+                updated=now(),
+            )
+        )
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -75,7 +82,8 @@ class RunFolder:
         try:
             yield
         except BaseException as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            text = " ".join(str(error).split())
+            reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
             with suppress(OutputError):  # a full disk must not hide the error that comes first
                 self.update_manifest(status="failed", reason=reason)
             raise
@@ -93,6 +101,15 @@ class RunFolder:
         """Change fields of the manifest, see `xtransplant.manifest.Manifest`."""
         self.write_manifest(replace(self.read_manifest(), **changes, updated=now()))
 
+    def note_environment(self, device: str, rows_per_batch: int) -> None:
+        """Note in the manifest what computes the parts that are missing: hardware and versions."""
+        self.update_manifest(
+            device=device,
+            rows_per_batch=rows_per_batch,
+            versions=package_versions(),
+            git_commit=git_commit(),
+        )
+
     def part_path(self, language: str, block: int) -> Path:
         """Return where a part goes."""
         return self.path / "generations" / f"{language}-{block:04d}.parquet"
@@ -104,6 +121,14 @@ class RunFolder:
             return False
         with self._part(path):
             return True
+
+    def complete_languages(self) -> list[str]:
+        """Return the languages, of this command or an earlier one, that have all their parts."""
+        return [
+            language
+            for language, n_parts in sorted(self.read_manifest().n_parts.items())
+            if all(self.is_done(language, block) for block in range(n_parts))
+        ]
 
     def write_part(self, language: str, block: int, control: str, rows: Sequence[Row]) -> None:
         """Write a part.
@@ -136,7 +161,7 @@ class RunFolder:
         tables = [pa.schema([GENERATIONS.field(name) for name in names]).empty_table()]
         for path in self._parts(languages):
             with self._part(path) as part, reading(path):
-                table = part.read(columns=names).select(names)
+                table = part.read(columns=names)
             tables.append(table.replace_schema_metadata(None))
         return pa.concat_tables(tables)
 

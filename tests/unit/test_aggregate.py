@@ -196,7 +196,7 @@ def test_rows_that_make_no_grid(view, order, message):
 
 def test_aggregate_run_writes_what_it_sums_up(tmp_path: Path):
     folder = RunFolder(tmp_path / "run", "k")
-    folder.open_or_create({})
+    folder.open_or_create({}, {"fr": 1, "sw": 1, "zh": 2})
     for language in ("fr", "sw"):
         rows = [
             Row(
@@ -210,6 +210,11 @@ def test_aggregate_run_writes_what_it_sums_up(tmp_path: Path):
             for cell, answer in zip(CELLS, answers, strict=True)
         ]
         folder.write_part(language, 0, "none", rows)
+    half = Instance("x-1", "zh", "en", "zh", "s", "t", "1")
+    folder.write_part(
+        "zh", 0, "none", [Row(half, None, Generation((1,), "1", "eos"), Score("1", True))]
+    )
+    assert folder.complete_languages() == ["fr", "sw"]
     assert aggregate_run(folder) == [
         LanguageSummary("fr", 3, 1 / 3, Cell(1, 0), 2 / 3, 2 / 3),
         LanguageSummary("sw", 2, 0.0, Cell(3, 0), 0.5, 0.5),

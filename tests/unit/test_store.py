@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from glob import glob
 
@@ -20,6 +21,7 @@ from xtransplant.store import RunFolder
 from xtransplant.types import Cell, Generation, Instance, Option, Score
 
 CONFIG = {"task": {"name": "xnli"}, "model": {"name": "tiny"}, "module": "mlp", "limit": None}
+N_PARTS = {"fr": 2, "zh-CN": 1}
 
 # The contract's columns, typed out: name, type, whether it may be null.
 GENERATION_COLUMNS = [
@@ -96,7 +98,7 @@ def folder(tmp_path):
     made = RunFolder(
         tmp_path / "outputs" / "xnli" / "tiny" / "mlp" / "0123456789ab", "0123456789ab"
     )
-    made.open_or_create(CONFIG)
+    made.open_or_create(CONFIG, N_PARTS)
     return made
 
 
@@ -276,13 +278,13 @@ def test_a_write_that_is_interrupted_leaves_nothing(folder, monkeypatch):
 
 def test_a_part_is_renamed_only_when_it_is_whole(folder, monkeypatch):
     seen = []
-    replace = os.replace
+    rename = os.replace
 
     def look(temporary, path):
         assert temporary.parent == path.parent
         assert not temporary.name.endswith(".parquet")  # no glob takes it for a part
         seen.append(pq.read_table(temporary).num_rows)
-        replace(temporary, path)
+        rename(temporary, path)
 
     monkeypatch.setattr(store.os, "replace", look)
     folder.write_part("fr", 0, "none", rows_of(1))
@@ -328,7 +330,17 @@ def test_a_damaged_part(folder, keep):
 def test_the_manifest_says_what_ran(folder):
     content = json.loads((folder.path / "manifest.json").read_text())
     assert list(content) == [
-        *("key", "config", "status", "reason", "device", "rows_per_batch", "timings", "versions"),
+        *(
+            "key",
+            "config",
+            "n_parts",
+            "status",
+            "reason",
+            "device",
+            "rows_per_batch",
+            "timings",
+            "versions",
+        ),
         *("git_commit", "created", "updated"),
     ]
     assert content["key"] == "0123456789ab"
@@ -365,7 +377,7 @@ def test_a_run_that_ends_is_done(folder):
     ("error", "reason"),
     [
         (ValueError("two\n  lines"), "ValueError: two lines"),
-        (KeyboardInterrupt(), "KeyboardInterrupt:"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
     ],
 )
 def test_a_run_that_fails_says_why(folder, error, reason):
@@ -381,23 +393,51 @@ def test_a_full_disk_does_not_hide_the_first_error(folder, monkeypatch):
         raise ValueError("the first")
 
 
-def test_a_run_that_starts_again_keeps_its_parts_and_its_date(folder):
+def test_a_run_that_starts_again_keeps_its_parts_and_what_is_known_of_them(folder):
     fill(folder)
-    folder.write_manifest(
-        Manifest(key=folder.key, config=CONFIG, status="failed", reason="x", created="2020-01-01")
+    earlier = Manifest(
+        key=folder.key,
+        config=CONFIG,
+        n_parts={"de": 3},
+        status="failed",
+        reason="x",
+        device="an older GPU",
+        rows_per_batch=7,
+        timings={"transplant": 3.5},
+        versions={"torch": "1.0"},
+        git_commit="abc",
+        created="2020-01-01",
+        updated="2020-01-01",
     )
+    folder.write_manifest(earlier)
     again = RunFolder(folder.path, folder.key)
-    again.open_or_create(CONFIG | {"limit": 2})
+    again.open_or_create(CONFIG | {"limit": 2}, N_PARTS)
     manifest = again.read_manifest()
-    assert (manifest.created, manifest.status, manifest.reason) == ("2020-01-01", "running", None)
-    assert manifest.config["limit"] == 2
+    assert manifest.updated > "2020-01-01"
+    assert manifest == replace(
+        earlier,
+        n_parts={"de": 3, "fr": 2, "zh-CN": 1},
+        config=CONFIG | {"limit": 2},
+        status="running",
+        reason=None,
+        updated=manifest.updated,
+    )
     assert again.is_done("fr", 0) and again.is_done("zh-CN", 0)
+
+
+def test_what_computes_is_noted_with_its_versions(folder):
+    folder.update_manifest(versions={"torch": "1.0"}, git_commit="abc", device="an older GPU")
+    folder.note_environment("cpu", 256)
+    manifest = folder.read_manifest()
+    assert (manifest.device, manifest.rows_per_batch) == ("cpu", 256)
+    assert manifest.versions["pyarrow"] == pa.__version__
+    assert manifest.git_commit != "abc"
 
 
 def test_a_folder_of_another_key(folder):
     before = (folder.path / "manifest.json").read_bytes()
     with pytest.raises(OutputError) as error:
-        RunFolder(folder.path, "ffffffffffff").open_or_create(CONFIG)
+        RunFolder(folder.path, "ffffffffffff").open_or_create(CONFIG, N_PARTS)
     assert one_line(error) == (
         f"{folder.path} belongs to run key 0123456789ab, this run's is ffffffffffff; "
         "move it away or choose another output_root"
@@ -408,7 +448,7 @@ def test_a_folder_of_another_key(folder):
 def test_a_folder_of_something_else(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(OutputError) as error:
-        RunFolder(tmp_path, "k").open_or_create(CONFIG)
+        RunFolder(tmp_path, "k").open_or_create(CONFIG, N_PARTS)
     assert one_line(error) == (
         f"{tmp_path} holds thesis.tex but no manifest.json, so it is not a run; "
         "move it away or choose another output_root"
@@ -418,14 +458,14 @@ def test_a_folder_of_something_else(tmp_path):
 def test_a_file_left_behind_by_a_killed_run_is_no_hindrance(tmp_path):
     (tmp_path / ".manifest.json.1234.tmp").write_text("{")
     folder = RunFolder(tmp_path, "k")
-    folder.open_or_create(CONFIG)
+    folder.open_or_create(CONFIG, N_PARTS)
     assert folder.read_manifest().key == "k"
 
 
 def test_an_output_root_that_is_a_file(tmp_path):
     (tmp_path / "outputs").write_text("")
     with pytest.raises(OutputError) as error:
-        RunFolder(tmp_path / "outputs" / "run", "k").open_or_create(CONFIG)
+        RunFolder(tmp_path / "outputs" / "run", "k").open_or_create(CONFIG, N_PARTS)
     assert one_line(error).startswith(
         f"cannot write {tmp_path / 'outputs' / 'run'}: Not a directory"
     )
@@ -436,7 +476,7 @@ def test_a_damaged_manifest(folder, content):
     path = folder.path / "manifest.json"
     path.write_text(content)
     with pytest.raises(OutputError) as error:
-        folder.open_or_create(CONFIG)
+        folder.open_or_create(CONFIG, N_PARTS)
     assert one_line(error).startswith(f"cannot read {path}: ")
 
 
@@ -482,6 +522,7 @@ def test_the_views_on_disk_have_the_contract_columns(folder, name, columns):
     schema = pq.read_schema(folder.path / f"{name}.parquet")
     found = [(f.name, str(f.type).replace("item:", "element:"), f.nullable) for f in schema]
     assert found == columns
+    assert schema.metadata is None
 
 
 def test_load_runs_gives_every_run_below_a_folder(folder, tmp_path):
@@ -489,7 +530,7 @@ def test_load_runs_gives_every_run_below_a_folder(folder, tmp_path):
     folder.write_frames(*frames())
     other = RunFolder(tmp_path / "outputs" / "pocket" / "pocket" / "attn" / "bb", "bb")
     other.open_or_create(
-        {"task": {"name": "pocket"}, "model": {"name": "pocket"}, "module": "attn"}
+        {"task": {"name": "pocket"}, "model": {"name": "pocket"}, "module": "attn"}, N_PARTS
     )
     other.write_part("sw", 0, "none", rows_of(1, "sw", cells=((1, 1),)))
     other.write_frames(*frames())
@@ -511,6 +552,14 @@ def test_load_runs_gives_every_run_below_a_folder(folder, tmp_path):
     assert runs.generations["source_layer"].dtype == pd.Int16Dtype()
     assert runs.generations is runs.generations  # read once
     assert load_runs(str(other.path)).generations["source_layer"].tolist() == [pd.NA, 1]
+
+
+def test_load_runs_orders_runs_by_path(tmp_path):
+    for name in ("c", "a", "e", "b", "d"):
+        run = RunFolder(tmp_path / name, name)
+        run.open_or_create(CONFIG, N_PARTS)
+        run.write_part("fr", 0, "none", rows_of(1))
+    assert load_runs(tmp_path).generations["key"].unique().tolist() == ["a", "b", "c", "d", "e"]
 
 
 def test_load_runs_says_what_it_leaves_out(folder, tmp_path):

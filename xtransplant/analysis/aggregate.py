@@ -26,15 +26,17 @@ INPUT = ["language", "control", "instance_id", "source_layer", "target_layer", "
 
 
 def aggregate_run(folder: RunFolder) -> list[LanguageSummary]:
-    """Write `instances.parquet` and `pairs.parquet` over all finished parts, and sum them up.
+    """Write `instances.parquet` and `pairs.parquet` over all complete languages; sum them up.
 
     Raises:
         OutputError: a part that cannot be read or is of another key, rows that do not make a grid,
             files that cannot be written.
     """
-    generations = folder.read_generations(columns=INPUT)
+    languages = folder.complete_languages()
+    generations = folder.read_generations(languages, INPUT)
     golds = {
-        (instance.language, instance.id): instance.gold for instance in folder.read_instances()
+        (instance.language, instance.id): instance.gold
+        for instance in folder.read_instances(languages)
     }
     instances, pairs = instances_frame(generations, golds), pairs_frame(generations)
     folder.write_frames(instances, pairs)

@@ -36,7 +36,8 @@ def load(
     path = folder / f"{language}.jsonl"
     if not path.is_file():
         raise DataError(unknown("language", language, [p.stem for p in folder.glob("*.jsonl")]))
-    lines = path.read_text(encoding="utf-8").splitlines()
+    # Only a newline ends a line: texts may hold U+2028.
+    lines = path.read_bytes().removesuffix(b"\n").split(b"\n")
     rows = [_row(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
     into_x = direction is Direction.EN_TO_X
     return [
@@ -71,11 +72,12 @@ def _split_folder(data_dir: Path | None, split: str) -> Path:
     return root / split
 
 
-def _row(line: str, where: str) -> dict[str, str]:
+def _row(line: bytes, where: str) -> dict[str, str]:
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode())
     except ValueError as error:
-        raise DataError(f"{where}: not valid JSON: {line[:40]!r}") from error
+        shown = line[:40].decode(errors="replace")
+        raise DataError(f"{where}: not valid JSON in UTF-8: {shown!r}") from error
     texts = isinstance(row, dict) and [row.get(name) for name in FIELDS]
     if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
         raise DataError(f"{where}: expected an object with the texts {', '.join(FIELDS)}")
