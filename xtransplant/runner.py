@@ -15,7 +15,6 @@ from xtransplant.errors import NumericsError
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
 from xtransplant.plan import Part, Plan, checkpoint_arguments, make_plan
-from xtransplant.progress import RunProgress
 from xtransplant.scoring import score
 from xtransplant.store import RunFolder
 from xtransplant.types import Instance, PromptPair
@@ -54,31 +53,28 @@ def _run_parts(
         model.text_config, model.hf.dtype, config.decode.max_new_tokens, model.device
     )
     folder.note_environment(device_name(model.device), rows_per_batch)
-    n_instances = sum(len(part.instances) for part in parts)
-    with console.progress(n_instances, len(plan.cells)) as progress:
+    with console.progress(sum(len(part.instances) for part in parts), len(plan.cells)) as progress:
         for part in parts:
             progress.set_language(part.language)
-            rows = _part_rows(config, plan, part, model, progress)
+            rows = []
+            for instance, prompts in zip(part.instances, part.prompts, strict=True):
+                rows += _rows(config, plan, instance, prompts, model, rows_per_batch)
+                progress.advance(len(plan.cells))
             folder.write_part(part.language, part.block, config.control, rows)
     folder.update_manifest(
         timings={"load": loaded - start, "transplant": time.monotonic() - loaded}
     )
 
 
-def _part_rows(
-    config: RunConfig, plan: Plan, part: Part, model: Model, progress: RunProgress
+def _rows(
+    config: RunConfig,
+    plan: Plan,
+    instance: Instance,
+    prompts: PromptPair,
+    model: Model,
+    rows_per_batch: int,
 ) -> list[Row]:
-    rows = []
-    for instance, prompts in zip(part.instances, part.prompts, strict=True):
-        rows += _instance_rows(config, plan, instance, prompts, model)
-        progress.advance(len(plan.cells))
-    return rows
-
-
-def _instance_rows(
-    config: RunConfig, plan: Plan, instance: Instance, prompts: PromptPair, model: Model
-) -> list[Row]:
-    """Return the baseline's row and one for each cell."""
+    """Return an instance's rows: the baseline's and one for each cell."""
     try:
         grid = transplant(
             model,
@@ -87,14 +83,13 @@ def _instance_rows(
             config.module,
             plan.cells,
             config.decode.max_new_tokens,
-            config.rows_per_batch,
+            rows_per_batch,
         )
     except NumericsError as error:
         raise NumericsError(f"instance {instance.id} ({instance.language}): {error}") from error
-    continuations = [(None, grid.baseline), *grid.generations.items()]
     return [
         Row(instance, cell, generation, score(config.task.scorer, generation.text, instance))
-        for cell, generation in continuations
+        for cell, generation in [(None, grid.baseline), *grid.generations.items()]
     ]
 
 

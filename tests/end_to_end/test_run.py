@@ -1,0 +1,248 @@
+"""Whole runs of the pocket model: files, resuming, and every mistake that a run can meet."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import xtransplant as xt
+from xtransplant import cli
+from xtransplant.engine import oracle
+from xtransplant.models.families import Model
+from xtransplant.types import Cell, ModuleType
+
+POCKET = Path(xt.__file__).parent / "assets" / "pocket"
+SMALL = ["languages=[sw,de]", "limit=12", "grid=pairs", "grid.pairs=[[2,1],[-1,0],[4,4]]"]
+CELLS = [Cell(2, 1), Cell(7, 0), Cell(4, 4)]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return xt.load_model("assets/pocket", distribution="xtransplant")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> None:
+    assert cli.main(["run", *SMALL, *arguments]) == 0
+
+
+def only_run() -> Path:
+    (manifest,) = Path("outputs").rglob("manifest.json")
+    return manifest.parent
+
+
+def questions(language: str) -> list[dict[str, str]]:
+    lines = (POCKET / "task" / "dev" / f"{language}.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines[:12]]
+
+
+def test_a_run_from_start_to_finish(here: Path, model: Model, capsys) -> None:
+    run()
+    out = capsys.readouterr().out
+    assert f"results: {only_run()}" in out
+    folder = only_run()
+    assert folder.parent == Path("outputs/pocket/pocket/mlp")
+    parts = sorted(path.name for path in (folder / "generations").iterdir())
+    assert parts == [f"{lang}-000{block}.parquet" for lang in ("de", "sw") for block in (0, 1)]
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert (manifest["status"], manifest["key"]) == ("done", folder.name)
+    assert manifest["config"]["limit"] == 12
+    assert manifest["timings"].keys() == {"load", "transplant"}
+
+    rows = pd.read_parquet(folder / "generations")
+    assert len(rows) == 2 * 12 * (len(CELLS) + 1)
+    baselines = rows[rows.source_layer.isna()]
+    assert len(baselines) == 24 and baselines.target_layer.isna().all()
+    for question in questions("sw")[:3]:
+        mine = rows[(rows.language == "sw") & (rows.instance_id == question["id"])]
+        source, target = (
+            model.tokenizer(question[side])["input_ids"] for side in ("source", "target")
+        )
+        for cell in CELLS:
+            got = mine[(mine.source_layer == cell.source_layer)]
+            tokens = oracle.transplant_cell(model, source, target, ModuleType.MLP, cell, 20)
+            assert got.text.item() == model.tokenizer.decode(tokens, skip_special_tokens=True)
+            assert got.correct.item() == (got.text.item() == question["gold"])
+            assert got.n_tokens.item() == len(tokens)
+
+    right = rows.dropna(subset="source_layer").groupby(["language", "source_layer"]).correct.sum()
+    pairs = pd.read_parquet(folder / "pairs.parquet").set_index(["language", "source_layer"])
+    assert pairs.n_correct.to_dict() == right.to_dict()
+    assert set(pairs.n) == {12}
+    bound = rows.dropna(subset="source_layer").groupby(["language", "instance_id"]).correct.any()
+    instances = pd.read_parquet(folder / "instances.parquet")
+    found = instances.set_index(["language", "instance_id"]).upper_bound_correct
+    assert found.to_dict() == bound.to_dict()
+    sw = instances[instances.language == "sw"]
+    assert sw.gold.tolist() == [question["gold"] for question in questions("sw")]
+    macro = bound.groupby("language").mean()
+    assert all(f"{100 * share:.1f} %" in out for share in macro)
+
+
+def test_a_second_start_does_the_missing_part_only(here: Path, capsys) -> None:
+    run()
+    parts = sorted((only_run() / "generations").iterdir())
+    first = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in parts}
+    run()
+    assert "4 of 4 parts are done already" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in parts} == {
+        p: t for p, (t, _) in first.items()
+    }
+    parts[1].unlink()
+    run()
+    assert "3 of 4 parts are done already" in capsys.readouterr().err
+    again = {path: path.stat().st_mtime_ns for path in parts}
+    assert [path for path in parts if again[path] != first[path][0]] == [parts[1]]
+    assert pq.read_table(parts[1]).equals(pq.read_table(Path(parts[1])))
+    assert parts[1].read_bytes() == first[parts[1]][1]
+
+
+def test_shards_share_the_parts_and_the_last_one_sums_up(here: Path, capsys) -> None:
+    run("shard.index=0", "shard.count=2")
+    assert "2 of 4 parts are left to other shards" in capsys.readouterr().err
+    assert not (only_run() / "pairs.parquet").exists()
+    run("shard.index=1", "shard.count=2", "rows_per_batch=1")
+    assert (only_run() / "pairs.parquet").exists()
+    halves = pd.read_parquet(only_run() / "generations")
+    run("output_root=whole")
+    (whole,) = Path("whole").rglob("generations")
+    pd.testing.assert_frame_equal(halves, pd.read_parquet(whole))
+
+
+def test_what_changes_results_changes_the_folder(here: Path) -> None:
+    run()
+    run("limit=11")
+    run("module=attn", "rows_per_batch=2")
+    run("rows_per_batch=2", "languages=[tr]")
+    folders = {path.parent for path in Path("outputs").rglob("manifest.json")}
+    assert len(folders) == 3
+    runs = xt.load_runs("outputs")
+    assert set(runs.pairs.module) == {"attn", "mlp"}
+    assert set(runs.instances.language) == {"de", "sw", "tr"}
+
+
+def test_dry_run_writes_nothing(here: Path, capsys) -> None:
+    run("--dry-run")
+    out = capsys.readouterr().out
+    assert list(here.iterdir()) == []
+    rows = dict(line.split("  ", 1) for line in out.splitlines() if "  " in line)
+    plan = {label.strip(): value.strip() for label, value in rows.items()}
+    assert plan["instances"] == "sw 12, de 12"
+    assert plan["cells"] == "3 of 8²"
+    assert plan["rows"] == "96, baselines included"
+    assert plan["parts done"] == "0 of 4"
+    assert questions("sw")[0]["target"] in out
+    run()
+    run("--dry-run")
+    assert "4 of 4" in capsys.readouterr().out
+
+
+def test_culture_direction_swaps_the_prompts(here: Path, capsys) -> None:
+    run("direction=x_to_en", "limit=1")
+    rows = pd.read_parquet(only_run() / "generations")
+    assert set(rows.target_language) == {"en"}
+    assert set(rows.source_language) == {"sw", "de"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["grid.pairs=[[8,0]]"], "layer 8"),
+        (["grid.pairs=[[0,-9]]"], "layer -9"),
+        (["decode.max_new_tokens=5000"], "context is"),
+        (["task=xnli"], "task.data_dir=…"),
+        (["task=xnli", "task.data_dir=nowhere"], "nowhere"),
+        (["model=hf", "model.id=./nowhere"], "nowhere"),
+        (["output_root=/dev/null/outputs"], "/dev/null/outputs"),
+        (["device=cuda:99"], "cuda:99"),
+    ],
+)
+def test_a_mistake_that_a_run_meets_is_one_line(
+    here: Path, capsys, arguments: list[str], message: str
+) -> None:
+    overrides = SMALL[2:] if arguments[0].startswith("task") else SMALL
+    assert cli.main(["run", *overrides, *arguments]) == 2
+    err = capsys.readouterr().err.strip()
+    assert err.startswith("error: ") and message in err and "\n" not in err
+    left = [path for path in here.rglob("*") if path.is_file() and path.name != "manifest.json"]
+    assert left == []
+
+
+def test_nan_weights_are_named_by_layer_and_instance(here: Path, capsys) -> None:
+    broken = here / "broken"
+    broken.mkdir()
+    for path in POCKET.iterdir():
+        if path.is_file():
+            (broken / path.name).write_bytes(path.read_bytes())
+    weights = load_file(broken / "model.safetensors")
+    # Only the words of one person: other prompts, and the check at load, stay finite.
+    person = questions("sw")[4]["source"].split()
+    vocabulary = xt.load_model(str(broken)).tokenizer.get_vocab()
+    name = next(word for word in person if word.istitle())
+    weights["model.embed_tokens.weight"][vocabulary[name]] = torch.nan
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+    status = cli.main(["run", "languages=[sw]", "model=hf", f"model.id={broken}", "limit=12"])
+    err = capsys.readouterr().err.strip().splitlines()[-1]
+    assert status == 2
+    assert "NaN" in err and "(sw)" in err and "layer" in err
+    (manifest,) = Path("outputs").rglob("manifest.json")
+    content = json.loads(manifest.read_text("utf-8"))
+    assert content["status"] == "failed" and "NaN" in content["reason"]
+
+
+def test_data_that_lost_something_is_named_by_file_and_line(here: Path, capsys) -> None:
+    data = here / "XNLI_sample"
+    prompt = "Is it so? (1) yes (2) maybe (3) no"
+    for folder, lines in {
+        "split": [prompt, prompt],
+        "ans": ["1", "2"],
+        "ans_lang": None,
+    }.items():
+        (data / folder).mkdir(parents=True)
+        for language in ("en", "fr"):
+            text = "".join(json.dumps(line) + "\n" for line in lines or [])
+            if lines is None:
+                text = json.dumps({"1": "yes", "2": "maybe", "3": "no"})
+            (data / folder / f"{language}.json").write_text(text, encoding="utf-8")
+    french = data / "split" / "fr.json"
+    arguments = [
+        "run",
+        "task=xnli",
+        f"task.data_dir={data}",
+        "languages=[fr]",
+        "grid=first_to_first",
+    ]
+    # The pocket model knows none of these words, but it can read them.
+    assert cli.main(arguments) == 0
+    capsys.readouterr()
+    whole = french.read_text("utf-8")
+    for content, message in {
+        whole.replace("(2)", "", 1): "fr.json:1: option marker (2) is missing",
+        json.dumps(prompt) + "\n{oops\n": "fr.json:2: not valid JSON",
+        json.dumps(prompt) + '\n"  "\n': "fr.json:2: empty prompt",
+        json.dumps(prompt) + "\n": "fr.json:1: ends after 1 lines",
+    }.items():
+        french.write_text(content, encoding="utf-8")
+        assert cli.main(arguments) == 2
+        err = capsys.readouterr().err.strip()
+        assert message in err and "\n" not in err
+
+
+def test_check_and_try_on_the_pocket_model(here: Path, capsys) -> None:
+    assert cli.main(["check", "languages=[sw]", "--cells", "4", "--modules", "attn,mlp"]) == 0
+    assert "identical, token for token" in capsys.readouterr().out
+    question = questions("sw")[0]
+    prompts = ["--source", question["source"], "--target", question["target"]]
+    assert cli.main(["try", "--model", "pocket", *prompts, "--cell", "4,2"]) == 0
+    assert "4→2" in capsys.readouterr().out
+    assert cli.main(["try", "--model", "pocket", "--source", "", "--target", "wapi ?"]) == 2
+    assert "empty prompt" in capsys.readouterr().err
