@@ -12,7 +12,7 @@ from xtransplant.engine import oracle
 from xtransplant.engine.transplant import transplant
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
-from xtransplant.plan import checkpoint_arguments, make_plan
+from xtransplant.plan import make_plan, weights_arguments
 from xtransplant.types import Cell, ModuleType, PromptPair
 
 
@@ -50,13 +50,7 @@ def run_check(
     """
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
-        model = load_model(
-            **checkpoint_arguments(config.model),
-            dtype=config.model.dtype,
-            device=config.device,
-            allow_pickle=config.model.allow_pickle,
-            on_step=on_step,
-        )
+        model = load_model(**weights_arguments(config), on_step=on_step)
     part = plan.parts[0]
     cells = random.Random(config.seed).sample(plan.cells, min(n_cells, len(plan.cells)))
     console.info(

@@ -102,6 +102,15 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     )
 
 
+def weights_arguments(config: RunConfig) -> dict[str, Any]:
+    """Return the arguments by which `models.loading.load_model` loads a run's weights."""
+    return checkpoint_arguments(config.model) | {
+        "dtype": config.model.dtype,
+        "device": config.device,
+        "allow_pickle": config.model.allow_pickle,
+    }
+
+
 def checkpoint_arguments(model: ModelConfig) -> dict[str, Any]:
     """Return the arguments by which `models.loading` finds a checkpoint."""
     return {

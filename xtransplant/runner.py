@@ -14,7 +14,7 @@ from xtransplant.engine.transplant import transplant
 from xtransplant.errors import NumericsError
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
-from xtransplant.plan import Part, Plan, checkpoint_arguments, make_plan
+from xtransplant.plan import Part, Plan, make_plan, weights_arguments
 from xtransplant.scoring import score
 from xtransplant.store import RunFolder
 from xtransplant.types import Instance, PromptPair
@@ -41,13 +41,7 @@ def _run_parts(
 ) -> None:
     start = time.monotonic()
     with console.steps() as on_step:
-        model = load_model(
-            **checkpoint_arguments(config.model),
-            dtype=config.model.dtype,
-            device=config.device,
-            allow_pickle=config.model.allow_pickle,
-            on_step=on_step,
-        )
+        model = load_model(**weights_arguments(config), on_step=on_step)
     loaded = time.monotonic()
     rows_per_batch = config.rows_per_batch or rows_that_fit(
         model.text_config, model.hf.dtype, config.decode.max_new_tokens, model.device
