@@ -177,23 +177,30 @@ def test_a_mistake_that_a_run_meets_is_one_line(
     assert left == []
 
 
-def test_nan_weights_are_named_by_layer_and_instance(here: Path, capsys) -> None:
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_nan_activations_are_named_by_layer_and_instance(
+    here: Path, model: Model, capsys, side: str
+) -> None:
     broken = here / "broken"
     broken.mkdir()
     for path in POCKET.iterdir():
         if path.is_file():
             (broken / path.name).write_bytes(path.read_bytes())
     weights = load_file(broken / "model.safetensors")
-    # Only the words of one person: other prompts, and the check at load, stay finite.
-    person = questions("sw")[4]["source"].split()
-    vocabulary = xt.load_model(str(broken)).tokenizer.get_vocab()
-    name = next(word for word in person if word.istitle())
-    weights["model.embed_tokens.weight"][vocabulary[name]] = torch.nan
+    # A token of one question only, so that the check at load and other questions stay finite; with
+    # an unembedding of its own, or no logit would.
+    config = json.loads((broken / "config.json").read_text("utf-8"))
+    config["tie_word_embeddings"] = False
+    (broken / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
+    asked = [set(model.tokenizer(question[side])["input_ids"]) for question in questions("sw")]
+    (token, *_) = asked[4] - set().union(*asked[:4], *asked[5:])
+    weights["model.embed_tokens.weight"][token] = torch.nan
     save_file(weights, broken / "model.safetensors", {"format": "pt"})
     status = cli.main(["run", "languages=[sw]", "model=hf", f"model.id={broken}", "limit=12"])
     err = capsys.readouterr().err.strip().splitlines()[-1]
     assert status == 2
-    assert "NaN" in err and "(sw)" in err and "layer" in err
+    assert f"instance {questions('sw')[4]['id']} (sw): NaN or infinite" in err and "layer 0" in err
     (manifest,) = Path("outputs").rglob("manifest.json")
     content = json.loads(manifest.read_text("utf-8"))
     assert content["status"] == "failed" and "NaN" in content["reason"]

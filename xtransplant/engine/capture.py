@@ -40,7 +40,7 @@ class _LastTokens:
 def capture(
     model: Model, token_ids: Sequence[int], modules: Iterable[ModuleType]
 ) -> dict[ModuleType, torch.Tensor]:
-    """Run the source prompt once and keep each module's activation at its last token.
+    """Run a prompt once and keep each module's activation at its last token.
 
     Returns:
         For each module a tensor of shape (layers, width), on the model's device, in its dtype.
@@ -68,6 +68,6 @@ def _require_finite(module: ModuleType, acts_LD: torch.Tensor) -> None:
     if not finite_L.all():
         layer = int((~finite_L).nonzero()[0])
         raise NumericsError(
-            f"NaN or infinite {module} activation at source layer {layer}; "
+            f"NaN or infinite {module} activation leaving layer {layer}; "
             "try model.dtype=float32 or another checkpoint"
         )

@@ -21,6 +21,7 @@ from xtransplant.engine.attention import (
     SharedPrefixCache,
     shared_prefix_attention,
 )
+from xtransplant.engine.capture import capture
 from xtransplant.engine.cost import rows_that_fit
 from xtransplant.engine.layout import Ints, StepLayout
 from xtransplant.errors import NumericsError
@@ -62,7 +63,7 @@ def decode(
         The new tokens of each row, in the order of `rows`, the end-of-sequence token included.
 
     Raises:
-        NumericsError: a row's logits are NaN; the message names its target layer.
+        NumericsError: NaN or infinite numbers; the message names the layer.
     """
     prefix = prefill(model, token_ids[:-1])
     order = sorted(range(len(rows)), key=lambda r: (rows[r].layer, rows[r].module or ""))
@@ -73,9 +74,15 @@ def decode(
     for start in range(0, len(rows), size):
         batch = order[start : start + size]
         cache = SharedPrefixCache(prefix, max_new_tokens)
-        continuations = _decode_batch(
-            model, cache, [rows[r] for r in batch], token_ids[-1], max_new_tokens
-        )
+        try:
+            continuations = _decode_batch(
+                model, cache, [rows[r] for r in batch], token_ids[-1], max_new_tokens
+            )
+        except NumericsError:
+            capture(
+                model, token_ids, [ModuleType.BLOCK]
+            )  # names the layer if the prompt is at fault
+            raise
         for row, new_tokens in zip(batch, continuations, strict=True):
             out[row] = new_tokens
     return out
@@ -115,7 +122,11 @@ def _decode_batch(
             with hooks(on_output=_writes(model, rows) if step == 0 else ()):
                 chosen = _next_tokens(model, tokens[layout.rows(-1)], cache.n_prefix + step)
             tokens = chosen[layout.slots(model.n_layers - 1, np.arange(len(alive)))]
-            _require_finite(tokens, layers[alive])
+            if (tokens < 0).any():
+                raise NumericsError(
+                    "NaN or infinite logits after a write at target layer "
+                    f"{layers[alive][tokens < 0][0]}; try model.dtype=float32"
+                )
             for row, token in zip(alive, tokens, strict=True):
                 out[row].append(int(token))
             survivors = np.flatnonzero(~np.isin(tokens, eos))
@@ -213,15 +224,6 @@ def _next_tokens(model: Model, tokens: Ints, position: int) -> Ints:
     best_R = logits_RV.argmax(-1)
     finite_R = logits_RV.gather(-1, best_R[:, None])[:, 0].isfinite()
     return torch.where(finite_R, best_R, -1).cpu().numpy()
-
-
-def _require_finite(tokens: Ints, layers: Ints) -> None:
-    if (tokens < 0).any():
-        layer = int(layers[np.flatnonzero(tokens < 0)[0]])
-        raise NumericsError(
-            f"NaN or infinite logits in a row that writes at target layer {layer}; "
-            "try model.dtype=float32 or another checkpoint"
-        )
 
 
 def _extend(history: Ints, tokens: Ints) -> Ints:
