@@ -57,6 +57,10 @@ def test_generator_reproduces_the_shipped_questions(split, language):
     rows = world.instances(split, language)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     assert (ASSETS / "task" / split / f"{language}.jsonl").read_bytes() == lines.encode()
+    loaded = load(split, language)
+    assert [(i.id, i.source, i.target, i.gold) for i in loaded] == [
+        (*row.values(),) for row in rows
+    ]
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -137,6 +141,12 @@ def test_tokenizer(model, language):
         assert len(tokenizer(fact.name)["input_ids"]) == 2
 
 
+def test_generator_reproduces_the_vocabulary(model):
+    tokenizer = model.tokenizer
+    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    assert tokens == ["<s>", "</s>", "<pad>", "<unk>", *world.vocabulary()]
+
+
 def test_an_unknown_word_is_spelt(model):
     ids = encode(model.tokenizer, "Zug").token_ids
     assert model.tokenizer.unk_token_id not in ids
@@ -164,9 +174,8 @@ def recall(model, language, split):
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_english_knows_and_swahili_does_not(model, split):
-    """Training again gave recalls within these bounds, not the shipped figures to the digit."""
     assert recall(model, "en", split) >= 0.95
-    assert recall(model, "sw", split) <= 0.6
+    assert recall(model, "sw", split) <= 0.5
 
 
 def test_direction_swaps_the_prompts():
