@@ -122,8 +122,9 @@ def instances_of(schema: pa.Schema) -> list[Instance]:
     """Return the instances that a part carries."""
     instances = []
     for fields in json.loads(schema.metadata[INSTANCES_OF_PART]):
-        options = tuple(Option(**option) for option in fields.pop("options"))
-        instances.append(Instance(**fields, options=options))
+        fields["options"] = tuple(Option(**option) for option in fields["options"])
+        fields["aliases"] = tuple(fields["aliases"])
+        instances.append(Instance(**fields))
     return instances
 
 

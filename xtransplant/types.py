@@ -44,11 +44,13 @@ class Option:
     """One answer option as it stands in the target prompt.
 
     `marker` is the printed form, such as "(1)"; `label` the option's localised text, where the
-    task has one that is the same for every instance (XNLI), else None.
+    task has one that is the same for every instance (XNLI), else None; `share` the part of the
+    people asked who chose it, 0 to 1, where the task is a survey, else None.
     """
 
     marker: str
     label: str | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,10 @@ class Instance:
 
     `language` is the study's language X: the target's for `en_to_x`, the source's for `x_to_en`.
     `gold` is the bare key of the right option ("1", "A") where there are options, else the answer.
-    `options` are in the order of the prompt; empty for free answers.
+    `options` are in the order of the prompt; empty for free answers. `aliases` are further right
+    answers. `cluster` names what several instances have in common (the passage of a question), for
+    statistics; "" where they are independent. `category` is a label of the data to group by.
+    `machine_translated` tells whether one of the prompts is.
     """
 
     id: str
@@ -68,6 +73,10 @@ class Instance:
     target: str
     gold: str
     options: tuple[Option, ...] = ()
+    aliases: tuple[str, ...] = ()
+    cluster: str = ""
+    category: str | None = None
+    machine_translated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
