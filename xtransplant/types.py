@@ -97,11 +97,16 @@ class PromptPair:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A continuation; the end-of-sequence token, if one ended it, is in `token_ids`, not `text`."""
+    """A continuation; the end-of-sequence token, if one ended it, is in `token_ids`, not `text`.
+
+    `option_logprobs` are of the answer options as continuations of the prompt, in their order;
+    None where there are none or they were not asked for.
+    """
 
     token_ids: tuple[int, ...]
     text: str
     finish: Finish
+    option_logprobs: tuple[float, ...] | None = None
 
     @property
     def n_tokens(self) -> int:

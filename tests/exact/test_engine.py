@@ -9,7 +9,8 @@ from transformers.utils import logging
 
 from xtransplant.engine import oracle
 from xtransplant.engine.capture import capture
-from xtransplant.engine.decode import Row, decode
+from xtransplant.engine.decode import Target, decode
+from xtransplant.engine.steps import Row
 from xtransplant.engine.transplant import transplant
 from xtransplant.models.families import Model
 from xtransplant.types import Cell, ModuleType
@@ -111,8 +112,9 @@ def test_several_modules_ride_in_one_batch(family: str) -> None:
     acts = capture(model, SOURCE, list(ModuleType))
     wanted = [(m, Cell(i, j)) for j in (3, 0, 2) for m in ModuleType for i in (3, 1)]
     rows = [Row(cell.target_layer, m, acts[m][cell.source_layer]) for m, cell in wanted]
-    got = decode(model, TARGET, rows, NEW_TOKENS)
-    assert got == [naive(model, "source longer", m, cell) for m, cell in wanted]
+    got = decode(model, [Target(tuple(TARGET))], rows, NEW_TOKENS)
+    expected = [naive(model, "source longer", m, cell) for m, cell in wanted]
+    assert [continuation.token_ids for continuation in got] == expected
 
 
 def test_text_prompts_and_ids_give_the_same_grid() -> None:
@@ -139,13 +141,13 @@ def test_after_an_exception_the_model_is_as_before(
     rows = [Row(2, ModuleType.MLP, torch.zeros(32))]
     if fail_at == "attention":
         monkeypatch.setattr(
-            "xtransplant.engine.attention.attend",
+            "xtransplant.engine.prefix_cache.attend",
             lambda *_: (_ for _ in ()).throw(ZeroDivisionError),
         )
     else:
         rows = [Row(2, ModuleType.MLP, torch.zeros(31))]
     with pytest.raises((ZeroDivisionError, RuntimeError)):
-        decode(model, TARGET, rows, NEW_TOKENS)
+        decode(model, [Target(tuple(TARGET))], rows, NEW_TOKENS)
     assert model.hf.config._attn_implementation == usual
     assert n_hooks(model) == hooks_before
     monkeypatch.undo()

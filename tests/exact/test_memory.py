@@ -6,7 +6,8 @@ from families import N_LAYERS, tiny_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from xtransplant.engine import attention
-from xtransplant.engine.decode import Row, decode
+from xtransplant.engine.decode import Target, decode
+from xtransplant.engine.steps import Row
 from xtransplant.types import ModuleType
 
 N_ROWS, N_PROMPT, NEW_TOKENS = 400, 100, 3
@@ -37,7 +38,7 @@ def test_no_tensor_grows_with_rows_times_prompt(
     vector = torch.ones(32)
     rows = [Row(k % N_LAYERS, ModuleType.MLP, vector * k) for k in range(N_ROWS)]
     with Largest() as largest:
-        decode(model, prompt, rows, NEW_TOKENS, rows_per_batch=N_ROWS)
+        decode(model, [Target(tuple(prompt))], rows, NEW_TOKENS, rows_per_batch=N_ROWS)
     head_width, n_heads, n_kv, widest, vocabulary = 8, 4, 2, 64, 101
     allowed = max(
         N_ROWS * vocabulary,  # logits

@@ -62,16 +62,31 @@ def kv_bytes(text_config: Any, itemsize: int) -> int:
 
 
 def rows_that_fit(
-    text_config: Any, dtype: torch.dtype, max_new_tokens: int, device: torch.device
+    text_config: Any,
+    dtype: torch.dtype,
+    max_new_tokens: int,
+    device: torch.device,
+    n_branches: int = 0,
 ) -> int:
-    """Choose how many rows decode together; on a GPU a quarter of the free memory is theirs."""
+    """Choose how many rows decode together, each with so many option beginnings beside its own."""
     # A row owns the layers above its target layer: half of them on average.
     suffix = kv_bytes(text_config, dtype.itemsize) * max_new_tokens // 2
     logits = 4 * int(text_config.vocab_size)
-    budget = CPU_BUDGET
+    return max(1, _budget(device) // ((suffix + logits) * (1 + n_branches)))
+
+
+def prompts_that_fit(
+    text_config: Any, dtype: torch.dtype, n_tokens: int, device: torch.device
+) -> int:
+    """Choose how many prompts' prefixes are kept at once, in two copies while they are stacked."""
+    return max(1, _budget(device) // (2 * kv_bytes(text_config, dtype.itemsize) * n_tokens))
+
+
+def _budget(device: torch.device) -> int:
+    """Bytes for each of both; on a GPU a quarter of the free memory."""
     if device.type == "cuda":
-        budget = torch.cuda.mem_get_info(device)[0] // 4
-    return max(1, budget // (suffix + logits))
+        return torch.cuda.mem_get_info(device)[0] // 4
+    return CPU_BUDGET
 
 
 def matmul_rate(dtype: torch.dtype, device: torch.device, size: int = 1024) -> float:

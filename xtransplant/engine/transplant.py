@@ -1,21 +1,24 @@
-"""One pair of prompts, one module, a grid of cells: the public call and its result."""
+"""Pairs of prompts, each with a module and a grid of cells: the public calls and their result."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from xtransplant.engine.capture import capture
-from xtransplant.engine.decode import Row, decode
+from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.grid import resolve_cells
-from xtransplant.errors import LayerError, PromptError, unknown
+from xtransplant.engine.options import Tokens
+from xtransplant.engine.steps import Continuation, Row
+from xtransplant.errors import LayerError, NumericsError, PromptError, unknown
 from xtransplant.models.families import Model
 from xtransplant.prompts import decode_text, encode, require_room
 from xtransplant.types import Cell, Generation, ModuleType, Prompt
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
 
 @dataclass(frozen=True)
@@ -116,35 +119,150 @@ def transplant(
             outside the vocabulary.
         NumericsError: NaN or infinite activations.
     """
-    module = _module(module)
-    pairs = None if cells == "full" else [_pair(cell) for cell in cells]
-    resolved = resolve_cells(model.n_layers, pairs=pairs)
-    prompts = {"source": encode(model.tokenizer, source), "target": encode(model.tokenizer, target)}
-    for name, prompt in prompts.items():
-        new_tokens = max_new_tokens if name == "target" else 0
-        require_room(prompt, new_tokens, model.context_length, f"{name} prompt")
-        _require_vocabulary(prompt, model.text_config.vocab_size, f"{name} prompt")
+    request = Request(source, target, module, cells)
+    return transplant_all(model, [request], max_new_tokens, rows_per_batch)[0]
 
-    acts_LD = capture(model, prompts["source"].token_ids, [module])[module]
-    rows = [Row(cell.target_layer, module, acts_LD[cell.source_layer]) for cell in resolved]
-    baseline = Row(layer=model.n_layers)
+
+@dataclass(frozen=True)
+class Request:
+    """One grid: arguments as `transplant` takes them.
+
+    Attributes:
+        source: the prompt whose activations are taken.
+        target: the prompt that is answered.
+        module: what is transplanted.
+        cells: "full" or pairs of layers.
+        options: token ids of answer options whose log-probabilities after the target prompt are
+            wanted in each `Generation`.
+        name: what messages call this pair of prompts.
+    """
+
+    source: str | Sequence[int] | Prompt
+    target: str | Sequence[int] | Prompt
+    module: ModuleType | str = ModuleType.MLP
+    cells: Literal["full"] | Sequence[tuple[int, int] | Cell] = "full"
+    options: Sequence[Sequence[int]] = ()
+    name: str = ""
+
+
+def transplant_all(
+    model: Model,
+    requests: Sequence[Request],
+    max_new_tokens: int = 20,
+    rows_per_batch: int | None = None,
+) -> list[TransplantGrid]:
+    """Answer many requests; those that have a source or a target prompt in common share its work.
+
+    Several modules, several source languages, or a control over the same target prompt ride in one
+    grid and share its prefix, its trunk and its baseline. Small grids over different target prompts
+    share batches. Results are those of one `transplant` a request, token for token.
+
+    Raises:
+        LayerError, PromptError, NumericsError: as `transplant`; the message starts with the
+            request's name.
+    """
+    resolved = [_Resolved.of(model, request, max_new_tokens) for request in requests]
+    acts = _capture_sources(model, resolved)
+    targets: dict[tuple[Tokens, tuple[Tokens, ...]], int] = {}
+    rows: list[Row] = []
+    for grid in resolved:
+        if grid.target not in targets:
+            targets[grid.target] = len(targets)
+            rows.append(Row(model.n_layers, target=targets[grid.target]))
+        acts_LD = acts[grid.source][grid.module]
+        grid.first_row = len(rows)
+        rows += [
+            Row(cell.target_layer, grid.module, acts_LD[cell.source_layer], targets[grid.target])
+            for cell in grid.cells
+        ]
+    names = {grid.target: grid.name for grid in reversed(resolved)}
     continuations = decode(
-        model, prompts["target"].token_ids, [baseline, *rows], max_new_tokens, rows_per_batch
+        model,
+        [Target(*target, name=f"{names[target]}target prompt") for target in targets],
+        rows,
+        max_new_tokens,
+        rows_per_batch,
     )
-    first, *others = _generations(model, continuations)
-    return TransplantGrid(module, first, dict(zip(resolved, others, strict=True)), model.n_layers)
-
-
-def _generations(model: Model, continuations: Sequence[tuple[int, ...]]) -> list[Generation]:
-    distinct = {
-        ids: Generation(
-            token_ids=ids,
-            text=decode_text(model.tokenizer, ids),
-            finish="eos" if ids[-1] in model.eos_token_ids else "length",
-        )
-        for ids in set(continuations)
+    generations = _generations(model, continuations)
+    baselines = {
+        row.target: generation
+        for row, generation in zip(rows, generations, strict=True)
+        if row.module is None
     }
-    return [distinct[ids] for ids in continuations]
+    return [
+        TransplantGrid(
+            grid.module,
+            baselines[targets[grid.target]],
+            dict(zip(grid.cells, generations[grid.first_row :], strict=False)),
+            model.n_layers,
+        )
+        for grid in resolved
+    ]
+
+
+@dataclass
+class _Resolved:
+    """A request, checked; `first_row` is the place of its first cell among the rows."""
+
+    source: Tokens
+    target: tuple[Tokens, tuple[Tokens, ...]]
+    module: ModuleType
+    cells: tuple[Cell, ...]
+    name: str
+    first_row: int = field(default=-1, init=False)
+
+    @classmethod
+    def of(cls, model: Model, request: Request, max_new_tokens: int) -> _Resolved:
+        module = _module(request.module)
+        pairs = None if request.cells == "full" else [_pair(cell) for cell in request.cells]
+        cells = resolve_cells(model.n_layers, pairs=pairs)
+        name = f"{request.name}: " if request.name else ""
+        options = tuple(tuple(int(token) for token in option) for option in request.options)
+        answer = max([max_new_tokens, *map(len, options)])
+        source = _encoded(model, request.source, 0, f"{name}source prompt")
+        target = _encoded(model, request.target, answer, f"{name}target prompt")
+        return cls(source, (target, options), module, tuple(cells), name)
+
+
+def _encoded(
+    model: Model, prompt: str | Sequence[int] | Prompt, new_tokens: int, name: str
+) -> Tokens:
+    encoded = encode(model.tokenizer, prompt)
+    require_room(encoded, new_tokens, model.context_length, name)
+    _require_vocabulary(encoded, model.text_config.vocab_size, name)
+    return encoded.token_ids
+
+
+def _capture_sources(
+    model: Model, grids: Sequence[_Resolved]
+) -> dict[Tokens, dict[ModuleType, torch.Tensor]]:
+    """Read each source prompt once; keep the activations of the modules that its grids need."""
+    wanted: dict[Tokens, dict[ModuleType, str]] = {}
+    for grid in grids:
+        wanted.setdefault(grid.source, {}).setdefault(grid.module, grid.name)
+    acts = {}
+    for source, modules in wanted.items():
+        try:
+            acts[source] = capture(model, source, modules)
+        except NumericsError as error:
+            raise NumericsError(f"{next(iter(modules.values()))}source prompt: {error}") from error
+    return acts
+
+
+def _generations(model: Model, continuations: Sequence[Continuation]) -> list[Generation]:
+    texts = {
+        ids: decode_text(model.tokenizer, ids)
+        for ids in {continuation.token_ids for continuation in continuations}
+    }
+    return [
+        Generation(
+            token_ids=continuation.token_ids,
+            text=texts[continuation.token_ids],
+            finish="eos" if continuation.token_ids[-1] in model.eos_token_ids else "length",
+            option_logprobs=continuation.option_logprobs,
+        )
+        for continuation in continuations
+    ]
 
 
 def _pair(cell: tuple[int, int] | Cell) -> tuple[int, int]:

@@ -16,14 +16,24 @@ from torch import nn
 Hook = Callable[[torch.Tensor], torch.Tensor | None]
 """Gets hidden states, (batch, tokens, width); returns what takes their place, or None."""
 
+POSITIONS = ("position_embeddings", "position_ids")
+"""Arguments of decoder layers that tell where rows stand."""
+
 
 @contextmanager
 def hooks(
     on_input: Iterable[tuple[nn.Module, Hook]] = (),
     on_output: Iterable[tuple[nn.Module, Hook]] = (),
+    on_positions: Iterable[tuple[nn.Module, Hook]] = (),
 ) -> Iterator[None]:
-    """Attach each hook to its module; all are gone when the block ends, by an exception too."""
+    """Attach each hook to its module; all are gone when the block ends, by an exception too.
+
+    Hooks of `on_positions` get each tensor that tells where rows stand: (batch, tokens, ...).
+    """
     with ExitStack() as stack:
+        for module, hook in on_positions:
+            handle = module.register_forward_pre_hook(_position_hook(hook), with_kwargs=True)
+            stack.callback(handle.remove)
         for module, hook in on_input:
             handle = module.register_forward_pre_hook(_input_hook(hook), with_kwargs=True)
             stack.callback(handle.remove)
@@ -39,6 +49,20 @@ def _input_hook(hook: Hook) -> Callable[..., Any]:
         if new is None:
             return None
         return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
+
+    return run
+
+
+def _position_hook(hook: Hook) -> Callable[..., Any]:
+    def replaced(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(replaced, value))
+        new = None if value is None else hook(value)
+        return value if new is None else new
+
+    def run(_module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
+        found = {name: replaced(kwargs[name]) for name in POSITIONS if name in kwargs}
+        return args, {**kwargs, **found}
 
     return run
 

@@ -1,0 +1,170 @@
+"""Many grids in one call: what they share changes nothing; and options' log-probabilities."""
+
+from functools import cache
+
+import pytest
+import torch
+from families import CONFIGS, N_LAYERS, SOURCE, TARGET, tiny_model
+
+from xtransplant.engine import decode as decoding
+from xtransplant.engine import oracle
+from xtransplant.engine.steps import decode_batch
+from xtransplant.engine.transplant import Request, transplant, transplant_all
+from xtransplant.errors import ModelError, NumericsError
+from xtransplant.models.families import Model
+from xtransplant.types import Cell, ModuleType
+
+NEW_TOKENS = 8
+MLP, ATTN, BLOCK = ModuleType.MLP, ModuleType.ATTN, ModuleType.BLOCK
+TARGETS = [TARGET, SOURCE[:5], TARGET[2:], SOURCE, TARGET[:2]]
+OPTIONS = [(5, 6, 9), (5, 7, 9), (5, 6, 8, 4), (11,)]
+
+
+@cache
+def naive(
+    model: Model, target: int, source: int, module: ModuleType | None, cell: Cell | None
+) -> tuple[int, ...]:
+    if module is None or cell is None:
+        return oracle.generate(model, TARGETS[target], NEW_TOKENS)
+    return oracle.transplant_cell(model, TARGETS[source], TARGETS[target], module, cell, NEW_TOKENS)
+
+
+@pytest.mark.parametrize("size", [2, 7, None])
+@pytest.mark.parametrize("family", CONFIGS)
+def test_prompts_of_any_length_share_a_batch(family: str, size: int | None) -> None:
+    model = tiny_model(family)
+    cells = [[(3, 1), (0, 3)], [(1, 0)], [(2, 2), (2, 1), (1, 3)], [(0, 0)], [(3, 2)]]
+    modules = [MLP, ATTN, BLOCK, ATTN, MLP]
+    requests = [
+        Request(TARGETS[(k + 1) % 5], TARGETS[k], modules[k], cells[k]) for k in range(len(TARGETS))
+    ]
+    grids = transplant_all(model, requests, NEW_TOKENS, size)
+    changed = 0
+    for k, grid in enumerate(grids):
+        assert grid.baseline.token_ids == naive(model, k, k, None, None)
+        assert [tuple(vars_of(cell)) for cell in grid.cells] == cells[k]
+        for cell, generation in grid.generations.items():
+            assert generation.token_ids == naive(model, k, (k + 1) % 5, modules[k], cell)
+            changed += generation.token_ids != grid.baseline.token_ids
+    assert changed
+
+
+def vars_of(cell: Cell) -> tuple[int, int]:
+    return cell.source_layer, cell.target_layer
+
+
+def test_modules_and_sources_over_one_target_share_its_prefix_and_baseline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = tiny_model("llama")
+    read = []
+    monkeypatch.setattr(
+        decoding, "prefill", lambda m, ids, of=decoding.prefill: read.append(ids) or of(m, ids)
+    )
+    requests = [Request(SOURCE, TARGET, module) for module in ModuleType]
+    requests.append(Request(TARGET[1:], TARGET, MLP))
+    grids = transplant_all(model, requests, NEW_TOKENS)
+    assert read == [tuple(TARGET[:-1])]
+    for request, grid in zip(requests, grids, strict=True):
+        assert grid.baseline is grids[0].baseline
+        assert grid == transplant(
+            model, request.source, request.target, request.module, "full", NEW_TOKENS
+        )
+    assert len({tuple(grid.generations.values()) for grid in grids}) == len(grids)
+
+
+@torch.inference_mode()
+def teacher_forced(
+    model: Model, layer: int | None, vector: torch.Tensor | None, option: tuple[int, ...]
+) -> float:
+    """Log-probability of an option by one plain forward pass over prompt and option."""
+    ids = torch.tensor([[*TARGET, *option]])
+
+    def write(_module: object, _args: object, output: torch.Tensor) -> torch.Tensor:
+        written = output.clone()
+        written[:, len(TARGET) - 1] = vector
+        return written
+
+    handle = model.mlp[layer].register_forward_hook(write) if layer is not None else None
+    logits = model.hf(input_ids=ids).logits[0]
+    if handle:
+        handle.remove()
+    logprobs = logits.log_softmax(-1)
+    places = range(len(TARGET) - 1, len(TARGET) - 1 + len(option))
+    return sum(float(logprobs[p, t]) for p, t in zip(places, option, strict=True))
+
+
+@pytest.mark.parametrize("new_tokens", [1, NEW_TOKENS])
+@pytest.mark.parametrize("size", [3, None])
+def test_option_logprobs_are_those_of_a_teacher_forced_pass(
+    size: int | None, new_tokens: int
+) -> None:
+    model = tiny_model("llama")
+    answer = oracle.generate(model, TARGET, 3)  # an option that a row also says by itself
+    options = [*OPTIONS, answer, (answer[0], 12)]
+    acts = {layer: oracle.capture_layer(model, SOURCE, MLP, layer) for layer in range(N_LAYERS)}
+    requests = [
+        Request(SOURCE, TARGET, MLP, options=options),
+        Request(SOURCE, TARGET[1:], MLP, [(1, 1)]),
+        Request(SOURCE, TARGET[2:], MLP, [(1, 1)], options=OPTIONS[:2]),
+    ]
+    grid, without, others = transplant_all(model, requests, new_tokens, size)
+    assert without.baseline.option_logprobs is None
+    assert others.baseline.option_logprobs is not None
+    assert len(others.baseline.option_logprobs) == 2
+    expected = [teacher_forced(model, None, None, option) for option in options]
+    assert grid.baseline.option_logprobs == pytest.approx(expected, abs=1e-4)
+    seen = set()
+    for cell, generation in grid.generations.items():
+        vector = acts[cell.source_layer]
+        expected = [teacher_forced(model, cell.target_layer, vector, o) for o in options]
+        assert generation.option_logprobs == pytest.approx(expected, abs=1e-4)
+        assert generation.token_ids == oracle.transplant_cell(
+            model, SOURCE, TARGET, MLP, cell, new_tokens
+        )
+        seen.add(round(expected[0], 3))
+    assert len(seen) > N_LAYERS, "the cells must differ, or this shows little"
+
+
+def test_out_of_memory_halves_the_batch_and_keeps_finished_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = tiny_model("llama")
+    sizes = []
+
+    def scarce(model, cache, rows, *rest):  # type: ignore[no-untyped-def]
+        sizes.append(len(rows))
+        if len(rows) > 5:
+            raise torch.OutOfMemoryError
+        return decode_batch(model, cache, rows, *rest)
+
+    expected = transplant(model, SOURCE, TARGET, "mlp", max_new_tokens=NEW_TOKENS)
+    monkeypatch.setattr(decoding, "decode_batch", scarce)
+    assert transplant(model, SOURCE, TARGET, "mlp", max_new_tokens=NEW_TOKENS) == expected
+    assert sizes == [17, 8, 4, 4, 4, 4, 1]
+
+    monkeypatch.setattr(decoding, "decode_batch", lambda *_: out_of_memory())
+    with pytest.raises(ModelError, match="out of memory with a single row"):
+        transplant(model, SOURCE, TARGET, "mlp", [(0, 0)], NEW_TOKENS)
+
+
+def out_of_memory() -> None:
+    raise torch.OutOfMemoryError
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_numbers_that_are_not_finite_name_the_request(side: str) -> None:
+    model = tiny_model("llama")
+    embeddings = model.hf.get_input_embeddings().weight
+    good, bad = [3, 4, 5], [3, 90, 5]
+    before = embeddings[90].detach().clone()
+    try:
+        with torch.no_grad():
+            embeddings[90] = torch.nan
+        pairs = [(good, good[1:]), (bad, good) if side == "source" else (good, bad)]
+        requests = [Request(*pair, name=f"instance {k}") for k, pair in enumerate(pairs)]
+        with pytest.raises(NumericsError, match=f"^instance 1: {side} prompt: NaN .* layer 0"):
+            transplant_all(model, requests, NEW_TOKENS)
+    finally:
+        with torch.no_grad():
+            embeddings[90] = before

@@ -1,0 +1,107 @@
+"""Rows that leave the trunk join the batch: a step's index arrays, and the hooks that use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from xtransplant.engine.attention import Places
+from xtransplant.engine.layout import Ints, StepLayout
+from xtransplant.engine.prefix_cache import Move
+from xtransplant.models.hooks import Hook
+
+Indices = Sequence[torch.Tensor | None]
+
+
+class Growth:
+    """Pre-hooks of the decoder layers; the index arrays change from step to step.
+
+    Attributes:
+        gathers: for each layer which rows of the layer below its rows start from; None if the same.
+        positions: for each layer which rows of the embeddings its rows stand at; None if all stand
+            at the same position.
+    """
+
+    def __init__(self) -> None:
+        self.gathers: Indices = ()
+        self.positions: Indices = ()
+
+    def on_input(self, layers: Sequence[nn.Module]) -> list[tuple[nn.Module, Hook]]:
+        """Return a hook on each layer's hidden states."""
+        return [(part, self._hook(layer, "gathers")) for layer, part in enumerate(layers)]
+
+    def on_positions(self, layers: Sequence[nn.Module]) -> list[tuple[nn.Module, Hook]]:
+        """Return a hook on each layer's position tensors."""
+        return [(part, self._hook(layer, "positions")) for layer, part in enumerate(layers)]
+
+    def _hook(self, layer: int, kind: str) -> Hook:
+        def gather(rows: torch.Tensor) -> torch.Tensor | None:
+            index: torch.Tensor | None = getattr(self, kind)[layer]
+            return None if index is None else rows.index_select(0, index)
+
+        return gather
+
+
+def gathers(layout: StepLayout, n_layers: int, device: torch.device) -> Indices:
+    """For each layer: which rows of the layer below its rows start from; None if the same."""
+    n_own = np.concatenate([[0], layout.n_own])
+    return _on_device(
+        [
+            layout.slots(layer - 1, layout.rows(layer)) if n_own[layer + 1] > n_own[layer] else None
+            for layer in range(n_layers)
+        ],
+        device,
+    )
+
+
+def positions(layout: StepLayout, n_layers: int, device: torch.device) -> Indices:
+    """For each layer: which rows of the embeddings its rows stand at."""
+    return _on_device([layout.slots(-1, layout.rows(layer)) for layer in range(n_layers)], device)
+
+
+def moves(
+    last: StepLayout, layout: StepLayout, parent: Ints, n_layers: int, device: torch.device
+) -> list[Move | None]:
+    """For each layer: how the rows of this step continue the suffixes of the last one."""
+    firsts, parents = [], []
+    for layer in range(n_layers):
+        rows = last.slots(layer, parent[layout.rows(layer)])
+        moved = np.flatnonzero(rows != np.arange(len(rows)))
+        firsts.append(int(moved[0]) if len(moved) else len(rows))
+        parents.append(rows[firsts[-1] :] if len(moved) else None)
+    return [
+        None if moved_rows is None else Move(first, moved_rows)
+        for first, moved_rows in zip(firsts, _on_device(parents, device), strict=True)
+    ]
+
+
+def places(
+    layout: StepLayout, prompt: Ints, n_prompts: int, n_layers: int, device: torch.device
+) -> list[Places | None]:
+    """For each layer: a table with a line for each prompt, in which its rows stand."""
+    widths, indices = [], []
+    for layer in range(n_layers):
+        of_row = prompt[layout.rows(layer)]
+        counts = np.bincount(of_row, minlength=n_prompts)
+        order = np.argsort(of_row, kind="stable")
+        in_line = np.empty_like(of_row)
+        in_line[order] = np.arange(len(of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        widths.append(int(counts.max()))
+        indices.append(of_row * widths[-1] + in_line)
+    return [
+        None if index is None else Places(n_prompts, width, index)
+        for width, index in zip(widths, _on_device(indices, device), strict=True)
+    ]
+
+
+def _on_device(indices: Sequence[Ints | None], device: torch.device) -> Indices:
+    """Send index arrays in one transfer."""
+    lengths = [0 if index is None else len(index) for index in indices]
+    sent = torch.from_numpy(
+        np.concatenate([np.zeros(0, np.int64), *(index for index in indices if index is not None)])
+    ).to(device)
+    parts = torch.split(sent, lengths)
+    return [None if index is None else part for index, part in zip(indices, parts, strict=True)]

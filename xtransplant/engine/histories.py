@@ -1,0 +1,107 @@
+"""What a decoding step computes, as arrays: rows with the tokens that follow their prompt.
+
+A row decodes freely, and beside that may follow the beginnings of its options, to learn their
+log-probabilities; where both agree they are one entry. Plain numpy: no torch, no model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from xtransplant.engine.layout import Ints
+from xtransplant.engine.options import NOWHERE, OptionTrees
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Histories:
+    """The entries of a step, sorted by target layer.
+
+    Attributes:
+        row: number of the row.
+        parent: entry of the last step that this one continues.
+        token: its newest token.
+        history: number of its tokens so far, prompt included; equal number, equal tokens.
+        free: whether it is the row's greedy continuation.
+        node: where in the option trees it stands; `NOWHERE` if no option begins so.
+    """
+
+    row: Ints
+    parent: Ints
+    token: Ints
+    history: Ints
+    free: Bools
+    node: Ints
+
+    @classmethod
+    def at_prompt(cls, prompt: Ints, last_token: Ints, trees: OptionTrees) -> Histories:
+        """Begin with each row's prompt; `last_token` is by prompt."""
+        rows = np.arange(len(prompt))
+        free = np.ones(len(prompt), bool)
+        return cls(rows, rows, last_token[prompt], prompt, free, trees.roots[prompt])
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def advance(
+        self, chosen: Ints, ends: Bools, trees: OptionTrees, target_layer: Ints
+    ) -> Histories:
+        """Continue each free entry by its greedy token, and each option's beginning by its next.
+
+        Args:
+            chosen: greedy token of each entry.
+            ends: whether an entry's greedy continuation ends with that token.
+            trees: options of the prompts.
+            target_layer: of each row.
+        """
+        goes_on = self.free & ~ends
+        free = np.flatnonzero(goes_on)
+        following = [trees.step(int(self.node[e]), int(chosen[e])) for e in free]
+        forced = np.array(
+            [
+                (entry, token, child)
+                for entry in np.flatnonzero(self.node != NOWHERE)
+                for token, child in trees.children[self.node[entry]].items()
+                if trees.children[child] and not (goes_on[entry] and chosen[entry] == token)
+            ],
+            np.int64,
+        ).reshape(-1, 3)
+        parent = np.concatenate([free, forced[:, 0]])
+        token = np.concatenate([chosen[free], forced[:, 1]])
+        node = np.concatenate([np.array(following, np.int64), forced[:, 2]])
+        order = np.argsort(target_layer[self.row[parent]], kind="stable")
+        parent, token, node = parent[order], token[order], node[order]
+        history = _number(self.history[parent], token)
+        return Histories(self.row[parent], parent, token, history, order < len(free), node)
+
+
+@dataclass(frozen=True)
+class OptionPairs:
+    """Log-probabilities that a step yields: of `token` after `entry`; `node` leads to `child`."""
+
+    entry: Ints
+    node: Ints
+    token: Ints
+    child: Ints
+
+    @classmethod
+    def of(cls, histories: Histories, trees: OptionTrees) -> OptionPairs:
+        """List the options' next tokens of each entry."""
+        pairs = [
+            (entry, histories.node[entry], token, child)
+            for entry in np.flatnonzero(histories.node != NOWHERE)
+            for token, child in trees.children[histories.node[entry]].items()
+        ]
+        return cls(*np.array(pairs, np.int64).reshape(-1, 4).T)
+
+
+def _number(history: Ints, token: Ints) -> Ints:
+    """Number the histories anew, each with its new token."""
+    if not len(token):
+        return token
+    _, numbers = np.unique(np.stack([history, token]), axis=1, return_inverse=True)
+    return numbers.reshape(-1)

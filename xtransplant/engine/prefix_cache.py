@@ -1,0 +1,206 @@
+"""K/V of the target prompts, kept once, and the attention layers that read them.
+
+Prefixes of several prompts are padded on the left, where each ends with its last token, so that a
+sliding window is the same slice of all of them.
+
+Shape suffixes: R rows, B prompts, H query heads, K key/value heads, P prefix tokens, S suffix
+tokens, E head width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AttentionInterface
+from transformers.masking_utils import AttentionMaskInterface
+
+from xtransplant.engine.attention import KeysValues, Places, attend
+from xtransplant.engine.layout import Ints
+
+IMPLEMENTATION = "xtransplant_shared_prefix"
+
+
+@dataclass(frozen=True)
+class Move:
+    """Computed rows from `first` on continue the suffixes of rows `parents` of the last step.
+
+    Those before stay where they are.
+    """
+
+    first: int
+    parents: torch.Tensor
+
+
+class SharedPrefixCache:
+    """K/V of the prefixes, kept once, and of what follows in the rows that each layer computes.
+
+    A layer's suffix buffers are [rows, K, max_new_tokens, E] and grow to the rows the layer needs.
+
+    Args:
+        prefixes: for each prompt its keys and values layer by layer, each [K, P, E].
+        max_new_tokens: tokens of a suffix at most.
+    """
+
+    def __init__(self, prefixes: Sequence[Sequence[KeysValues]], max_new_tokens: int) -> None:
+        self.lengths = [prefix[0][0].shape[1] for prefix in prefixes]
+        self._padding_BP = _padding(self.lengths, prefixes[0][0][0].device)
+        self._prefix = [
+            (_stack([keys for keys, _ in layer]), _stack([values for _, values in layer]))
+            for layer in zip(*prefixes, strict=True)
+        ]
+        self._max_new_tokens = max_new_tokens
+        self._suffix: list[KeysValues | None] = [None] * len(self._prefix)
+        self._moves: Sequence[Move | None] = ()
+        self._places: Sequence[Places | None] = ()
+        self._step = -1
+
+    def positions(self, prompt: Ints) -> Ints:
+        """Return where rows of these prompts stand in this step; one number if all are equal."""
+        positions = np.array(self.lengths)[prompt] + self._step
+        return positions if len(self.lengths) > 1 else positions[:1]
+
+    def begin_step(self, moves: Sequence[Move | None], places: Sequence[Places | None]) -> None:
+        """Announce the next token.
+
+        Args:
+            moves: for each layer how its rows follow from those of the last step.
+            places: for each layer which prompts its rows belong to; None where there is one prompt.
+        """
+        self._moves, self._places = moves, places
+        self._step += 1
+
+    def attend(
+        self,
+        layer: int,
+        query_RHE: torch.Tensor,
+        new: KeysValues,
+        scaling: float,
+        sliding_window: int | None = None,
+        softcap: float | None = None,
+    ) -> torch.Tensor:
+        """Keep the new token's keys and values, each [R, K, 1, E], and attend to all up to it."""
+        suffix = self._append(layer, new)
+        prefix, suffix, padding_BP = _window(
+            self._prefix[layer], suffix, self._padding_BP, sliding_window
+        )
+        places = self._places[layer]
+        return attend(query_RHE, prefix, suffix, scaling, softcap, places, padding_BP)
+
+    def _append(self, layer: int, new: KeysValues) -> KeysValues:
+        kept = self._suffix[layer] or (None, None)
+        keys, values = (
+            self._extend(buffer, self._moves[layer], added)
+            for buffer, added in zip(kept, new, strict=True)
+        )
+        self._suffix[layer] = keys, values
+        n_rows, n_tokens = new[0].shape[0], self._step + 1
+        return keys[:n_rows, :, :n_tokens], values[:n_rows, :, :n_tokens]
+
+    def _extend(
+        self, kept: torch.Tensor | None, move: Move | None, new_RK1E: torch.Tensor
+    ) -> torch.Tensor:
+        n_rows, n_kv, _, width = new_RK1E.shape
+        step = self._step
+        moved = None if kept is None or move is None else kept[move.parents, :, :step]
+        if kept is None or kept.shape[0] < n_rows:
+            larger = new_RK1E.new_empty(n_rows, n_kv, self._max_new_tokens, width)
+            if kept is not None:
+                larger[: kept.shape[0], :, :step] = kept[:, :, :step]
+            kept = larger
+        if move is not None and moved is not None:
+            kept[move.first : n_rows, :, :step] = moved
+        kept[:n_rows, :, step] = new_RK1E[:, :, 0]
+        return kept
+
+
+def _stack(prefixes: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Stack [K, P, E] of each prompt to [B, K, P, E], padded on the left with zeros."""
+    if len(prefixes) == 1:
+        return prefixes[0][None]
+    n_kv, _, width = prefixes[0].shape
+    longest = max(prefix.shape[1] for prefix in prefixes)
+    stacked_BKPE = prefixes[0].new_zeros(len(prefixes), n_kv, longest, width)
+    for line, prefix in zip(stacked_BKPE, prefixes, strict=True):
+        line[:, longest - prefix.shape[1] :] = prefix
+    return stacked_BKPE
+
+
+def _padding(lengths: Sequence[int], device: torch.device) -> torch.Tensor | None:
+    if len(set(lengths)) == 1:
+        return None
+    longest = max(lengths)
+    missing_B = torch.tensor([longest - length for length in lengths], device=device)
+    return torch.arange(longest, device=device) < missing_B[:, None]
+
+
+def _window(
+    prefix: KeysValues,
+    suffix: KeysValues,
+    padding_BP: torch.Tensor | None,
+    sliding_window: int | None,
+) -> tuple[KeysValues, KeysValues, torch.Tensor | None]:
+    """Cut prefix and suffix to the last `sliding_window` tokens, the newest one included."""
+    n_prefix, n_suffix = prefix[0].shape[2], suffix[0].shape[2]
+    if not sliding_window or n_prefix + n_suffix <= sliding_window:
+        return prefix, suffix, padding_BP
+    start = n_prefix + n_suffix - sliding_window
+    skipped = max(0, start - n_prefix)
+    return (
+        (prefix[0][:, :, start:], prefix[1][:, :, start:]),
+        (suffix[0][:, :, skipped:], suffix[1][:, :, skipped:]),
+        None if padding_BP is None else padding_BP[:, start:],
+    )
+
+
+_ACTIVE: ContextVar[SharedPrefixCache] = ContextVar("shared_prefix_cache")
+
+
+@contextmanager
+def shared_prefix_attention(hf: Any, cache: SharedPrefixCache) -> Iterator[None]:
+    """Let every attention layer of a Hugging Face model read and extend the cache in this block."""
+    usual = hf.config._attn_implementation
+    token = _ACTIVE.set(cache)
+    hf.set_attn_implementation(IMPLEMENTATION)
+    try:
+        yield
+    finally:
+        hf.set_attn_implementation(usual)
+        _ACTIVE.reset(token)
+
+
+def _attention_function(
+    module: Any,
+    query_RH1E: torch.Tensor,
+    key_RK1E: torch.Tensor,
+    value_RK1E: torch.Tensor,
+    attention_mask: None,
+    *,
+    scaling: float,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Answer transformers' AttentionInterface: out is [R, 1, H, E]."""
+    out_RHE = _ACTIVE.get().attend(
+        module.layer_idx,
+        query_RH1E[:, :, 0],
+        (key_RK1E, value_RK1E),
+        scaling,
+        sliding_window,
+        softcap,
+    )
+    return out_RHE[:, None], None
+
+
+def _no_mask(*_: Any, **__: Any) -> None:
+    """Every row sees all of its tokens; windows are cut in the attention function."""
+
+
+AttentionInterface.register(IMPLEMENTATION, _attention_function)
+AttentionMaskInterface.register(IMPLEMENTATION, _no_mask)
