@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 CARRIED := $(VENV)/.models
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint models parity wheel clean
+.PHONY: help install demo test lint models parity bench bench-gpu wheel clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,12 @@ $(CARRIED): $(INSTALLED)
 
 parity: $(CARRIED) ## compare with the authors' outputs on SmolLM2 (minutes)
 	$(BIN)/python -m pytest -m parity
+
+bench: $(CARRIED) ## measure the engine on SmolLM2, as JSON in bench/ (minutes)
+	$(BIN)/python scripts/bench.py cpu
+
+bench-gpu: $(INSTALLED) ## measure the engine with random weights on one GPU
+	$(BIN)/python scripts/bench.py gpu
 
 wheel: $(INSTALLED) ## build the wheel in dist/
 	$(BIN)/python -m build --wheel

@@ -6,6 +6,7 @@ copied. What a command needs is imported when it runs, so that `--help` and `ls`
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -121,6 +122,52 @@ def check(
 
     if not run_check(config, Console(), n_cells=cells, modules=chosen):
         raise typer.Exit(1)
+
+
+@app.command(epilog=help_texts.BENCH_EXAMPLES)
+def bench(
+    overrides: Overrides = None,
+    source: Annotated[
+        Path | None, typer.Option(help="File with the source prompt; without: a written one.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option(help="File with the target prompt; without: a written one.")
+    ] = None,
+    prompt_tokens: Annotated[
+        int | None, typer.Option(min=2, help="Cut or repeat the target prompt to this length.")
+    ] = None,
+    instances: Annotated[
+        int, typer.Option(min=1, help="Prompt pairs; from 2 on, compare with one at a time.")
+    ] = 1,
+    together: Annotated[
+        bool, typer.Option("--together", help="Also all modules and a control in one call.")
+    ] = False,
+    options: Annotated[
+        bool, typer.Option("--options", help="Also with log-probabilities of three options.")
+    ] = False,
+    cells_compared: Annotated[
+        int, typer.Option(min=0, help="Cells that the oracle does as well.")
+    ] = 64,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Build the model from its configuration.")
+    ] = False,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Measure the engine beside the oracle and the machine's matrix products; print JSON.
+
+    KEY=VALUE as for xtransplant run; the task's keys have no effect.
+    """
+    from xtransplant.config import compose
+    from xtransplant.console import Console
+
+    config = compose(overrides or [], config_dir)
+    from xtransplant.bench import BenchSettings, run_bench
+
+    settings = BenchSettings(
+        source, target, prompt_tokens, instances, together, options, cells_compared, random_weights
+    )
+    figures = run_bench(config, settings)
+    Console().write(json.dumps(figures, indent=2, ensure_ascii=False))
 
 
 @app.command(name="try", epilog=help_texts.TRY_EXAMPLES)

@@ -53,6 +53,14 @@ Examples:
   xtransplant check model=smollm2-135m task=xnli task.data_dir=DIR --modules attn,mlp
 """
 
+BENCH_EXAMPLES = """\b
+Examples:
+  xtransplant bench model=smollm2-135m > bench.json
+  xtransplant bench model=smollm2-135m --together --cells-compared 0
+  xtransplant bench model=smollm2-135m grid=pairs grid.pairs=[[15,15]] --instances 200
+  xtransplant bench model=hf model.id=DIR model.dtype=bfloat16 --random-weights
+"""
+
 TRY_EXAMPLES = """\b
 Examples:
   xtransplant try --model smollm2-135m --source "The capital of France is" \\

@@ -89,6 +89,38 @@ def load_model(
     return model
 
 
+def random_model(
+    id: str,
+    *,
+    revision: str | None = None,
+    dtype: str = "float32",
+    device: str = "auto",
+    distribution: str | None = None,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+    on_step: OnStep = silent,
+) -> Model:
+    """Build a model from its configuration, with random weights that are drawn on the device.
+
+    Its tokenizer is loaded, its weights need not be there. Arguments and errors as for
+    `load_model`.
+    """
+    torch_device = choose_device(device)
+    checkpoint = open_checkpoint(
+        resolve(id, revision, distribution), id, trust_remote_code, on_step
+    )
+    config = _config(checkpoint)
+    family_of(config, id)
+    tokenizer = _tokenizer(checkpoint)
+    with torch.device(torch_device):
+        hf: Any = AutoModelForCausalLM.from_config(
+            config, dtype=_dtype(dtype), trust_remote_code=trust_remote_code
+        )
+    hf.eval().requires_grad_(False)
+    hf.generation_config = _greedy(hf)
+    return find_parts(hf, tokenizer, id=id, revision=checkpoint.revision)
+
+
 def load_tokenizer(
     id: str,
     *,

@@ -1,0 +1,249 @@
+"""Speed of the engine beside the oracle and beside the machine's matrix products, as one object."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from xtransplant.config import RunConfig
+from xtransplant.engine import oracle
+from xtransplant.engine.cost import device_name, model_size, rows_that_fit
+from xtransplant.engine.grid import resolve_cells
+from xtransplant.engine.measure import Work, measured, model_matmul_rate
+from xtransplant.engine.transplant import Request, TransplantGrid, transplant_all
+from xtransplant.errors import DataError
+from xtransplant.models.families import Model
+from xtransplant.models.loading import load_model, random_model
+from xtransplant.plan import weights_arguments
+from xtransplant.prompts import encode
+from xtransplant.types import Cell, Generation, ModuleType, Prompt, PromptPair
+
+WARM_UP_CELLS = ((0, 0), (-1, 0), (0, -1))
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """What is measured beside the run's own configuration.
+
+    Attributes:
+        source, target: files that hold the prompts; None for the written pair.
+        prompt_tokens: length of the target prompt, cut or repeated; None to leave it.
+        instances: prompt pairs, made different by a number in front.
+        together: every module and one control (the target prompt as its own source) over the same
+            prompts, beside the run's one module alone.
+        options: also the log-probabilities of the options (1), (2) and (3), beside the grid alone.
+        cells_compared: cells that the oracle does as well.
+        random_weights: build the model from its configuration.
+    """
+
+    source: Path | None = None
+    target: Path | None = None
+    prompt_tokens: int | None = None
+    instances: int = 1
+    together: bool = False
+    options: bool = False
+    cells_compared: int = 64
+    random_weights: bool = False
+
+
+def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
+    """Measure and return the figures; times in seconds unless the name says otherwise.
+
+    `floor_seconds` is the time of all matrix products of all rows and new tokens at the measured
+    rate, as if no rows shared anything. Not-applicable figures are None.
+    """
+    load = random_model if settings.random_weights else load_model
+    model = load(**weights_arguments(config))
+    grid = config.grid
+    cells = resolve_cells(
+        model.n_layers, grid.source_layers, grid.target_layers, grid.stride, grid.pairs
+    )
+    module = ModuleType(config.module)
+    pairs = _pairs(model, settings)
+    requests = [Request(pair.source, pair.target, module, cells) for pair in pairs]
+    new_tokens = config.decode.max_new_tokens
+    rows_per_batch = config.rows_per_batch or rows_that_fit(
+        model.text_config, model.hf.dtype, new_tokens, model.device
+    )
+    n_rows = min(rows_per_batch, len(pairs) * (len(cells) + 1))
+
+    warm_up = [Request(pair.source, pair.target, module, WARM_UP_CELLS) for pair in pairs[:1]]
+    transplant_all(model, warm_up, new_tokens, rows_per_batch)
+    with measured(model) as work:
+        grids = transplant_all(model, requests, new_tokens, rows_per_batch)
+    figures: dict[str, Any] = {
+        "model": config.model.name,
+        "device": device_name(model.device),
+        "dtype": config.model.dtype,
+        "random_weights": settings.random_weights,
+        "module": str(module),
+        "instances": len(pairs),
+        "source_tokens": len(pairs[0].source.token_ids),
+        "prompt_tokens": len(pairs[0].target.token_ids),
+        "new_tokens": new_tokens,
+        "cells": len(cells) * len(pairs),
+        "rows_per_batch": n_rows,
+        "seconds": work.seconds,
+        "ms_per_cell": 1e3 * work.seconds / (len(cells) * len(pairs)),
+        "peak_memory_mb": work.peak_bytes and work.peak_bytes / 1e6,
+    }
+    figures |= _against_matmul(model, work, grids, n_rows)
+    figures |= _against_oracle(model, pairs, grids, settings.cells_compared, config)
+    figures["speedup"] = (
+        figures["oracle_ms_per_cell"] and figures["oracle_ms_per_cell"] / figures["ms_per_cell"]
+    )
+    if len(pairs) > 1:
+        figures |= _against_one_at_a_time(model, requests, new_tokens, work)
+    if settings.together:
+        figures |= _together(model, pairs, cells, new_tokens, rows_per_batch, work)
+    if settings.options:
+        figures |= _with_options(model, requests, new_tokens, config.rows_per_batch, work)
+    return figures
+
+
+def _against_matmul(
+    model: Model, work: Work, grids: Sequence[TransplantGrid], n_rows: int
+) -> dict[str, Any]:
+    size = model_size(model.hf.config)
+    rate = model_matmul_rate(model, n_rows)
+    tokens = sum(
+        generation.n_tokens for grid in grids for generation in [grid.baseline, *_cells(grid)]
+    )
+    done = 2.0 * (size.layers * work.layer_rows / model.n_layers + size.unembedding * work.top_rows)
+    floor = 2.0 * (size.layers + size.unembedding) * tokens / rate
+    return {
+        "matmul_gflops": rate / 1e9,
+        "achieved_gflops": done / work.seconds / 1e9,
+        "floor_seconds": floor,
+        "floor_ratio": work.seconds / floor,
+        "layer_row_share": work.layer_rows / (model.n_layers * tokens),
+        "distinct_texts": len({generation.text for grid in grids for generation in _cells(grid)}),
+    }
+
+
+def _against_oracle(
+    model: Model,
+    pairs: Sequence[PromptPair],
+    grids: Sequence[TransplantGrid],
+    n_compared: int,
+    config: RunConfig,
+) -> dict[str, Any]:
+    """Run a sample of cells naively, their source activations read beforehand."""
+    everything = [(k, cell) for k, grid in enumerate(grids) for cell in grid.cells]
+    sample = random.Random(config.seed).sample(everything, min(n_compared, len(everything)))
+    module, equal, seconds = ModuleType(config.module), 0, 0.0
+    for k, cell in sample:
+        source_ids, target_ids = pairs[k].source.token_ids, pairs[k].target.token_ids
+        activation_D = oracle.capture_layer(model, source_ids, module, cell.source_layer)
+        start = time.perf_counter()
+        tokens = oracle.generate(
+            model,
+            target_ids,
+            config.decode.max_new_tokens,
+            module,
+            cell.target_layer,
+            activation_D,
+        )
+        seconds += time.perf_counter() - start
+        equal += tokens == grids[k].generations[cell].token_ids
+    return {
+        "oracle_ms_per_cell": 1e3 * seconds / len(sample) if sample else None,
+        "cells_compared": len(sample),
+        "cells_equal": equal,
+    }
+
+
+def _against_one_at_a_time(
+    model: Model, requests: Sequence[Request], new_tokens: int, work: Work
+) -> dict[str, Any]:
+    """Run a few instances by the same engine, each in a call of its own."""
+    sample = requests[:: max(1, len(requests) // 20)]
+    start = time.perf_counter()
+    for request in sample:
+        transplant_all(model, [request], new_tokens)
+    alone = (time.perf_counter() - start) / len(sample)
+    return {
+        "seconds_per_instance_alone": alone,
+        "speed_over_one_at_a_time": alone * len(requests) / work.seconds,
+    }
+
+
+def _together(
+    model: Model,
+    pairs: Sequence[PromptPair],
+    cells: Sequence[Cell],
+    new_tokens: int,
+    rows_per_batch: int,
+    alone: Work,
+) -> dict[str, Any]:
+    requests = [
+        Request(source, pair.target, module, cells)
+        for pair in pairs
+        for module, source in [
+            *((module, pair.source) for module in ModuleType),
+            (ModuleType.MLP, pair.target),
+        ]
+    ]
+    with measured(model) as work:
+        transplant_all(model, requests, new_tokens, rows_per_batch)
+    return {
+        "grids_together": len(requests) // len(pairs),
+        "seconds_together": work.seconds,
+        "cost_over_one_module": work.seconds / alone.seconds,
+    }
+
+
+def _with_options(
+    model: Model,
+    requests: Sequence[Request],
+    new_tokens: int,
+    rows_per_batch: int | None,
+    alone: Work,
+) -> dict[str, Any]:
+    options = [model.tokenizer(f" ({k})", add_special_tokens=False)["input_ids"] for k in (1, 2, 3)]
+    asked = [replace(request, options=options) for request in requests]
+    with measured(model) as work:
+        transplant_all(model, asked, new_tokens, rows_per_batch)
+    return {
+        "seconds_with_options": work.seconds,
+        "option_share": (work.seconds - alone.seconds) / alone.seconds,
+    }
+
+
+def _cells(grid: TransplantGrid) -> list[Generation]:
+    return list(grid.generations.values())
+
+
+def _pairs(model: Model, settings: BenchSettings) -> list[PromptPair]:
+    source = _text(settings.source, "source.txt")
+    target = _text(settings.target, "target.txt")
+    pairs = []
+    for number in range(settings.instances):
+        front = f"{number + 1}. " if settings.instances > 1 else ""
+        pair = PromptPair(
+            encode(model.tokenizer, front + source), encode(model.tokenizer, front + target)
+        )
+        if settings.prompt_tokens:
+            pair = PromptPair(pair.source, _of_length(model, pair.target, settings.prompt_tokens))
+        pairs.append(pair)
+    return pairs
+
+
+def _of_length(model: Model, prompt: Prompt, n_tokens: int) -> Prompt:
+    ids = list(prompt.token_ids)
+    return encode(model.tokenizer, (ids * (n_tokens // len(ids) + 1))[-n_tokens:])
+
+
+def _text(path: Path | None, written: str) -> str:
+    try:
+        if path is None:
+            return (files("xtransplant") / "assets" / "bench" / written).read_text("utf-8").strip()
+        return path.read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read the prompt {path}: {reason}; give a text file") from error

@@ -1,0 +1,114 @@
+"""What a stretch of work took: layer rows, memory, and the rate of the matrix products in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from xtransplant.models.families import Model
+from xtransplant.models.hooks import hooks
+
+
+@dataclass
+class Work:
+    """What was measured; complete when the block has ended.
+
+    Attributes:
+        seconds: wall time.
+        peak_bytes: memory at its highest, less what was in use before; None where the system does
+            not tell.
+        layer_rows: rows of single tokens that went through decoder layers, all layers together.
+        top_rows: those that went through the last layer, and so through the unembedding.
+    """
+
+    seconds: float = 0.0
+    peak_bytes: int | None = None
+    layer_rows: int = 0
+    top_rows: int = 0
+
+
+@contextmanager
+def measured(model: Model) -> Iterator[Work]:
+    """Measure what a block does with a model."""
+    work = Work()
+
+    def count(hidden: torch.Tensor) -> None:
+        if hidden.shape[1] == 1:
+            work.layer_rows += hidden.shape[0]
+
+    def count_top(hidden: torch.Tensor) -> None:
+        if hidden.shape[1] == 1:
+            work.top_rows += hidden.shape[0]
+
+    counters = [*((layer, count) for layer in model.layers), (model.layers[-1], count_top)]
+    before = _reset_peak(model.device)
+    with hooks(on_output=counters):
+        start = time.perf_counter()
+        yield work
+        _finish(model.device)
+        work.seconds = time.perf_counter() - start
+    peak = _peak(model.device)
+    work.peak_bytes = None if peak is None or before is None else peak - before
+
+
+@torch.inference_mode()
+def model_matmul_rate(model: Model, n_rows: int, seconds: float = 2.0) -> float:
+    """Measure floating-point operations per second of the model's own matrix products.
+
+    Every linear layer is applied in turn to `n_rows` rows, nothing else, for at least `seconds`.
+    """
+    linears = [part for part in model.hf.modules() if isinstance(part, nn.Linear)]
+    inputs = {
+        linear.in_features: torch.randn(n_rows, linear.in_features).to(linear.weight)
+        for linear in linears
+    }
+    flops = 2.0 * n_rows * sum(linear.weight.numel() for linear in linears)
+    rounds, start = 0, 0.0
+    while rounds < 2 or time.perf_counter() - start < seconds:
+        if rounds == 1:  # the first round warms up
+            _finish(model.device)
+            start = time.perf_counter()
+        for linear in linears:
+            linear(inputs[linear.in_features])
+        _finish(model.device)
+        rounds += 1
+    return flops * (rounds - 1) / (time.perf_counter() - start)
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _reset_peak(device: torch.device) -> int | None:
+    """Start to look for the highest memory use; return the present one, in bytes."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device)
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak is the present use
+    except OSError:
+        return None
+    return _status("VmRSS")
+
+
+def _peak(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return _status("VmHWM")
+
+
+def _status(field: str) -> int | None:
+    """Read a field of this process's memory use on Linux, in bytes."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    sizes = {line.split(":")[0]: line.split()[1] for line in lines if line.endswith("kB")}
+    return int(sizes[field]) * 1024
