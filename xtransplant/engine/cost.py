@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 from xtransplant.types import Cell
 
 CPU_BUDGET = 256 << 20
-"""Bytes for the logits and suffixes of rows that decode together; more was not faster on a CPU."""
+"""Bytes for the suffixes of rows that decode together, and for the prefixes of prompts."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def rows_that_fit(
     # A row owns the layers above its target layer: half of them on average.
     suffix = kv_bytes(text_config, dtype.itemsize) * max_new_tokens // 2
     logits = 4 * int(text_config.vocab_size)
-    return max(1, _budget(device) // ((suffix + logits) * (1 + n_branches)))
+    if device.type == "cpu" and not n_branches:
+        logits = 0  # see `unembedding`
+    return max(1, _budget(device) // (suffix + logits * (1 + n_branches)))
 
 
 def prompts_that_fit(

@@ -81,7 +81,7 @@ def decode(
         )
         members = [targets[target] for target in group]
         while pending:
-            batch = pending[:size]
+            batch = pending[: _even_share(len(pending), size)]
             local = [replace(rows[r], target=group.index(rows[r].target)) for r in batch]
             try:
                 done = _decode_batch(model, members, prefixes, local, max_new_tokens)
@@ -89,7 +89,7 @@ def decode(
                 size = _halved(size, len(batch))
                 continue
             out.update(zip(batch, done, strict=True))
-            pending = pending[size:]
+            pending = pending[len(batch) :]
     return [out[row] for row in range(len(rows))]
 
 
@@ -140,6 +140,12 @@ def _decode_batch(
         except NumericsError as cause:
             raise NumericsError(f"{target.name}: {cause}") from error
         raise NumericsError(f"{target.name}: {error}") from error
+
+
+def _even_share(n_rows: int, size: int) -> int:
+    """Return how many rows to take so that all batches are about equally large."""
+    n_batches = -(-n_rows // size)
+    return -(-n_rows // n_batches)
 
 
 def _halved(size: int, n_rows: int) -> int:

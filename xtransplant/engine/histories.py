@@ -88,6 +88,9 @@ class OptionPairs:
     token: Ints
     child: Ints
 
+    def __len__(self) -> int:
+        return len(self.entry)
+
     @classmethod
     def of(cls, histories: Histories, trees: OptionTrees) -> OptionPairs:
         """List the options' next tokens of each entry."""

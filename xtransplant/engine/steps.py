@@ -6,6 +6,7 @@ Shape suffixes: R rows, D model width, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from xtransplant.engine.histories import Histories, OptionPairs
 from xtransplant.engine.layout import Ints, StepLayout
 from xtransplant.engine.options import OptionTrees
 from xtransplant.engine.prefix_cache import Move, SharedPrefixCache, shared_prefix_attention
+from xtransplant.engine.unembedding import BestByBlock, best_by_block
 from xtransplant.errors import NumericsError
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
@@ -105,13 +107,16 @@ def decode_batch(
             pairs = OptionPairs.of(histories, trees)
             slots = layout.slots(model.n_layers - 1, np.arange(len(histories)))
             embedded = layout.rows(-1)
-            with hooks(on_output=_writes(model, rows) if step == 0 else ()):
+            with (
+                hooks(on_output=_writes(model, rows) if step == 0 else ()),
+                nullcontext() if len(pairs) else best_by_block(model.hf) as best,
+            ):
                 logits_RV = _logits(
                     model,
                     histories.token[embedded],
                     cache.positions(prompt[histories.row[embedded]]),
                 )
-            chosen = _most_likely(logits_RV)[slots]
+            chosen = _most_likely(logits_RV, best)[slots]
             if (chosen < 0).any():
                 worst = int(histories.row[chosen < 0][0])
                 raise NonFiniteLogits(rows[worst])
@@ -187,11 +192,15 @@ def _logits(model: Model, tokens: Ints, positions: Ints) -> torch.Tensor:
     return logits
 
 
-def _most_likely(logits_RV: torch.Tensor) -> Ints:
-    """Return each row's most likely token, -1 where its logit is NaN or infinite."""
-    best_R = logits_RV.argmax(-1)
-    finite_R = logits_RV.gather(-1, best_R[:, None])[:, 0].isfinite()
-    return torch.where(finite_R, best_R, -1).cpu().numpy()
+def _most_likely(logits_RV: torch.Tensor, best: BestByBlock | None) -> Ints:
+    """Return each row's most likely token, -1 where its logit is NaN or infinite.
+
+    The logits are the maxima of blocks where `best` tells of which tokens they are.
+    """
+    chosen_R1 = logits_RV.argmax(-1, keepdim=True)
+    finite_R1 = logits_RV.gather(-1, chosen_R1).isfinite()
+    tokens_R1 = best.tokens(chosen_R1) if best else chosen_R1
+    return torch.where(finite_R1, tokens_R1, -1)[:, 0].cpu().numpy()
 
 
 def _logprobs(logits_RV: torch.Tensor, rows: Ints, tokens: Ints) -> Floats:
