@@ -22,7 +22,9 @@ from xtransplant.tasks import LOADERS
 from xtransplant.types import Cell, Direction, Instance, PromptPair
 
 INSTANCES_PER_PART = 10
-"""A part is what a killed run loses at most; its size must not depend on the machine."""
+"""At least; a part is what a killed run loses at most."""
+ROWS_PER_PART = 200
+"""At least, so that instances with few cells share batches. Not of the machine: parts are files."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,15 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     )
     return Plan(
         cells=tuple(cells),
-        parts=tuple(_parts(config, instances, tokenizer, text_config.max_position_embeddings)),
+        parts=tuple(
+            _parts(
+                config,
+                instances,
+                tokenizer,
+                text_config.max_position_embeddings,
+                n_instances=max(INSTANCES_PER_PART, ROWS_PER_PART // (len(cells) + 1)),
+            )
+        ),
         key=key,
         folder=run_folder(config, key),
         model_config=model_config,
@@ -146,7 +156,9 @@ def _parts(
     instances: Mapping[str, Sequence[Instance]],
     tokenizer: Any,
     context_length: int,
+    n_instances: int,
 ) -> list[Part]:
+    """Split each language's instances into parts of `n_instances`."""
     parts = []
     for language, loaded in instances.items():
         prompts = [encode_pair(tokenizer, instance) for instance in loaded]
@@ -156,7 +168,7 @@ def _parts(
             require_room(
                 pair.target, config.decode.max_new_tokens, context_length, f"target {where}"
             )
-        for block, start in enumerate(range(0, len(loaded), INSTANCES_PER_PART)):
-            chunk = slice(start, start + INSTANCES_PER_PART)
+        for block, start in enumerate(range(0, len(loaded), n_instances)):
+            chunk = slice(start, start + n_instances)
             parts.append(Part(language, block, tuple(loaded[chunk]), tuple(prompts[chunk])))
     return parts

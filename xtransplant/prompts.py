@@ -18,8 +18,9 @@ def encode(tokenizer: Any, prompt: str | Sequence[int] | Prompt) -> Prompt:
         PromptError: empty, or a single token (there is nothing before it to share).
     """
     if isinstance(prompt, Prompt):
-        return prompt
-    if isinstance(prompt, str):
+        ids, text = list(prompt.token_ids), prompt.text
+        shown = str(ids[:8])
+    elif isinstance(prompt, str):
         ids, text = _token_ids(tokenizer, prompt), prompt
         shown = repr(text if len(text) <= 40 else text[:39] + "…")
     else:

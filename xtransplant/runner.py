@@ -10,8 +10,7 @@ from xtransplant.columns import Row
 from xtransplant.config import RunConfig, to_dict
 from xtransplant.console import Console
 from xtransplant.engine.cost import device_name, rows_that_fit
-from xtransplant.engine.transplant import transplant
-from xtransplant.errors import NumericsError
+from xtransplant.engine.transplant import Request, transplant_all
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
 from xtransplant.plan import Part, Plan, make_plan, weights_arguments
@@ -47,13 +46,16 @@ def _run_parts(
         model.text_config, model.hf.dtype, config.decode.max_new_tokens, model.device
     )
     folder.note_environment(device_name(model.device), rows_per_batch)
+    n_together = max(1, rows_per_batch // (len(plan.cells) + 1))
     with console.progress(sum(len(part.instances) for part in parts), len(plan.cells)) as progress:
         for part in parts:
             progress.set_language(part.language)
             rows = []
-            for instance, prompts in zip(part.instances, part.prompts, strict=True):
-                rows += _rows(config, plan, instance, prompts, model, rows_per_batch)
-                progress.advance(len(plan.cells))
+            instances = list(zip(part.instances, part.prompts, strict=True))
+            for start in range(0, len(instances), n_together):
+                pairs = instances[start : start + n_together]
+                rows += _rows(config, plan, pairs, model, rows_per_batch)
+                progress.advance(len(pairs) * len(plan.cells))
             folder.write_part(part.language, part.block, config.control, rows)
     folder.update_manifest(
         timings={"load": loaded - start, "transplant": time.monotonic() - loaded}
@@ -63,26 +65,25 @@ def _run_parts(
 def _rows(
     config: RunConfig,
     plan: Plan,
-    instance: Instance,
-    prompts: PromptPair,
+    pairs: Sequence[tuple[Instance, PromptPair]],
     model: Model,
     rows_per_batch: int,
 ) -> list[Row]:
-    """Return an instance's rows: the baseline's and one for each cell."""
-    try:
-        grid = transplant(
-            model,
+    """Return the rows of some instances: of each the baseline's and one for each cell."""
+    requests = [
+        Request(
             prompts.source,
             prompts.target,
             config.module,
             plan.cells,
-            config.decode.max_new_tokens,
-            rows_per_batch,
+            name=f"instance {instance.id} ({instance.language})",
         )
-    except NumericsError as error:
-        raise NumericsError(f"instance {instance.id} ({instance.language}): {error}") from error
+        for instance, prompts in pairs
+    ]
+    grids = transplant_all(model, requests, config.decode.max_new_tokens, rows_per_batch)
     return [
         Row(instance, cell, generation, score(config.task.scorer, generation.text, instance))
+        for (instance, _), grid in zip(pairs, grids, strict=True)
         for cell, generation in [(None, grid.baseline), *grid.generations.items()]
     ]
 

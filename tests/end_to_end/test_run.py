@@ -28,6 +28,8 @@ def model() -> Model:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    # A few cells would give one large part; these tests are about several.
+    monkeypatch.setattr("xtransplant.plan.ROWS_PER_PART", 0)
     return tmp_path
 
 
@@ -200,10 +202,25 @@ def test_nan_activations_are_named_by_layer_and_instance(
     status = cli.main(["run", "languages=[sw]", "model=hf", f"model.id={broken}", "limit=12"])
     err = capsys.readouterr().err.strip().splitlines()[-1]
     assert status == 2
-    assert f"instance {questions('sw')[4]['id']} (sw): NaN or infinite" in err and "layer 0" in err
+    # A name in the target prompt also stands in the source prompt, which is read first.
+    assert f"instance {questions('sw')[4]['id']} (sw): source prompt: NaN or infinite" in err
+    assert "layer 0" in err
     (manifest,) = Path("outputs").rglob("manifest.json")
     content = json.loads(manifest.read_text("utf-8"))
     assert content["status"] == "failed" and "NaN" in content["reason"]
+
+
+def test_parts_hold_more_instances_where_each_has_few_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["run", "languages=[sw]", "limit=45", "grid=first_to_first"]) == 0
+    assert cli.main(["run", "languages=[sw]", "limit=45", "grid.stride=4"]) == 0
+    parts = [Path(path).name for path in Path("outputs").rglob("sw-*.parquet")]
+    # 1 cell: at least 200 / 2 = 100 instances a part; 4 cells: 200 / 5 = 40.
+    assert sorted(parts) == ["sw-0000.parquet", "sw-0000.parquet", "sw-0001.parquet"]
+    rows = {len(pd.read_parquet(path)) for path in Path("outputs").rglob("sw-*.parquet")}
+    assert rows == {45 * 2, 40 * 5, 5 * 5}
 
 
 def test_data_that_lost_something_is_named_by_file_and_line(here: Path, capsys) -> None:

@@ -10,9 +10,9 @@ from xtransplant.engine import decode as decoding
 from xtransplant.engine import oracle
 from xtransplant.engine.steps import decode_batch
 from xtransplant.engine.transplant import Request, transplant, transplant_all
-from xtransplant.errors import ModelError, NumericsError
+from xtransplant.errors import ConfigError, ModelError, NumericsError, PromptError
 from xtransplant.models.families import Model
-from xtransplant.types import Cell, ModuleType
+from xtransplant.types import Cell, ModuleType, Prompt
 
 NEW_TOKENS = 8
 MLP, ATTN, BLOCK = ModuleType.MLP, ModuleType.ATTN, ModuleType.BLOCK
@@ -141,7 +141,8 @@ def test_out_of_memory_halves_the_batch_and_keeps_finished_rows(
     expected = transplant(model, SOURCE, TARGET, "mlp", max_new_tokens=NEW_TOKENS)
     monkeypatch.setattr(decoding, "decode_batch", scarce)
     assert transplant(model, SOURCE, TARGET, "mlp", max_new_tokens=NEW_TOKENS) == expected
-    assert sizes == [17, 8, 4, 4, 4, 4, 1]
+    # 17 in two halves of at most 8 are three of 6; those in halves of at most 3 are six.
+    assert sizes == [17, 6, 3, 3, 3, 3, 3, 2]
 
     monkeypatch.setattr(decoding, "decode_batch", lambda *_: out_of_memory())
     with pytest.raises(ModelError, match="out of memory with a single row"):
@@ -168,3 +169,16 @@ def test_numbers_that_are_not_finite_name_the_request(side: str) -> None:
     finally:
         with torch.no_grad():
             embeddings[90] = before
+
+
+@pytest.mark.parametrize("name", ["max_new_tokens", "rows_per_batch"])
+@pytest.mark.parametrize("value", [0, -5])
+def test_numbers_below_one_are_refused(name: str, value: int) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} {value}; allowed: 1 or more"):
+        transplant(tiny_model("llama"), SOURCE, TARGET, "mlp", **{name: value})
+
+
+@pytest.mark.parametrize("short", [(), (5,)])
+def test_a_prompt_object_is_checked_as_ids_are(short: tuple[int, ...]) -> None:
+    with pytest.raises(PromptError, match="two tokens or more"):
+        transplant(tiny_model("llama"), SOURCE, Prompt(short), "mlp", [(0, 0)])

@@ -86,7 +86,7 @@ def test_only_those_who_start_a_run_see_the_whole_configuration() -> None:
     seers = {name for name, path in FILES.items() if "RunConfig" in path.read_text("utf-8")}
     entitled = {
         *("schema", "config", "validation", "cli"),
-        *("plan", "runner", "dry_run", "check"),
+        *("plan", "runner", "dry_run", "check", "bench"),
     }
     assert seers == {f"xtransplant.{name}" for name in entitled}
 

@@ -11,7 +11,7 @@ from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.grid import resolve_cells
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.steps import Continuation, Row
-from xtransplant.errors import LayerError, NumericsError, PromptError, unknown
+from xtransplant.errors import ConfigError, LayerError, NumericsError, PromptError, unknown
 from xtransplant.models.families import Model
 from xtransplant.prompts import decode_text, encode, require_room
 from xtransplant.types import Cell, Generation, ModuleType, Prompt
@@ -118,6 +118,7 @@ def transplant(
         PromptError: an empty or one-token prompt, one that exceeds the model's context, an id
             outside the vocabulary.
         NumericsError: NaN or infinite activations.
+        ConfigError: `max_new_tokens` or `rows_per_batch` below 1.
     """
     request = Request(source, target, module, cells)
     return transplant_all(model, [request], max_new_tokens, rows_per_batch)[0]
@@ -158,9 +159,12 @@ def transplant_all(
     share batches. Results are those of one `transplant` a request, token for token.
 
     Raises:
-        LayerError, PromptError, NumericsError: as `transplant`; the message starts with the
-            request's name.
+        LayerError, PromptError, NumericsError, ConfigError: as `transplant`; the message starts
+            with the request's name where it is about one.
     """
+    _require_positive("max_new_tokens", max_new_tokens)
+    if rows_per_batch is not None:
+        _require_positive("rows_per_batch", rows_per_batch)
     resolved = [_Resolved.of(model, request, max_new_tokens) for request in requests]
     acts = _capture_sources(model, resolved)
     targets: dict[tuple[Tokens, tuple[Tokens, ...]], int] = {}
@@ -274,6 +278,11 @@ def _module(name: ModuleType | str) -> ModuleType:
         return ModuleType(name)
     except ValueError as error:
         raise LayerError(unknown("module", str(name), list(ModuleType))) from error
+
+
+def _require_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise ConfigError(f"{name} {value}; allowed: 1 or more; nearest match: 1")
 
 
 def _require_vocabulary(prompt: Prompt, vocab_size: int, name: str) -> None:

@@ -56,12 +56,13 @@ def best_by_block(hf: Any) -> Iterator[BestByBlock | None]:
     model returns its logits.
     """
     unembedding: Any = hf.get_output_embeddings()
+    # Not isinstance: a quantised or adapted layer may be a subclass that computes otherwise.
     if type(unembedding) is not nn.Linear or unembedding.weight.device.type != "cpu":
         yield None
         return
     best = BestByBlock(unembedding)
-    unembedding.forward = best.forward
+    vars(unembedding)["forward"] = best.forward
     try:
         yield best
     finally:
-        del unembedding.forward
+        del vars(unembedding)["forward"]

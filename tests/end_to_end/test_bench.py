@@ -1,0 +1,85 @@
+"""`xtransplant bench`: one JSON object whose figures agree with one another."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from xtransplant import cli
+
+FIELDS = [
+    "model",
+    "device",
+    "dtype",
+    "prompt_tokens",
+    "new_tokens",
+    "cells",
+    "rows_per_batch",
+    "seconds",
+    "ms_per_cell",
+    "oracle_ms_per_cell",
+    "speedup",
+    "cells_compared",
+    "cells_equal",
+    "matmul_gflops",
+    "achieved_gflops",
+    "floor_seconds",
+    "floor_ratio",
+    "layer_row_share",
+    "distinct_texts",
+    "peak_memory_mb",
+]
+POCKET = ["bench", "model=pocket", "decode.max_new_tokens=6", "grid.stride=4"]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """The written prompts are longer than the pocket model's context."""
+    paths = {side: tmp_path / f"{side}.txt" for side in ("source", "target")}
+    for side, path in paths.items():
+        path.write_text(f"Which bird sings? {side}:", encoding="utf-8")
+    return [f"--{side}={path}" for side, path in paths.items()]
+
+
+def bench(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, float]:
+    assert cli.main([*POCKET, *arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_figures_agree(capsys, files: list[str]) -> None:
+    got = bench(capsys, *files, "--cells-compared", "4")
+    assert set(FIELDS) <= set(got)
+    assert got["model"] == "pocket" and got["cells"] == 4 and got["rows_per_batch"] == 5
+    assert got["cells_compared"] == got["cells_equal"] == 4
+    assert got["ms_per_cell"] == pytest.approx(1e3 * got["seconds"] / 4)
+    assert got["speedup"] == pytest.approx(got["oracle_ms_per_cell"] / got["ms_per_cell"])
+    assert got["floor_ratio"] == pytest.approx(got["seconds"] / got["floor_seconds"])
+    assert 0 < got["layer_row_share"] < 1
+    assert 1 <= got["distinct_texts"] <= 4
+
+
+def test_several_prompts_modules_and_options(capsys, files: list[str]) -> None:
+    got = bench(
+        capsys,
+        *files,
+        *("--instances", "3", "--together", "--options", "--cells-compared", "0"),
+        *("--prompt-tokens", "40"),
+    )
+    assert got["instances"] == 3 and got["cells"] == 12 and got["prompt_tokens"] == 40
+    assert got["cells_compared"] == 0 and got["speedup"] is None
+    assert got["grids_together"] == 5
+    assert got["seconds_with_options"] > 0 and got["seconds_per_instance_alone"] > 0
+
+
+def test_random_weights_need_no_checkpoint(capsys, files: list[str]) -> None:
+    got = bench(
+        capsys, *files, "--random-weights", "--cells-compared", "2", "--prompt-tokens", "30"
+    )
+    assert got["random_weights"] is True and got["cells_equal"] == 2
+
+
+def test_a_prompt_that_cannot_be_read_is_one_line(capsys) -> None:
+    assert cli.main([*POCKET, "--source", "nowhere.txt"]) == 2
+    assert capsys.readouterr().err.strip() == (
+        "error: cannot read the prompt nowhere.txt: No such file or directory; give a text file"
+    )
