@@ -41,6 +41,7 @@ def load_model(
     distribution: str | None = None,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
+    random_weights: bool = False,
     on_step: OnStep = silent,
 ) -> Model:
     """Load a causal language model and check that its layers are where they should be.
@@ -53,6 +54,7 @@ def load_model(
         distribution: pip requirement of the installed package that carries the file `id`.
         trust_remote_code: run Python code that comes with the checkpoint.
         allow_pickle: read pickled weights (.bin) where there are no safetensors.
+        random_weights: draw the weights on the device; configuration and tokenizer suffice.
         on_step: told of progress while files are fetched or converted.
 
     Returns:
@@ -67,58 +69,20 @@ def load_model(
         resolve(id, revision, distribution), id, trust_remote_code, on_step
     )
     config = _config(checkpoint)
-    family = family_of(config, id)
+    family_of(config, id)
     tokenizer = _tokenizer(checkpoint)
-    weights = weight_files(checkpoint, allow_pickle)
-    with reading(id):
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            **checkpoint.arguments,
-            config=config,
-            dtype=torch_dtype,
-            device_map=str(torch_device),
-            use_safetensors=weights[0].startswith(SAFETENSORS),
-            ignore_mismatched_sizes=True,  # they are in the report
-            output_loading_info=True,
-        )
-    hf, report = loaded
-    _require_all_weights(report, family.layers, config.get_text_config().num_hidden_layers, id)
+    if random_weights:
+        with torch.device(torch_device):
+            hf: Any = AutoModelForCausalLM.from_config(
+                config, dtype=torch_dtype, trust_remote_code=trust_remote_code
+            )
+    else:
+        hf = _read_weights(checkpoint, config, torch_dtype, torch_device, allow_pickle)
     hf.eval().requires_grad_(False)
     hf.generation_config = _greedy(hf)
     model = find_parts(hf, tokenizer, id=id, revision=checkpoint.revision)
     verify(model)
     return model
-
-
-def random_model(
-    id: str,
-    *,
-    revision: str | None = None,
-    dtype: str = "float32",
-    device: str = "auto",
-    distribution: str | None = None,
-    trust_remote_code: bool = False,
-    allow_pickle: bool = False,
-    on_step: OnStep = silent,
-) -> Model:
-    """Build a model from its configuration, with random weights that are drawn on the device.
-
-    Its tokenizer is loaded, its weights need not be there. Arguments and errors as for
-    `load_model`.
-    """
-    torch_device = choose_device(device)
-    checkpoint = open_checkpoint(
-        resolve(id, revision, distribution), id, trust_remote_code, on_step
-    )
-    config = _config(checkpoint)
-    family_of(config, id)
-    tokenizer = _tokenizer(checkpoint)
-    with torch.device(torch_device):
-        hf: Any = AutoModelForCausalLM.from_config(
-            config, dtype=_dtype(dtype), trust_remote_code=trust_remote_code
-        )
-    hf.eval().requires_grad_(False)
-    hf.generation_config = _greedy(hf)
-    return find_parts(hf, tokenizer, id=id, revision=checkpoint.revision)
 
 
 def load_tokenizer(
@@ -194,6 +158,31 @@ def _tokenizer(checkpoint: Checkpoint) -> Any:
         raise ModelError(f"{checkpoint.id!r} has no tokenizer; it needs a tokenizer.json")
     with reading(f"tokenizer of {checkpoint.id}"):
         return AutoTokenizer.from_pretrained(**checkpoint.arguments)
+
+
+def _read_weights(
+    checkpoint: Checkpoint,
+    config: Any,
+    dtype: torch.dtype,
+    device: torch.device,
+    allow_pickle: bool,
+) -> Any:
+    weights = weight_files(checkpoint, allow_pickle)
+    with reading(checkpoint.id):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            **checkpoint.arguments,
+            config=config,
+            dtype=dtype,
+            device_map=str(device),
+            use_safetensors=weights[0].startswith(SAFETENSORS),
+            ignore_mismatched_sizes=True,  # they are in the report
+            output_loading_info=True,
+        )
+    hf, report = loaded
+    layers = family_of(config, checkpoint.id).layers
+    n_layers = config.get_text_config().num_hidden_layers
+    _require_all_weights(report, layers, n_layers, checkpoint.id)
+    return hf
 
 
 def _require_all_weights(report: Any, layers: str, n_layers: int, id: str) -> None:
