@@ -12,13 +12,14 @@ from typing import Any
 
 from xtransplant.config import RunConfig
 from xtransplant.engine import oracle
-from xtransplant.engine.cost import device_name, model_size, rows_that_fit
+from xtransplant.engine.cost import device_name, model_size
 from xtransplant.engine.grid import resolve_cells
 from xtransplant.engine.measure import Work, measured, model_matmul_rate
-from xtransplant.engine.transplant import Request, TransplantGrid, transplant_all
+from xtransplant.engine.request import Request
+from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.errors import DataError
 from xtransplant.models.families import Model
-from xtransplant.models.loading import load_model, random_model
+from xtransplant.models.loading import load_model
 from xtransplant.plan import weights_arguments
 from xtransplant.prompts import encode
 from xtransplant.types import Cell, Generation, ModuleType, Prompt, PromptPair
@@ -57,8 +58,7 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
     `floor_seconds` is the time of all matrix products of all rows and new tokens at the measured
     rate, as if no rows shared anything. Not-applicable figures are None.
     """
-    load = random_model if settings.random_weights else load_model
-    model = load(**weights_arguments(config))
+    model = load_model(**weights_arguments(config), random_weights=settings.random_weights)
     grid = config.grid
     cells = resolve_cells(
         model.n_layers, grid.source_layers, grid.target_layers, grid.stride, grid.pairs
@@ -67,10 +67,7 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
     pairs = _pairs(model, settings)
     requests = [Request(pair.source, pair.target, module, cells) for pair in pairs]
     new_tokens = config.decode.max_new_tokens
-    rows_per_batch = config.rows_per_batch or rows_that_fit(
-        model.text_config, model.hf.dtype, new_tokens, model.device
-    )
-    n_rows = min(rows_per_batch, len(pairs) * (len(cells) + 1))
+    rows_per_batch = config.rows_per_batch
 
     warm_up = [Request(pair.source, pair.target, module, WARM_UP_CELLS) for pair in pairs[:1]]
     transplant_all(model, warm_up, new_tokens, rows_per_batch)
@@ -87,12 +84,12 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
         "prompt_tokens": len(pairs[0].target.token_ids),
         "new_tokens": new_tokens,
         "cells": len(cells) * len(pairs),
-        "rows_per_batch": n_rows,
+        "rows_per_batch": work.rows_per_batch,
         "seconds": work.seconds,
         "ms_per_cell": 1e3 * work.seconds / (len(cells) * len(pairs)),
         "peak_memory_mb": work.peak_bytes and work.peak_bytes / 1e6,
     }
-    figures |= _against_matmul(model, work, grids, n_rows)
+    figures |= _against_matmul(model, work, grids)
     figures |= _against_oracle(model, pairs, grids, settings.cells_compared, config)
     figures["speedup"] = (
         figures["oracle_ms_per_cell"] and figures["oracle_ms_per_cell"] / figures["ms_per_cell"]
@@ -102,26 +99,24 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
     if settings.together:
         figures |= _together(model, pairs, cells, new_tokens, rows_per_batch, work)
     if settings.options:
-        figures |= _with_options(model, requests, new_tokens, config.rows_per_batch, work)
+        figures |= _with_options(model, requests, new_tokens, rows_per_batch, work)
     return figures
 
 
-def _against_matmul(
-    model: Model, work: Work, grids: Sequence[TransplantGrid], n_rows: int
-) -> dict[str, Any]:
+def _against_matmul(model: Model, work: Work, grids: Sequence[TransplantGrid]) -> dict[str, Any]:
     size = model_size(model.hf.config)
-    rate = model_matmul_rate(model, n_rows)
+    rate = model_matmul_rate(model, work.rows_per_batch)
     tokens = sum(
         generation.n_tokens for grid in grids for generation in [grid.baseline, *_cells(grid)]
     )
-    done = 2.0 * (size.layers * work.layer_rows / model.n_layers + size.unembedding * work.top_rows)
+    done = 2.0 * (size.layers * sum(work.rows) / model.n_layers + size.unembedding * work.rows[-1])
     floor = 2.0 * (size.layers + size.unembedding) * tokens / rate
     return {
         "matmul_gflops": rate / 1e9,
         "achieved_gflops": done / work.seconds / 1e9,
         "floor_seconds": floor,
         "floor_ratio": work.seconds / floor,
-        "layer_row_share": work.layer_rows / (model.n_layers * tokens),
+        "layer_row_share": sum(work.rows) / (model.n_layers * tokens),
         "distinct_texts": len({generation.text for grid in grids for generation in _cells(grid)}),
     }
 
@@ -178,7 +173,7 @@ def _together(
     pairs: Sequence[PromptPair],
     cells: Sequence[Cell],
     new_tokens: int,
-    rows_per_batch: int,
+    rows_per_batch: int | None,
     alone: Work,
 ) -> dict[str, Any]:
     requests = [

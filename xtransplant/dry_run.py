@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from xtransplant.config import RunConfig
 from xtransplant.console import Console
-from xtransplant.engine.cost import grid_flops, kv_bytes, matmul_rate, model_size, rows_that_fit
+from xtransplant.engine.cost import grid_flops, kv_bytes, matmul_rate, model_size, rows_together
 from xtransplant.models.loading import DTYPES, choose_device
 from xtransplant.plan import Part, Plan, make_plan
 from xtransplant.progress import duration
@@ -66,7 +66,7 @@ def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         for source, target in lengths
     )
     rows = min(
-        config.rows_per_batch or rows_that_fit(text_config, dtype, new_tokens, device),
+        rows_together(config.rows_per_batch, text_config, dtype, new_tokens, device),
         len(plan.cells) + 1,
     )
     longest = max(target for _, target in lengths)

@@ -9,8 +9,9 @@ from xtransplant.analysis.aggregate import aggregate_run
 from xtransplant.columns import Row
 from xtransplant.config import RunConfig, to_dict
 from xtransplant.console import Console
-from xtransplant.engine.cost import device_name, rows_that_fit
-from xtransplant.engine.transplant import Request, transplant_all
+from xtransplant.engine.cost import device_name, rows_together
+from xtransplant.engine.request import Request
+from xtransplant.engine.transplant import transplant_all
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
 from xtransplant.plan import Part, Plan, make_plan, weights_arguments
@@ -42,8 +43,12 @@ def _run_parts(
     with console.steps() as on_step:
         model = load_model(**weights_arguments(config), on_step=on_step)
     loaded = time.monotonic()
-    rows_per_batch = config.rows_per_batch or rows_that_fit(
-        model.text_config, model.hf.dtype, config.decode.max_new_tokens, model.device
+    rows_per_batch = rows_together(
+        config.rows_per_batch,
+        model.text_config,
+        model.hf.dtype,
+        config.decode.max_new_tokens,
+        model.device,
     )
     folder.note_environment(device_name(model.device), rows_per_batch)
     n_together = max(1, rows_per_batch // (len(plan.cells) + 1))

@@ -1,6 +1,8 @@
 """Many grids in one call: what they share changes nothing; and options' log-probabilities."""
 
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -8,8 +10,10 @@ from families import CONFIGS, N_LAYERS, SOURCE, TARGET, tiny_model
 
 from xtransplant.engine import decode as decoding
 from xtransplant.engine import oracle
-from xtransplant.engine.steps import decode_batch
-from xtransplant.engine.transplant import Request, transplant, transplant_all
+from xtransplant.engine.prefix_cache import SharedPrefixCache
+from xtransplant.engine.request import Request
+from xtransplant.engine.steps import Continuation, Row, decode_batch
+from xtransplant.engine.transplant import transplant, transplant_all
 from xtransplant.errors import ConfigError, ModelError, NumericsError, PromptError
 from xtransplant.models.families import Model
 from xtransplant.types import Cell, ModuleType, Prompt
@@ -132,7 +136,9 @@ def test_out_of_memory_halves_the_batch_and_keeps_finished_rows(
     model = tiny_model("llama")
     sizes = []
 
-    def scarce(model, cache, rows, *rest):  # type: ignore[no-untyped-def]
+    def scarce(
+        model: Model, cache: SharedPrefixCache, rows: Sequence[Row], *rest: Any
+    ) -> list[Continuation]:
         sizes.append(len(rows))
         if len(rows) > 5:
             raise torch.OutOfMemoryError
@@ -182,3 +188,12 @@ def test_numbers_below_one_are_refused(name: str, value: int) -> None:
 def test_a_prompt_object_is_checked_as_ids_are(short: tuple[int, ...]) -> None:
     with pytest.raises(PromptError, match="two tokens or more"):
         transplant(tiny_model("llama"), SOURCE, Prompt(short), "mlp", [(0, 0)])
+
+
+@pytest.mark.parametrize("option", [(), (5, 101), (-1,)])
+def test_an_option_without_tokens_or_outside_the_vocabulary_is_refused(
+    option: tuple[int, ...],
+) -> None:
+    request = Request(SOURCE, TARGET, MLP, [(0, 0)], options=[(5,), option], name="instance 7")
+    with pytest.raises(PromptError, match=r"^instance 7: option 1 "):
+        transplant_all(tiny_model("llama"), [request], NEW_TOKENS)

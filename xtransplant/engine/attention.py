@@ -22,21 +22,30 @@ KeysValues = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class Places:
-    """Where rows of several prompts stand in a table of `n_prompts` lines of `width` rows each."""
+    """Where rows stand in a table of `n_prompts` lines of `width` rows each.
 
-    n_prompts: int
-    width: int
-    index: torch.Tensor
+    Without an index all rows belong to one prompt, and the table is a view of them.
+    """
+
+    n_prompts: int = 1
+    width: int = 0
+    index: torch.Tensor | None = None
 
     def spread(self, rows: torch.Tensor) -> torch.Tensor:
         """Turn [R, ...] into [B, C, ...], with zeros where a prompt has fewer rows."""
+        if self.index is None:
+            return rows[None]
         table = rows.new_zeros(self.n_prompts * self.width, *rows.shape[1:])
         table[self.index] = rows
         return table.view(self.n_prompts, self.width, *rows.shape[1:])
 
     def collect(self, table: torch.Tensor) -> torch.Tensor:
         """Turn [B, C, ...] into [R, ...]."""
-        return table.flatten(0, 1).index_select(0, self.index)
+        rows = table.flatten(0, 1)
+        return rows if self.index is None else rows.index_select(0, self.index)
+
+
+ONE_PROMPT = Places()
 
 
 def attend(
@@ -45,7 +54,7 @@ def attend(
     suffix: KeysValues,
     scaling: float,
     softcap: float | None = None,
-    places: Places | None = None,
+    places: Places = ONE_PROMPT,
     padding_BP: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Attend from one token a row to its prompt's prefix and to the row's own suffix.
@@ -56,7 +65,7 @@ def attend(
         suffix: keys and values, each [R, K, S, E].
         scaling: factor on the scores.
         softcap: Gemma 2's bound on the scores, applied after scaling.
-        places: which prompt each row belongs to; None if there is one.
+        places: which prompt each row belongs to.
         padding_BP: True where a prefix has no token; None if all are equally long.
 
     Returns:
@@ -66,17 +75,10 @@ def attend(
     (n_rows, n_heads, width), n_kv = query_RHE.shape, suffix_keys_RKSE.shape[1]
     query_RKGE = query_RHE.view(n_rows, n_kv, n_heads // n_kv, width) * scaling
     suffix_scores_RKGS = query_RKGE @ suffix_keys_RKSE.mT
-    if places is None:
-        query_BCKGE, suffix_scores_BCKGS = query_RKGE[None], suffix_scores_RKGS[None]
-    else:
-        query_BCKGE, suffix_scores_BCKGS = map(places.spread, (query_RKGE, suffix_scores_RKGS))
     out_BCKGE, weights_BCKGS = _attend_in_blocks(
-        query_BCKGE, suffix_scores_BCKGS, prefix, softcap, padding_BP
+        places.spread(query_RKGE), places.spread(suffix_scores_RKGS), prefix, softcap, padding_BP
     )
-    if places is None:
-        out_RKGE, weights_RKGS = out_BCKGE[0], weights_BCKGS[0]
-    else:
-        out_RKGE, weights_RKGS = map(places.collect, (out_BCKGE, weights_BCKGS))
+    out_RKGE, weights_RKGS = places.collect(out_BCKGE), places.collect(weights_BCKGS)
     return (out_RKGE + weights_RKGS @ suffix_values_RKSE).flatten(1, 2)
 
 

@@ -61,14 +61,20 @@ def kv_bytes(text_config: Any, itemsize: int) -> int:
     return 2 * int(text_config.num_hidden_layers) * int(n_kv) * int(width) * itemsize
 
 
-def rows_that_fit(
+def rows_together(
+    asked: int | None,
     text_config: Any,
     dtype: torch.dtype,
     max_new_tokens: int,
     device: torch.device,
     n_branches: int = 0,
 ) -> int:
-    """Choose how many rows decode together, each with so many option beginnings beside its own."""
+    """Return how many rows decode together at most: those asked for, else a number that fits.
+
+    Each row has `n_branches` option beginnings beside its own history.
+    """
+    if asked is not None:
+        return asked
     # A row owns the layers above its target layer: half of them on average.
     suffix = kv_bytes(text_config, dtype.itemsize) * max_new_tokens // 2
     logits = 4 * int(text_config.vocab_size)

@@ -17,7 +17,7 @@ from transformers import DynamicCache
 
 from xtransplant.engine.attention import KeysValues
 from xtransplant.engine.capture import capture
-from xtransplant.engine.cost import prompts_that_fit, rows_that_fit
+from xtransplant.engine.cost import prompts_that_fit, rows_together
 from xtransplant.engine.options import OptionTrees, Tokens
 from xtransplant.engine.prefix_cache import SharedPrefixCache
 from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row, decode_batch
@@ -63,7 +63,8 @@ def decode(
         NumericsError: NaN or infinite numbers; the message names prompt and layer.
         ModelError: out of memory with a single row.
     """
-    size = rows_per_batch or rows_that_fit(
+    n_rows = rows_together(
+        rows_per_batch,
         model.text_config,
         model.hf.dtype,
         max_new_tokens,
@@ -71,26 +72,32 @@ def decode(
         OptionTrees([target.options for target in targets]).branches,
     )
     longest = max(len(target.token_ids) for target in targets)
-    n_together = prompts_that_fit(model.text_config, model.hf.dtype, longest, model.device)
+    n_prompts = prompts_that_fit(model.text_config, model.hf.dtype, longest, model.device)
+    of_target: list[list[int]] = [[] for _ in targets]
+    for number, row in enumerate(rows):
+        of_target[row.target].append(number)
     out: dict[int, Continuation] = {}
-    for group in _groups(targets, rows, size, n_together):
+    for group in _groups(targets, [len(numbers) for numbers in of_target], n_rows, n_prompts):
         prefixes = [prefill(model, targets[target].token_ids[:-1]) for target in group]
-        pending = sorted(
-            (r for r, row in enumerate(rows) if row.target in group),
-            key=lambda r: (rows[r].layer, rows[r].module or ""),
-        )
         members = [targets[target] for target in group]
+        local = {
+            number: replace(rows[number], target=place)
+            for place, target in enumerate(group)
+            for number in of_target[target]
+        }
+        pending = sorted(local, key=lambda r: (rows[r].layer, rows[r].module or ""))
         while pending:
-            batch = pending[: _even_share(len(pending), size)]
-            local = [replace(rows[r], target=group.index(rows[r].target)) for r in batch]
+            batch = pending[: _even_share(len(pending), n_rows)]
             try:
-                done = _decode_batch(model, members, prefixes, local, max_new_tokens)
+                done = _decode_batch(
+                    model, members, prefixes, [local[r] for r in batch], max_new_tokens
+                )
             except torch.OutOfMemoryError:
-                size = _halved(size, len(batch))
+                n_rows = _halved(n_rows, len(batch))
                 continue
             out.update(zip(batch, done, strict=True))
             pending = pending[len(batch) :]
-    return [out[row] for row in range(len(rows))]
+    return [out[number] for number in range(len(rows))]
 
 
 def prefill(model: Model, token_ids: Sequence[int]) -> list[KeysValues]:
@@ -103,12 +110,9 @@ def prefill(model: Model, token_ids: Sequence[int]) -> list[KeysValues]:
 
 
 def _groups(
-    targets: Sequence[Target], rows: Sequence[Row], n_rows: int, n_prompts: int
+    targets: Sequence[Target], counts: Sequence[int], n_rows: int, n_prompts: int
 ) -> Iterator[list[int]]:
-    """Group prompts whose rows run together: alone where their rows fill a batch."""
-    counts = [0] * len(targets)
-    for row in rows:
-        counts[row.target] += 1
+    """Group prompts, which have so many rows each: alone where their rows fill a batch."""
     group: list[int] = []
     # By length, because prefixes of one batch are padded to the longest.
     for target in sorted(range(len(targets)), key=lambda t: len(targets[t].token_ids)):
@@ -117,8 +121,7 @@ def _groups(
             yield group
             group = []
         group.append(target)
-    if group:
-        yield group
+    yield group
 
 
 def _decode_batch(
@@ -142,17 +145,17 @@ def _decode_batch(
         raise NumericsError(f"{target.name}: {error}") from error
 
 
-def _even_share(n_rows: int, size: int) -> int:
+def _even_share(n_pending: int, n_rows: int) -> int:
     """Return how many rows to take so that all batches are about equally large."""
-    n_batches = -(-n_rows // size)
-    return -(-n_rows // n_batches)
+    n_batches = -(-n_pending // n_rows)
+    return -(-n_pending // n_batches)
 
 
-def _halved(size: int, n_rows: int) -> int:
-    if n_rows == 1:
+def _halved(n_rows: int, n_tried: int) -> int:
+    if n_tried == 1:
         raise ModelError(
             "out of memory with a single row; use a smaller dtype, a shorter prompt or a device "
             "with more memory"
         )
     torch.cuda.empty_cache()
-    return min(size, n_rows) // 2
+    return min(n_rows, n_tried) // 2

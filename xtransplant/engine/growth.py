@@ -80,7 +80,7 @@ def moves(
 
 def places(
     layout: StepLayout, prompt: Ints, n_prompts: int, n_layers: int, device: torch.device
-) -> list[Places | None]:
+) -> list[Places]:
     """For each layer: a table with a line for each prompt, in which its rows stand."""
     widths, indices = [], []
     for layer in range(n_layers):
@@ -92,7 +92,7 @@ def places(
         widths.append(int(counts.max()))
         indices.append(of_row * widths[-1] + in_line)
     return [
-        None if index is None else Places(n_prompts, width, index)
+        Places(n_prompts, width, index)
         for width, index in zip(widths, _on_device(indices, device), strict=True)
     ]
 

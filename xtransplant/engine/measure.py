@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from xtransplant.models.families import Model
-from xtransplant.models.hooks import hooks
+from xtransplant.models.hooks import Hook, hooks
 
 
 @dataclass
@@ -20,35 +20,35 @@ class Work:
     """What was measured; complete when the block has ended.
 
     Attributes:
+        rows: for each decoder layer, the rows of single tokens that went through it.
+        rows_per_batch: most rows that went through the last layer at once.
         seconds: wall time.
         peak_bytes: memory at its highest, less what was in use before; None where the system does
             not tell.
-        layer_rows: rows of single tokens that went through decoder layers, all layers together.
-        top_rows: those that went through the last layer, and so through the unembedding.
     """
 
+    rows: list[int]
+    rows_per_batch: int = 0
     seconds: float = 0.0
     peak_bytes: int | None = None
-    layer_rows: int = 0
-    top_rows: int = 0
 
 
 @contextmanager
 def measured(model: Model) -> Iterator[Work]:
     """Measure what a block does with a model."""
-    work = Work()
+    work = Work(rows=[0] * model.n_layers)
 
-    def count(hidden: torch.Tensor) -> None:
-        if hidden.shape[1] == 1:
-            work.layer_rows += hidden.shape[0]
+    def counter(layer: int) -> Hook:
+        def count(hidden: torch.Tensor) -> None:
+            if hidden.shape[1] == 1:
+                work.rows[layer] += hidden.shape[0]
+                if layer == model.n_layers - 1:
+                    work.rows_per_batch = max(work.rows_per_batch, hidden.shape[0])
 
-    def count_top(hidden: torch.Tensor) -> None:
-        if hidden.shape[1] == 1:
-            work.top_rows += hidden.shape[0]
+        return count
 
-    counters = [*((layer, count) for layer in model.layers), (model.layers[-1], count_top)]
     before = _reset_peak(model.device)
-    with hooks(on_output=counters):
+    with hooks(on_output=[(part, counter(layer)) for layer, part in enumerate(model.layers)]):
         start = time.perf_counter()
         yield work
         _finish(model.device)

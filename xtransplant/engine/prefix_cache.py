@@ -57,7 +57,7 @@ class SharedPrefixCache:
         self._max_new_tokens = max_new_tokens
         self._suffix: list[KeysValues | None] = [None] * len(self._prefix)
         self._moves: Sequence[Move | None] = ()
-        self._places: Sequence[Places | None] = ()
+        self._places: Sequence[Places] = ()
         self._step = -1
 
     def positions(self, prompt: Ints) -> Ints:
@@ -65,12 +65,12 @@ class SharedPrefixCache:
         positions = np.array(self.lengths)[prompt] + self._step
         return positions if len(self.lengths) > 1 else positions[:1]
 
-    def begin_step(self, moves: Sequence[Move | None], places: Sequence[Places | None]) -> None:
+    def begin_step(self, moves: Sequence[Move | None], places: Sequence[Places]) -> None:
         """Announce the next token.
 
         Args:
             moves: for each layer how its rows follow from those of the last step.
-            places: for each layer which prompts its rows belong to; None where there is one prompt.
+            places: for each layer which prompts its rows belong to.
         """
         self._moves, self._places = moves, places
         self._step += 1

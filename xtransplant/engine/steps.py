@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from xtransplant.engine import growth
-from xtransplant.engine.attention import Places
+from xtransplant.engine.attention import ONE_PROMPT, Places
 from xtransplant.engine.histories import Histories, OptionPairs
 from xtransplant.engine.layout import Ints, StepLayout
 from xtransplant.engine.options import OptionTrees
@@ -149,7 +149,7 @@ def _lay_out(
     n_layers, n_prompts = model.n_layers, len(cache.lengths)
     grown.gathers = growth.gathers(layout, n_layers, model.device)
     moves: Sequence[Move | None] = [None] * n_layers
-    places: Sequence[Places | None] = [None] * n_layers
+    places: Sequence[Places] = [ONE_PROMPT] * n_layers
     if last is not None:
         moves = growth.moves(last, layout, histories.parent, n_layers, model.device)
     if n_prompts > 1:

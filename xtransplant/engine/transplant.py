@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from xtransplant.engine.capture import capture
 from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.grid import resolve_cells
 from xtransplant.engine.options import Tokens
+from xtransplant.engine.request import Request, Resolved
 from xtransplant.engine.steps import Continuation, Row
-from xtransplant.errors import ConfigError, LayerError, NumericsError, PromptError, unknown
+from xtransplant.errors import ConfigError, LayerError, NumericsError
 from xtransplant.models.families import Model
-from xtransplant.prompts import decode_text, encode, require_room
+from xtransplant.prompts import decode_text
 from xtransplant.types import Cell, Generation, ModuleType, Prompt
 
 if TYPE_CHECKING:
@@ -124,28 +125,6 @@ def transplant(
     return transplant_all(model, [request], max_new_tokens, rows_per_batch)[0]
 
 
-@dataclass(frozen=True)
-class Request:
-    """One grid: arguments as `transplant` takes them.
-
-    Attributes:
-        source: the prompt whose activations are taken.
-        target: the prompt that is answered.
-        module: what is transplanted.
-        cells: "full" or pairs of layers.
-        options: token ids of answer options whose log-probabilities after the target prompt are
-            wanted in each `Generation`.
-        name: what messages call this pair of prompts.
-    """
-
-    source: str | Sequence[int] | Prompt
-    target: str | Sequence[int] | Prompt
-    module: ModuleType | str = ModuleType.MLP
-    cells: Literal["full"] | Sequence[tuple[int, int] | Cell] = "full"
-    options: Sequence[Sequence[int]] = ()
-    name: str = ""
-
-
 def transplant_all(
     model: Model,
     requests: Sequence[Request],
@@ -165,7 +144,7 @@ def transplant_all(
     _require_positive("max_new_tokens", max_new_tokens)
     if rows_per_batch is not None:
         _require_positive("rows_per_batch", rows_per_batch)
-    resolved = [_Resolved.of(model, request, max_new_tokens) for request in requests]
+    resolved = [Resolved.of(model, request, max_new_tokens) for request in requests]
     acts = _capture_sources(model, resolved)
     targets: dict[tuple[Tokens, tuple[Tokens, ...]], int] = {}
     rows: list[Row] = []
@@ -204,41 +183,8 @@ def transplant_all(
     ]
 
 
-@dataclass
-class _Resolved:
-    """A request, checked; `first_row` is the place of its first cell among the rows."""
-
-    source: Tokens
-    target: tuple[Tokens, tuple[Tokens, ...]]
-    module: ModuleType
-    cells: tuple[Cell, ...]
-    name: str
-    first_row: int = field(default=-1, init=False)
-
-    @classmethod
-    def of(cls, model: Model, request: Request, max_new_tokens: int) -> _Resolved:
-        module = _module(request.module)
-        pairs = None if request.cells == "full" else [_pair(cell) for cell in request.cells]
-        cells = resolve_cells(model.n_layers, pairs=pairs)
-        name = f"{request.name}: " if request.name else ""
-        options = tuple(tuple(int(token) for token in option) for option in request.options)
-        answer = max([max_new_tokens, *map(len, options)])
-        source = _encoded(model, request.source, 0, f"{name}source prompt")
-        target = _encoded(model, request.target, answer, f"{name}target prompt")
-        return cls(source, (target, options), module, tuple(cells), name)
-
-
-def _encoded(
-    model: Model, prompt: str | Sequence[int] | Prompt, new_tokens: int, name: str
-) -> Tokens:
-    encoded = encode(model.tokenizer, prompt)
-    require_room(encoded, new_tokens, model.context_length, name)
-    _require_vocabulary(encoded, model.text_config.vocab_size, name)
-    return encoded.token_ids
-
-
 def _capture_sources(
-    model: Model, grids: Sequence[_Resolved]
+    model: Model, grids: Sequence[Resolved]
 ) -> dict[Tokens, dict[ModuleType, torch.Tensor]]:
     """Read each source prompt once; keep the activations of the modules that its grids need."""
     wanted: dict[Tokens, dict[ModuleType, str]] = {}
@@ -269,25 +215,6 @@ def _generations(model: Model, continuations: Sequence[Continuation]) -> list[Ge
     ]
 
 
-def _pair(cell: tuple[int, int] | Cell) -> tuple[int, int]:
-    return (cell.source_layer, cell.target_layer) if isinstance(cell, Cell) else cell
-
-
-def _module(name: ModuleType | str) -> ModuleType:
-    try:
-        return ModuleType(name)
-    except ValueError as error:
-        raise LayerError(unknown("module", str(name), list(ModuleType))) from error
-
-
 def _require_positive(name: str, value: int) -> None:
     if value < 1:
         raise ConfigError(f"{name} {value}; allowed: 1 or more; nearest match: 1")
-
-
-def _require_vocabulary(prompt: Prompt, vocab_size: int, name: str) -> None:
-    for token in prompt.token_ids:
-        if not 0 <= token < vocab_size:
-            raise PromptError(
-                f"{name} holds token id {token}; the vocabulary has ids 0 to {vocab_size - 1}"
-            )

@@ -1,0 +1,97 @@
+"""What one grid is asked for, and the checks of it; nothing runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from xtransplant.engine.grid import resolve_cells
+from xtransplant.engine.options import Tokens
+from xtransplant.errors import LayerError, PromptError, unknown
+from xtransplant.models.families import Model
+from xtransplant.prompts import encode, require_room
+from xtransplant.types import Cell, ModuleType, Prompt
+
+
+@dataclass(frozen=True)
+class Request:
+    """One grid: arguments as `transplant` takes them.
+
+    Attributes:
+        source: the prompt whose activations are taken.
+        target: the prompt that is answered.
+        module: what is transplanted.
+        cells: "full" or pairs of layers.
+        options: token ids of answer options whose log-probabilities after the target prompt are
+            wanted in each `Generation`.
+        name: what messages call this pair of prompts.
+    """
+
+    source: str | Sequence[int] | Prompt
+    target: str | Sequence[int] | Prompt
+    module: ModuleType | str = ModuleType.MLP
+    cells: Literal["full"] | Sequence[tuple[int, int] | Cell] = "full"
+    options: Sequence[Sequence[int]] = ()
+    name: str = ""
+
+
+@dataclass
+class Resolved:
+    """A request, checked; `first_row` is the place of its first cell among the rows."""
+
+    source: Tokens
+    target: tuple[Tokens, tuple[Tokens, ...]]
+    module: ModuleType
+    cells: tuple[Cell, ...]
+    name: str
+    first_row: int = field(default=-1, init=False)
+
+    @classmethod
+    def of(cls, model: Model, request: Request, max_new_tokens: int) -> Resolved:
+        """Encode the prompts, list the cells, and raise what `transplant` promises to."""
+        module = _module(request.module)
+        pairs = None if request.cells == "full" else [_pair(cell) for cell in request.cells]
+        cells = resolve_cells(model.n_layers, pairs=pairs)
+        name = f"{request.name}: " if request.name else ""
+        options = tuple(tuple(int(token) for token in option) for option in request.options)
+        _require_options(options, model.text_config.vocab_size, name)
+        answer = max([max_new_tokens, *map(len, options)])
+        source = _encoded(model, request.source, 0, f"{name}source prompt")
+        target = _encoded(model, request.target, answer, f"{name}target prompt")
+        return cls(source, (target, options), module, tuple(cells), name)
+
+
+def _encoded(
+    model: Model, prompt: str | Sequence[int] | Prompt, new_tokens: int, name: str
+) -> Tokens:
+    encoded = encode(model.tokenizer, prompt)
+    require_room(encoded, new_tokens, model.context_length, name)
+    _require_vocabulary(encoded.token_ids, model.text_config.vocab_size, name)
+    return encoded.token_ids
+
+
+def _pair(cell: tuple[int, int] | Cell) -> tuple[int, int]:
+    return (cell.source_layer, cell.target_layer) if isinstance(cell, Cell) else cell
+
+
+def _module(name: ModuleType | str) -> ModuleType:
+    try:
+        return ModuleType(name)
+    except ValueError as error:
+        raise LayerError(unknown("module", str(name), list(ModuleType))) from error
+
+
+def _require_options(options: Sequence[Tokens], vocab_size: int, name: str) -> None:
+    for number, tokens in enumerate(options):
+        if not tokens:
+            raise PromptError(f"{name}option {number} has no tokens; an option needs one or more")
+        _require_vocabulary(tokens, vocab_size, f"{name}option {number}")
+
+
+def _require_vocabulary(token_ids: Tokens, vocab_size: int, name: str) -> None:
+    for token in token_ids:
+        if not 0 <= token < vocab_size:
+            raise PromptError(
+                f"{name} holds token id {token}; the vocabulary has ids 0 to {vocab_size - 1}"
+            )
