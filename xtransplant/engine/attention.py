@@ -56,6 +56,7 @@ def attend(
     softcap: float | None = None,
     places: Places = ONE_PROMPT,
     padding_BP: torch.Tensor | None = None,
+    sinks_H: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Attend from one token a row to its prompt's prefix and to the row's own suffix.
 
@@ -67,6 +68,7 @@ def attend(
         softcap: Gemma 2's bound on the scores, applied after scaling.
         places: which prompt each row belongs to.
         padding_BP: True where a prefix has no token; None if all are equally long.
+        sinks_H: scores of a token without a value that each query sees (gpt-oss).
 
     Returns:
         [R, H, E], in the query's dtype; the softmax runs in float32, as in transformers.
@@ -75,10 +77,14 @@ def attend(
     (n_rows, n_heads, width), n_kv = query_RHE.shape, suffix_keys_RKSE.shape[1]
     query_RKGE = query_RHE.view(n_rows, n_kv, n_heads // n_kv, width) * scaling
     suffix_scores_RKGS = query_RKGE @ suffix_keys_RKSE.mT
+    if sinks_H is not None:
+        sinks_RKG1 = sinks_H.view(n_kv, -1, 1).expand(n_rows, -1, -1, -1)
+        suffix_scores_RKGS = torch.cat([suffix_scores_RKGS, sinks_RKG1], -1)
     out_BCKGE, weights_BCKGS = _attend_in_blocks(
         places.spread(query_RKGE), places.spread(suffix_scores_RKGS), prefix, softcap, padding_BP
     )
     out_RKGE, weights_RKGS = places.collect(out_BCKGE), places.collect(weights_BCKGS)
+    weights_RKGS = weights_RKGS[..., : suffix_keys_RKSE.shape[2]]
     return (out_RKGE + weights_RKGS @ suffix_values_RKSE).flatten(1, 2)
 
 

@@ -9,7 +9,7 @@ tokens, E head width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from transformers.masking_utils import AttentionMaskInterface
 
 from xtransplant.engine.attention import KeysValues, Places, attend
 from xtransplant.engine.layout import Ints
+from xtransplant.errors import ModelError
 
 IMPLEMENTATION = "xtransplant_shared_prefix"
 
@@ -83,6 +84,7 @@ class SharedPrefixCache:
         scaling: float,
         sliding_window: int | None = None,
         softcap: float | None = None,
+        sinks_H: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Keep the new token's keys and values, each [R, K, 1, E], and attend to all up to it."""
         suffix = self._append(layer, new)
@@ -90,7 +92,7 @@ class SharedPrefixCache:
             self._prefix[layer], suffix, self._padding_BP, sliding_window
         )
         places = self._places[layer]
-        return attend(query_RHE, prefix, suffix, scaling, softcap, places, padding_BP)
+        return attend(query_RHE, prefix, suffix, scaling, softcap, places, padding_BP, sinks_H)
 
     def _append(self, layer: int, new: KeysValues) -> KeysValues:
         kept = self._suffix[layer] or (None, None)
@@ -174,33 +176,69 @@ def shared_prefix_attention(hf: Any, cache: SharedPrefixCache) -> Iterator[None]
         _ACTIVE.reset(token)
 
 
+NO_EFFECT = frozenset({"dropout", "position_ids", "use_cache", "is_causal", "logits_to_keep"})
+"""Arguments that change nothing for one token in evaluation, as those that ask for more output."""
+
+
 def _attention_function(
     module: Any,
     query_RH1E: torch.Tensor,
     key_RK1E: torch.Tensor,
     value_RK1E: torch.Tensor,
-    attention_mask: None,
+    attention_mask: torch.Tensor | None,
     *,
     scaling: float,
-    sliding_window: int | None = None,
     softcap: float | None = None,
-    **_: Any,
+    s_aux: torch.Tensor | None = None,
+    sliding_window: int | None = None,  # the mask tells, here as in transformers' own functions
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Answer transformers' AttentionInterface: out is [R, 1, H, E]."""
+    """Answer transformers' AttentionInterface: out is [R, 1, H, E].
+
+    Raises:
+        ModelError: an argument whose effect is not known here.
+    """
+    for name, value in others.items():
+        if value is not None and name not in NO_EFFECT and not name.startswith("output_"):
+            raise ModelError(
+                f"the attention of {type(module).__name__} takes {name!r}, which the engine does "
+                "not know; this architecture is not supported"
+            )
     out_RHE = _ACTIVE.get().attend(
         module.layer_idx,
         query_RH1E[:, :, 0],
         (key_RK1E, value_RK1E),
         scaling,
-        sliding_window,
+        None if attention_mask is None else int(attention_mask),
         softcap,
+        s_aux,
     )
     return out_RHE[:, None], None
 
 
-def _no_mask(*_: Any, **__: Any) -> None:
-    """Every row sees all of its tokens; windows are cut in the attention function."""
+def _window_as_mask(
+    *_: Any,
+    mask_function: Callable[..., torch.Tensor],
+    attention_mask: torch.Tensor | None = None,
+    local_size: int | None = None,
+    **__: Any,
+) -> torch.Tensor | None:
+    """Answer transformers' AttentionMaskInterface: no mask, or the length of a sliding window.
+
+    Every row sees all of its tokens, or the last ones, which `SharedPrefixCache.attend` cuts out.
+
+    Raises:
+        ModelError: any other pattern, such as attention within chunks.
+    """
+    if attention_mask is not None:
+        raise ModelError("the model masks tokens of a prompt without padding; it is not supported")
+    if not local_size:
+        return None
+    batch, head, query, first_seen = torch.tensor([0, 0, local_size, 1])
+    if not mask_function(batch, head, query, first_seen):
+        raise ModelError("the model's attention has a pattern other than a sliding window")
+    return torch.tensor(local_size)
 
 
 AttentionInterface.register(IMPLEMENTATION, _attention_function)
-AttentionMaskInterface.register(IMPLEMENTATION, _no_mask)
+AttentionMaskInterface.register(IMPLEMENTATION, _window_as_mask)
