@@ -15,6 +15,7 @@ from xtransplant.config import ModelConfig, RunConfig, run_folder, run_key
 from xtransplant.engine.grid import resolve_cells
 from xtransplant.errors import ConfigError, DataError, unknown
 from xtransplant.models.cache import OnStep, silent
+from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.prompts import encode_pair, require_room
 from xtransplant.scoring import SCORERS
@@ -102,7 +103,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
                 config,
                 instances,
                 tokenizer,
-                text_config.max_position_embeddings,
+                context_length(text_config),
                 n_instances=max(INSTANCES_PER_PART, ROWS_PER_PART // (len(cells) + 1)),
             )
         ),

@@ -7,15 +7,10 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
-    Gemma2Config,
-    Gemma3TextConfig,
     GenerationConfig,
-    LlamaConfig,
-    MistralConfig,
     PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen3Config,
 )
 
 from xtransplant.models.families import Model, find_parts
@@ -26,47 +21,75 @@ SOURCE = [3 + (7 * k) % 97 for k in range(14)]
 TARGET = [5 + (11 * k) % 89 for k in range(11)]
 """Both are longer than the windows below, and the source is the longer one."""
 
-# Gemma adds each module's output behind a norm of its own, to embeddings that it scales up: with
-# small random weights no transplant would change a token. Smaller embeddings let it.
-CONFIGS: dict[str, tuple[type, dict[str, Any], float]] = {
-    "llama": (LlamaConfig, {}, 1.0),
-    "mistral": (MistralConfig, {"sliding_window": 6}, 1.0),
-    "qwen2": (Qwen2Config, {}, 1.0),
-    "qwen3": (Qwen3Config, {}, 1.0),
-    "gemma2": (Gemma2Config, {"sliding_window": 6, "query_pre_attn_scalar": 8}, 0.02),
-    "gemma3": (
-        Gemma3TextConfig,
-        {
-            "sliding_window": 6,
-            "query_pre_attn_scalar": 8,
-            "layer_types": ["sliding_attention", "full_attention"] * 2,
-        },
-        0.02,
-    ),
+WINDOW = {"sliding_window": 6}
+MIXED = WINDOW | {"layer_types": ["sliding_attention", "full_attention"] * 2}
+WIDTHS = {"hidden_size": 32, "intermediate_size": 64, "head_dim": 8}
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+VISION = dict.fromkeys(("hidden_size", "intermediate_size"), 16) | {
+    "num_hidden_layers": N_LAYERS,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
 }
+
+CONFIGS: dict[str, tuple[str, dict[str, Any], float]] = {
+    "llama": ("llama", {}, 1.0),
+    "mistral": ("mistral", WINDOW, 1.0),
+    "qwen2": ("qwen2", {}, 1.0),
+    "qwen2 with windows": ("qwen2", {"use_sliding_window": True} | MIXED, 1.0),
+    "qwen3": ("qwen3", {}, 1.0),
+    # Gemma adds each module's output behind a norm of its own, to embeddings that it scales up:
+    # with small random weights no transplant would change a token. Smaller embeddings let it.
+    "gemma2": ("gemma2", WINDOW | {"query_pre_attn_scalar": 8}, 0.02),
+    "gemma3": ("gemma3_text", MIXED | {"query_pre_attn_scalar": 8}, 0.02),
+    "gemma3, multimodal": ("gemma3", MIXED | {"query_pre_attn_scalar": 8}, 0.02),
+    "phi3": ("phi3", WINDOW, 1.0),
+    "olmo": ("olmo", {}, 1.0),
+    "olmo2": ("olmo2", {}, 1.0),
+    "olmo3": ("olmo3", MIXED, 1.0),
+    "cohere": ("cohere", {"use_qk_norm": True}, 1.0),
+    "cohere2": ("cohere2", MIXED, 1.0),
+    "gpt_neox": ("gpt_neox", {}, 1.0),
+    "gpt2": ("gpt2", {}, 1.0),
+    "opt": ("opt", {"ffn_dim": 64, "word_embed_proj_dim": 16}, 1.0),
+    "stablelm": ("stablelm", {"use_parallel_residual": True, "use_qkv_bias": True}, 1.0),
+    "granite": ("granite", {"attention_multiplier": 0.3, "residual_multiplier": 0.7}, 1.0),
+    "exaone4": ("exaone4", MIXED, 1.0),
+    "mixtral": ("mixtral", WINDOW | {"num_local_experts": 4}, 1.0),
+    "qwen2_moe": ("qwen2_moe", MIXED | {"use_sliding_window": True} | EXPERTS, 1.0),
+    "qwen3_moe": ("qwen3_moe", EXPERTS, 1.0),
+    "olmoe": ("olmoe", EXPERTS, 1.0),
+    "gpt_oss": ("gpt_oss", MIXED | {"num_local_experts": 4, "num_experts_per_tok": 2}, 1.0),
+}
+"""Model type, what its configuration has of its own, and a factor on the embeddings."""
 
 
 @cache
 def tiny_model(family: str, eos_token_id: int | None = None) -> Model:
-    config_class, extra, embedding_scale = CONFIGS[family]
-    config = config_class(
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=N_LAYERS,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=256,
-        initializer_range=0.5,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=2,
-        **extra,
-    )
+    model_type, extra, embedding_scale = CONFIGS[family]
+    arguments: dict[str, Any] = {
+        "vocab_size": VOCABULARY,
+        "num_hidden_layers": N_LAYERS,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 256,
+        "initializer_range": 0.5,
+        "init_std": 0.5,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 2,
+    }
+    arguments |= WIDTHS | extra
+    if model_type == "gemma3":
+        arguments = {"text_config": arguments, "vision_config": VISION}
+    config = AutoConfig.for_model(model_type, **arguments)
     torch.manual_seed(1)
-    hf = AutoModelForCausalLM.from_config(config).eval()
+    hf = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
     hf.get_input_embeddings().weight.data *= embedding_scale
+    with torch.no_grad():
+        for parameter in hf.parameters():
+            if parameter.dim() == 1:  # biases, norms and sinks, which begin as zeros and ones
+                parameter += 0.2 * torch.randn_like(parameter)
     hf.generation_config = GenerationConfig(eos_token_id=eos_token_id, pad_token_id=0)
     hf.config.eos_token_id = eos_token_id
     return find_parts(hf, tokenizer(), id=f"tiny {family}")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import N_LAYERS, message, save_llama
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import ViTConfig
 
 from xtransplant.models import cache
 from xtransplant.models.families import find_parts
@@ -175,12 +175,11 @@ def test_unknown_dtype(folder: Path) -> None:
     assert "unknown dtype 'flot32'" in text and "nearest match: float32" in text
 
 
-def test_unknown_family(tmp_path: Path) -> None:
-    sizes = {"n_layer": 2, "n_head": 2, "n_embd": 8, "vocab_size": 50, "n_positions": 16}
-    GPT2LMHeadModel(GPT2Config(**sizes)).save_pretrained(tmp_path / "gpt2")
+def test_what_is_no_language_model(tmp_path: Path) -> None:
+    ViTConfig(num_hidden_layers=2).save_pretrained(tmp_path / "vit")
     for load in (load_model, load_config):
-        text = message(lambda load=load: load(str(tmp_path / "gpt2")))
-        assert "unknown model family 'gpt2'" in text and "llama" in text
+        text = message(lambda load=load: load(str(tmp_path / "vit")))
+        assert "model type 'vit', of which transformers knows no causal language model" in text
 
 
 def test_missing_files(folder: Path) -> None:

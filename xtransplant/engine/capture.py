@@ -19,21 +19,24 @@ from xtransplant.types import ModuleType
 class _LastTokens:
     """What one kind of module shows at the last token of every layer: [L, D], never [T, D]."""
 
-    def __init__(self, parts: Sequence[nn.Module]) -> None:
+    def __init__(self, parts: Sequence[nn.Module | None]) -> None:
         self._parts = parts
         self._states: dict[int, torch.Tensor] = {}
 
     def hooks(self) -> list[tuple[nn.Module, Hook]]:
-        return [(part, self._keep(layer)) for layer, part in enumerate(self._parts)]
+        return [(p, self._keep(layer)) for layer, p in enumerate(self._parts) if p is not None]
 
     def _keep(self, layer: int) -> Hook:
         def keep(hidden: torch.Tensor) -> None:
-            self._states[layer] = hidden[0, -1].clone()
+            self._states[layer] = hidden.flatten(0, -2)[-1].clone()
 
         return keep
 
     def stack(self) -> torch.Tensor:
-        return torch.stack([self._states[layer] for layer in range(len(self._parts))])
+        nothing = torch.zeros_like(next(iter(self._states.values())))
+        return torch.stack(
+            [self._states.get(layer, nothing) for layer, _ in enumerate(self._parts)]
+        )
 
 
 @torch.inference_mode()
@@ -43,7 +46,8 @@ def capture(
     """Run a prompt once and keep each module's activation at its last token.
 
     Returns:
-        For each module a tensor of shape (layers, width), on the model's device, in its dtype.
+        For each module a tensor of shape (layers, width), on the model's device, in its dtype;
+        zeros where a layer has no such module.
 
     Raises:
         NumericsError: an activation is NaN or infinite; the message names the layer.

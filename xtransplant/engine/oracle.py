@@ -39,7 +39,7 @@ def capture_layer(
     def look(_module: Any, _args: Any, output: Any) -> None:
         seen.append(_hidden(output)[0, -1].clone())
 
-    handle = model.modules(module)[layer].register_forward_hook(look)
+    handle = model.module(module, layer).register_forward_hook(look)
     try:
         out = model.hf(
             input_ids=torch.tensor([source_ids], device=model.device), output_hidden_states=True
@@ -71,7 +71,9 @@ def generate(
             return output
         written = hidden.clone()
         written[:, -1] = activation
-        return (written, *output[1:]) if isinstance(output, tuple) else written
+        if isinstance(output, tuple):
+            return (written, *output[1:])
+        return written.view_as(output)
 
     eos = sorted(model.eos_token_ids) or None
     config = GenerationConfig(
@@ -82,7 +84,7 @@ def generate(
     )
     handles = []
     if module is not None:
-        handles.append(model.modules(module)[layer].register_forward_hook(write))
+        handles.append(model.module(module, layer).register_forward_hook(write))
     try:
         out = model.hf.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
     finally:
@@ -92,5 +94,6 @@ def generate(
 
 
 def _hidden(output: Any) -> torch.Tensor:
+    """Return [1, T, D] of a module's output; it has no batch dimension in OPT's feed-forward."""
     hidden: torch.Tensor = output[0] if isinstance(output, tuple) else output
-    return hidden
+    return hidden if hidden.dim() == 3 else hidden[None]

@@ -53,6 +53,8 @@ class Resolved:
         module = _module(request.module)
         pairs = None if request.cells == "full" else [_pair(cell) for cell in request.cells]
         cells = resolve_cells(model.n_layers, pairs=pairs)
+        for layer in {cell.source_layer for cell in cells} | {cell.target_layer for cell in cells}:
+            model.module(module, layer)
         name = f"{request.name}: " if request.name else ""
         options = tuple(tuple(int(token) for token in option) for option in request.options)
         _require_options(options, model.text_config.vocab_size, name)

@@ -169,16 +169,15 @@ def _writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, Hook]]:
     def write(indices: list[int]) -> Hook:
         vectors_RD = torch.stack([v for i in indices if (v := rows[i].vector) is not None])
 
-        def hook(hidden_R1D: torch.Tensor) -> torch.Tensor:
-            written = hidden_R1D.clone()
-            written[indices, -1] = vectors_RD.to(written.dtype)
+        def hook(hidden: torch.Tensor) -> torch.Tensor:
+            written = hidden.clone()
+            written.view(-1, written.shape[-1])[indices] = vectors_RD.to(written.dtype)
             return written
 
         return hook
 
     return [
-        (model.modules(module)[layer], write(indices))
-        for (layer, module), indices in places.items()
+        (model.module(module, layer), write(indices)) for (layer, module), indices in places.items()
     ]
 
 

@@ -1,7 +1,8 @@
-"""Where each model family keeps its decoder layers and their modules: data, verified when used."""
+"""Where each model family keeps its decoder layers and their modules: data, verified at load."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -10,43 +11,52 @@ from typing import Any
 import torch
 from torch import nn
 
-from xtransplant.errors import ModelError, unknown
+from xtransplant.errors import LayerError, ModelError
 from xtransplant.types import ModuleType
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Attribute paths: `layers` from the causal model, `attn` and `mlp` from one decoder layer."""
+    """Attribute paths: `layers` from the causal model, `attn` and `mlp` from one decoder layer.
 
-    layers: str = "model.layers"
-    attn: str = "self_attn"
-    mlp: str = "mlp"
+    A path that is None is looked for: the layers as the only list of as many layers as the
+    configuration says in the decoder, the modules under the names of `ORDINARY`.
+    """
 
+    layers: str | None = None
+    attn: str | None = None
+    mlp: str | None = None
+
+
+ORDINARY = {
+    "attn": ("self_attn", "attn", "attention", "self_attention"),
+    "mlp": ("mlp", "feed_forward", "block_sparse_moe"),
+}
+"""Names of the modules in most families' decoder layers."""
 
 FAMILIES: dict[str, Family] = {
-    "llama": Family(),
-    "mistral": Family(),
-    "qwen2": Family(),
-    "qwen3": Family(),
-    "gemma2": Family(),
-    "gemma3_text": Family(),
-    "gemma3": Family(layers="model.language_model.layers"),
+    # Its modules add the residual stream themselves; their last linear layers come before that.
+    "bloom": Family(attn="self_attention.dense", mlp="mlp.dense_4h_to_h"),
+    # Their layers have no feed-forward module; its last linear layer gives its output.
+    "opt": Family(mlp="fc2"),
+    "xglm": Family(mlp="fc2"),
 }
-"""By `config.model_type`."""
+"""By `config.model_type`, where the layout is not ordinary."""
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """A Hugging Face causal language model whose layers and modules have been found.
 
-    `revision` is the commit hash or content digest that was loaded, where one is known.
+    `attn` and `mlp` are None where a layer has no such module. `revision` is the commit hash or
+    content digest that was loaded, where one is known.
     """
 
     hf: Any
     tokenizer: Any
     layers: Sequence[nn.Module]
-    attn: Sequence[nn.Module]
-    mlp: Sequence[nn.Module]
+    attn: Sequence[nn.Module | None]
+    mlp: Sequence[nn.Module | None]
     eos_token_ids: frozenset[int]
     id: str = ""
     revision: str | None = None
@@ -64,15 +74,15 @@ class Model:
     @property
     def context_length(self) -> int:
         """Longest prompt plus answer, in tokens, that the positions allow."""
-        return int(self.text_config.max_position_embeddings)
+        return context_length(self.text_config)
 
     @property
     def device(self) -> torch.device:
         """Where the first layer is."""
         return next(self.layers[0].parameters()).device
 
-    def modules(self, module: ModuleType) -> Sequence[nn.Module]:
-        """Return the module of each layer whose output is written for `module`."""
+    def modules(self, module: ModuleType) -> Sequence[nn.Module | None]:
+        """Return the module of each layer whose output is written for `module`, None if none."""
         match module:
             case ModuleType.ATTN | ModuleType.ATTN_RESIDUAL:
                 return self.attn
@@ -81,37 +91,129 @@ class Model:
             case ModuleType.BLOCK:
                 return self.layers
 
+    def module(self, module: ModuleType, layer: int) -> nn.Module:
+        """Return the module of one layer.
 
-def family_of(config: Any, id: str = "") -> Family:
-    """Return the family of a Hugging Face configuration.
+        Raises:
+            LayerError: the layer has none, which is so in hybrids of attention and state spaces.
+        """
+        parts = self.modules(module)
+        part = parts[layer]
+        if part is None:
+            having = [str(number) for number, other in enumerate(parts) if other is not None]
+            raise LayerError(
+                f"layer {layer} has no module {str(module)!r}, only {_names(self.layers[layer])}; "
+                f"layers that have one: {', '.join(having)}"
+            )
+        return part
 
-    Raises:
-        ModelError: unknown family.
-    """
-    kind = config.model_type
-    if kind not in FAMILIES:
-        raise ModelError(unknown("model family", kind, FAMILIES, "of " + (id or "this checkpoint")))
-    return FAMILIES[kind]
+
+def context_length(text_config: Any) -> int:
+    """Longest prompt plus answer, in tokens; without learned or rotary positions there is none."""
+    # BLOOM's checkpoints tell the length they were trained on as `seq_length`.
+    for name in ("max_position_embeddings", "seq_length"):
+        if length := getattr(text_config, name, None):
+            return int(length)
+    return sys.maxsize
 
 
-def find_parts(hf: Any, tokenizer: Any, *, id: str = "", revision: str | None = None) -> Model:
+def find_parts(
+    hf: Any,
+    tokenizer: Any,
+    *,
+    id: str = "",
+    revision: str | None = None,
+    family: Family | None = None,
+) -> Model:
     """Find the layers and modules of a loaded Hugging Face model.
 
+    Args:
+        hf: the causal language model.
+        tokenizer: its tokenizer.
+        id: what messages call it.
+        revision: as in `Model`.
+        family: paths that take the place of those in `FAMILIES`, or of ordinary ones.
+
     Raises:
-        ModelError: unknown family, or layers that are not where the family table says.
+        ModelError: layers or modules that are not where the family says, or not to be found; the
+            message lists what is there.
     """
-    family = family_of(hf.config, id)
-    kind = hf.config.model_type
-    try:
-        layers = tuple(attrgetter(family.layers)(hf))
-        attn = tuple(attrgetter(family.attn)(layer) for layer in layers)
-        mlp = tuple(attrgetter(family.mlp)(layer) for layer in layers)
-    except AttributeError as error:
-        raise ModelError(f"cannot find the decoder layers of {id or kind!r}: {error}") from error
+    known = FAMILIES.get(hf.config.model_type, Family())
+    given = family or Family()
+    name = f"{id!r} (model type {hf.config.model_type})"
     expected = hf.config.get_text_config().num_hidden_layers
-    if len(layers) != expected:
-        raise ModelError(f"{id or kind!r} has {len(layers)} layers, its config says {expected}")
+    path = given.layers or known.layers or _layers_path(hf, expected, name)
+    layers = _layers_at(hf, path, expected, name)
+    attn, mlp = (
+        _modules(layers, kind, getattr(given, kind) or getattr(known, kind), name)
+        for kind in ORDINARY
+    )
     return Model(hf, tokenizer, layers, attn, mlp, eos_token_ids(hf), id, revision)
+
+
+def layers_prefix(hf: Any, layers: Sequence[nn.Module]) -> str:
+    """Return what names of the layers' weights begin with, such as "model.layers."."""
+    first: str = next(name for name, part in hf.named_modules() if part is layers[0])
+    return first.removesuffix("0")
+
+
+def _layers_path(hf: Any, expected: int, name: str) -> str:
+    decoder = hf.get_decoder()
+    lists = {id(part) for part in decoder.children() if isinstance(part, nn.ModuleList)}
+    paths: dict[str, int] = {
+        path: len(part) for path, part in hf.named_modules() if id(part) in lists
+    }
+    if list(paths.values()).count(expected) != 1:
+        seen = ", ".join(f"{path} ({length} modules)" for path, length in paths.items())
+        seen = seen or f"no list of modules, only {_names(decoder)}"
+        raise ModelError(
+            f"cannot tell which are the {expected} decoder layers of {name}; "
+            f"its {type(decoder).__name__} has {seen}; name them: model.family.layers=…"
+        )
+    return next(path for path, length in paths.items() if length == expected)
+
+
+def _layers_at(hf: Any, path: str, expected: int, name: str) -> tuple[nn.Module, ...]:
+    try:
+        layers = tuple(attrgetter(path)(hf))
+    except (AttributeError, TypeError) as error:
+        raise ModelError(
+            f"no decoder layers of {name} at {path!r}: {error}; name them: model.family.layers=…"
+        ) from error
+    if len(layers) != expected:
+        raise ModelError(
+            f"{name} has {len(layers)} layers at {path}, its config says {expected}; "
+            "name others: model.family.layers=…"
+        )
+    return layers
+
+
+def _modules(
+    layers: Sequence[nn.Module], kind: str, path: str | None, name: str
+) -> tuple[nn.Module | None, ...]:
+    found = tuple(_module(layer, (path,) if path else ORDINARY[kind]) for layer in layers)
+    if all(part is None for part in found):
+        tried = path or ", ".join(ORDINARY[kind])
+        raise ModelError(
+            f"no layer of {name} has a module {tried}; a {type(layers[0]).__name__} has "
+            f"{_names(layers[0])}; name it: model.family.{kind}=…"
+        )
+    return found
+
+
+def _module(layer: nn.Module, paths: Sequence[str]) -> nn.Module | None:
+    for path in paths:
+        try:
+            part = attrgetter(path)(layer)
+        except AttributeError:
+            continue
+        if isinstance(part, nn.Module):
+            return part
+    return None
+
+
+def _names(part: nn.Module) -> str:
+    return ", ".join(f"{name} ({type(child).__name__})" for name, child in part.named_children())
 
 
 def eos_token_ids(hf: Any) -> frozenset[int]:

@@ -14,7 +14,11 @@ import torch
 from torch import nn
 
 Hook = Callable[[torch.Tensor], torch.Tensor | None]
-"""Gets hidden states, (batch, tokens, width); returns what takes their place, or None."""
+"""Gets hidden states; returns what takes their place, or None.
+
+Their shape is (batch, tokens, width), but (batch * tokens, width) of modules inside some layers
+(OPT's feed-forward), so that hooks had better look at the last dimension only.
+"""
 
 POSITIONS = ("position_embeddings", "position_ids")
 """Arguments of decoder layers that tell where rows stand."""

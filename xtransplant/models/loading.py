@@ -10,7 +10,13 @@ import hashlib
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+)
 
 from xtransplant.errors import ModelError, unknown
 from xtransplant.models.cache import OnStep, file_digest, silent
@@ -24,7 +30,7 @@ from xtransplant.models.checkpoint import (
     resolve,
     weight_files,
 )
-from xtransplant.models.families import Model, family_of, find_parts
+from xtransplant.models.families import Family, Model, find_parts, layers_prefix
 from xtransplant.models.gguf import Gguf
 from xtransplant.models.reading import reading
 from xtransplant.models.verify import verify
@@ -42,6 +48,7 @@ def load_model(
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
     random_weights: bool = False,
+    family: Family | None = None,
     on_step: OnStep = silent,
 ) -> Model:
     """Load a causal language model and check that its layers are where they should be.
@@ -55,6 +62,7 @@ def load_model(
         trust_remote_code: run Python code that comes with the checkpoint.
         allow_pickle: read pickled weights (.bin) where there are no safetensors.
         random_weights: draw the weights on the device; configuration and tokenizer suffice.
+        family: where layers and modules are, for an architecture whose layout is not ordinary.
         on_step: told of progress while files are fetched or converted.
 
     Returns:
@@ -69,18 +77,20 @@ def load_model(
         resolve(id, revision, distribution), id, trust_remote_code, on_step
     )
     config = _config(checkpoint)
-    family_of(config, id)
     tokenizer = _tokenizer(checkpoint)
+    report: Any = None
     if random_weights:
         with torch.device(torch_device):
             hf: Any = AutoModelForCausalLM.from_config(
                 config, dtype=torch_dtype, trust_remote_code=trust_remote_code
             )
     else:
-        hf = _read_weights(checkpoint, config, torch_dtype, torch_device, allow_pickle)
+        hf, report = _read_weights(checkpoint, config, torch_dtype, torch_device, allow_pickle)
     hf.eval().requires_grad_(False)
     hf.generation_config = _greedy(hf)
-    model = find_parts(hf, tokenizer, id=id, revision=checkpoint.revision)
+    model = find_parts(hf, tokenizer, id=id, revision=checkpoint.revision, family=family)
+    if report is not None:
+        _require_all_weights(report, layers_prefix(hf, model.layers), model.n_layers, id)
     verify(model)
     return model
 
@@ -106,14 +116,12 @@ def load_config(
     trust_remote_code: bool = False,
     on_step: OnStep = silent,
 ) -> Any:
-    """Load the configuration of a checkpoint of a known family, no weights.
+    """Load the configuration of a checkpoint, no weights.
 
     Arguments and errors as for `load_model`. A GGUF file is converted at its first use.
     """
     place = resolve(id, revision, distribution)
-    config = _config(open_checkpoint(place, id, trust_remote_code, on_step))
-    family_of(config, id)
-    return config
+    return _config(open_checkpoint(place, id, trust_remote_code, on_step))
 
 
 def identity(
@@ -149,7 +157,14 @@ def identity(
 
 def _config(checkpoint: Checkpoint) -> Any:
     with reading(checkpoint.id):
-        return AutoConfig.from_pretrained(**checkpoint.arguments)
+        config: Any = AutoConfig.from_pretrained(**checkpoint.arguments)
+    # Told here, before weights are fetched; code that comes with a checkpoint knows for itself.
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and not hasattr(config, "auto_map"):
+        raise ModelError(
+            f"{checkpoint.id!r} has model type {config.model_type!r}, of which transformers knows "
+            "no causal language model; see docs/models.md for those that work"
+        )
+    return config
 
 
 def _tokenizer(checkpoint: Checkpoint) -> Any:
@@ -166,7 +181,8 @@ def _read_weights(
     dtype: torch.dtype,
     device: torch.device,
     allow_pickle: bool,
-) -> Any:
+) -> tuple[Any, Any]:
+    """Return the model, and transformers' report of weights that did not fit."""
     weights = weight_files(checkpoint, allow_pickle)
     with reading(checkpoint.id):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -179,19 +195,15 @@ def _read_weights(
             output_loading_info=True,
         )
     hf, report = loaded
-    layers = family_of(config, checkpoint.id).layers
-    n_layers = config.get_text_config().num_hidden_layers
-    _require_all_weights(report, layers, n_layers, checkpoint.id)
-    return hf
+    return hf, report
 
 
-def _require_all_weights(report: Any, layers: str, n_layers: int, id: str) -> None:
+def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> None:
     """Refuse what transformers lets pass: parameters it made up, and layers it left out."""
     for kind, wrong in (("lacks", "missing_keys"), ("has another shape of", "mismatched_keys")):
         if keys := report[wrong]:
             first = min(key if isinstance(key, str) else key[0] for key in keys)
             raise ModelError(f"{id!r} {kind} {len(keys)} weights that its config asks for: {first}")
-    prefix = f"{layers}."
     for key in sorted(report["unexpected_keys"]):
         number = key.removeprefix(prefix).split(".")[0]
         if key.startswith(prefix) and number.isdecimal() and int(number) >= n_layers:

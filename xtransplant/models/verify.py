@@ -42,6 +42,7 @@ def verify(model: Model) -> None:
         (part, probe(layer, module))
         for module in _PROBED
         for layer, part in enumerate(model.modules(module))
+        if part is not None
     ]
     ids = torch.arange(_N_TOKENS, device=model.device)[None] % model.text_config.vocab_size
     with hooks(on_output=probes):
