@@ -10,6 +10,7 @@ from xtransplant.columns import Row
 from xtransplant.config import RunConfig, to_dict
 from xtransplant.console import Console
 from xtransplant.engine.cost import device_name, rows_together
+from xtransplant.engine.model_cache import state_bytes
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import transplant_all
 from xtransplant.models.families import Model
@@ -49,6 +50,7 @@ def _run_parts(
         model.hf.dtype,
         config.decode.max_new_tokens,
         model.device,
+        state_bytes=state_bytes(model),
     )
     folder.note_environment(device_name(model.device), rows_per_batch)
     n_together = max(1, rows_per_batch // (len(plan.cells) + 1))

@@ -68,10 +68,12 @@ def rows_together(
     max_new_tokens: int,
     device: torch.device,
     n_branches: int = 0,
+    state_bytes: int = 0,
 ) -> int:
     """Return how many rows decode together at most: those asked for, else a number that fits.
 
-    Each row has `n_branches` option beginnings beside its own history.
+    Each row has `n_branches` option beginnings beside its own history, and each of them
+    `state_bytes` of recurrent states.
     """
     if asked is not None:
         return asked
@@ -80,7 +82,7 @@ def rows_together(
     logits = 4 * int(text_config.vocab_size)
     if device.type == "cpu" and not n_branches:
         logits = 0  # see `unembedding`
-    return max(1, _budget(device) // (suffix + logits * (1 + n_branches)))
+    return max(1, _budget(device) // (suffix + (logits + state_bytes) * (1 + n_branches)))
 
 
 def prompts_that_fit(

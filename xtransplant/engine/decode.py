@@ -2,24 +2,20 @@
 
 Rows of one target prompt share its prefix and trunk. Where a prompt has more rows than fit, its
 rows run in batches; where it has few, rows of several prompts share a batch.
-
-Shape suffixes: K key/value heads, P prefix tokens, E head width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from transformers import DynamicCache
 
-from xtransplant.engine.attention import KeysValues
 from xtransplant.engine.capture import capture
 from xtransplant.engine.cost import prompts_that_fit, rows_together
+from xtransplant.engine.model_cache import prefill, state_bytes
 from xtransplant.engine.options import OptionTrees, Tokens
-from xtransplant.engine.prefix_cache import SharedPrefixCache
+from xtransplant.engine.prefix_cache import Prefix, SharedPrefixCache
 from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row, decode_batch
 from xtransplant.errors import ModelError, NumericsError
 from xtransplant.models.families import Model
@@ -70,9 +66,12 @@ def decode(
         max_new_tokens,
         model.device,
         OptionTrees([target.options for target in targets]).branches,
+        state_bytes(model),
     )
     longest = max(len(target.token_ids) for target in targets)
     n_prompts = prompts_that_fit(model.text_config, model.hf.dtype, longest, model.device)
+    if model.own_attention:
+        n_prompts = 1  # their masks are not made for prefixes of several lengths
     of_target: list[list[int]] = [[] for _ in targets]
     for number, row in enumerate(rows):
         of_target[row.target].append(number)
@@ -100,15 +99,6 @@ def decode(
     return [out[number] for number in range(len(rows))]
 
 
-def prefill(model: Model, token_ids: Sequence[int]) -> list[KeysValues]:
-    """Run the prompt but its last token; keep each layer's keys and values, each [K, P, E]."""
-    # Built without the config, so that layers with a sliding window keep the whole prefix too.
-    cache: Any = DynamicCache()
-    ids = torch.tensor([token_ids], device=model.device)
-    model.hf(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return [(layer.keys[0], layer.values[0]) for layer in cache.layers]
-
-
 def _groups(
     targets: Sequence[Target], counts: Sequence[int], n_rows: int, n_prompts: int
 ) -> Iterator[list[int]]:
@@ -127,7 +117,7 @@ def _groups(
 def _decode_batch(
     model: Model,
     targets: Sequence[Target],
-    prefixes: Sequence[Sequence[KeysValues]],
+    prefixes: Sequence[Prefix],
     rows: Sequence[Row],
     max_new_tokens: int,
 ) -> list[Continuation]:

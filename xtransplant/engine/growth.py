@@ -23,26 +23,40 @@ class Growth:
         gathers: for each layer which rows of the layer below its rows start from; None if the same.
         positions: for each layer which rows of the embeddings its rows stand at; None if all stand
             at the same position.
+        n_embedded: rows of the embeddings.
     """
 
     def __init__(self) -> None:
         self.gathers: Indices = ()
         self.positions: Indices = ()
+        self.n_embedded = 0
 
     def on_input(self, layers: Sequence[nn.Module]) -> list[tuple[nn.Module, Hook]]:
         """Return a hook on each layer's hidden states."""
-        return [(part, self._hook(layer, "gathers")) for layer, part in enumerate(layers)]
+        return [(part, self._gather(layer)) for layer, part in enumerate(layers)]
 
     def on_positions(self, layers: Sequence[nn.Module]) -> list[tuple[nn.Module, Hook]]:
         """Return a hook on each layer's position tensors."""
-        return [(part, self._hook(layer, "positions")) for layer, part in enumerate(layers)]
+        return [(part, self._place(layer)) for layer, part in enumerate(layers)]
 
-    def _hook(self, layer: int, kind: str) -> Hook:
+    def _gather(self, layer: int) -> Hook:
         def gather(rows: torch.Tensor) -> torch.Tensor | None:
-            index: torch.Tensor | None = getattr(self, kind)[layer]
+            index = self.gathers[layer]
             return None if index is None else rows.index_select(0, index)
 
         return gather
+
+    def _place(self, layer: int) -> Hook:
+        def place(rows: torch.Tensor) -> torch.Tensor | None:
+            index, n_embedded = self.positions[layer], self.n_embedded
+            of_all = rows.dim() < 2 or rows.shape[0] == 1 < n_embedded
+            if index is None or of_all:
+                return None
+            # ALiBi's biases come with the heads of all rows in one dimension.
+            by_row = rows.reshape(n_embedded, -1, *rows.shape[1:])
+            return by_row.index_select(0, index).flatten(0, 1)
+
+        return place
 
 
 def gathers(layout: StepLayout, n_layers: int, device: torch.device) -> Indices:
@@ -76,6 +90,25 @@ def moves(
         None if moved_rows is None else Move(first, moved_rows)
         for first, moved_rows in zip(firsts, _on_device(parents, device), strict=True)
     ]
+
+
+def parents(
+    last: StepLayout | None,
+    layout: StepLayout,
+    parent: Ints,
+    prompt: Ints,
+    layers: Sequence[int],
+    device: torch.device,
+) -> dict[int, torch.Tensor]:
+    """For each of the layers: which rows of the last step, at first prompts, its rows continue."""
+    indices = [
+        prompt[layout.rows(layer)]
+        if last is None
+        else last.slots(layer, parent[layout.rows(layer)])
+        for layer in layers
+    ]
+    sent = _on_device(indices, device)
+    return {layer: index for layer, index in zip(layers, sent, strict=True) if index is not None}
 
 
 def places(

@@ -9,7 +9,7 @@ tokens, E head width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from transformers.masking_utils import AttentionMaskInterface
 from xtransplant.engine.attention import KeysValues, Places, attend
 from xtransplant.engine.layout import Ints
 from xtransplant.errors import ModelError
+from xtransplant.models.families import Model
 
 IMPLEMENTATION = "xtransplant_shared_prefix"
 
@@ -38,28 +39,48 @@ class Move:
     parents: torch.Tensor
 
 
+@dataclass(frozen=True)
+class Prefix:
+    """What a model keeps of a prompt without its last token.
+
+    Attributes:
+        n_tokens: its length.
+        keys_values: of each layer, each [K, P, E]; None where a layer has no attention.
+        states: transformers' cache of each layer that has a recurrent state, by layer.
+    """
+
+    n_tokens: int
+    keys_values: Sequence[KeysValues | None]
+    states: Mapping[int, Any]
+
+
 class SharedPrefixCache:
     """K/V of the prefixes, kept once, and of what follows in the rows that each layer computes.
 
     A layer's suffix buffers are [rows, K, max_new_tokens, E] and grow to the rows the layer needs.
 
     Args:
-        prefixes: for each prompt its keys and values layer by layer, each [K, P, E].
+        prefixes: of each prompt; one or more of their layers have keys and values.
         max_new_tokens: tokens of a suffix at most.
     """
 
-    def __init__(self, prefixes: Sequence[Sequence[KeysValues]], max_new_tokens: int) -> None:
-        self.lengths = [prefix[0][0].shape[1] for prefix in prefixes]
-        self._padding_BP = _padding(self.lengths, prefixes[0][0][0].device)
-        self._prefix = [
-            (_stack([keys for keys, _ in layer]), _stack([values for _, values in layer]))
-            for layer in zip(*prefixes, strict=True)
-        ]
+    def __init__(self, prefixes: Sequence[Prefix], max_new_tokens: int) -> None:
+        self.prefixes = prefixes
+        self.lengths = [prefix.n_tokens for prefix in prefixes]
+        of_layers = zip(*(prefix.keys_values for prefix in prefixes), strict=True)
+        self._prefix = [_stack_layer(of_prompts) for of_prompts in of_layers]
+        some = next(keys_values for keys_values in self._prefix if keys_values)
+        self._padding_BP = _padding(self.lengths, some[0].device)
         self._max_new_tokens = max_new_tokens
         self._suffix: list[KeysValues | None] = [None] * len(self._prefix)
         self._moves: Sequence[Move | None] = ()
         self._places: Sequence[Places] = ()
         self._step = -1
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens before the new one, in the longest prefix."""
+        return max(self.lengths) + self._step
 
     def positions(self, prompt: Ints) -> Ints:
         """Return where rows of these prompts stand in this step; one number if all are equal."""
@@ -87,12 +108,29 @@ class SharedPrefixCache:
         sinks_H: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Keep the new token's keys and values, each [R, K, 1, E], and attend to all up to it."""
-        suffix = self._append(layer, new)
         prefix, suffix, padding_BP = _window(
-            self._prefix[layer], suffix, self._padding_BP, sliding_window
+            self._prefix_of(layer), self._append(layer, new), self._padding_BP, sliding_window
         )
         places = self._places[layer]
         return attend(query_RHE, prefix, suffix, scaling, softcap, places, padding_BP, sinks_H)
+
+    def copied(self, layer: int, new: KeysValues) -> KeysValues:
+        """Keep the new token's keys and values; return those of all tokens, [R, K, P + S, E] each.
+
+        The prefix is copied for each row, which has to be of one prompt.
+        """
+        n_rows = new[0].shape[0]
+        keys, values = (
+            torch.cat([prefix.expand(n_rows, -1, -1, -1), suffix], 2)
+            for prefix, suffix in zip(self._prefix_of(layer), self._append(layer, new), strict=True)
+        )
+        return keys, values
+
+    def _prefix_of(self, layer: int) -> KeysValues:
+        prefix = self._prefix[layer]
+        if prefix is None:
+            raise ModelError(f"layer {layer} attends to keys that it does not keep itself")
+        return prefix
 
     def _append(self, layer: int, new: KeysValues) -> KeysValues:
         kept = self._suffix[layer] or (None, None)
@@ -119,6 +157,13 @@ class SharedPrefixCache:
             kept[move.first : n_rows, :, :step] = moved
         kept[:n_rows, :, step] = new_RK1E[:, :, 0]
         return kept
+
+
+def _stack_layer(of_prompts: Sequence[KeysValues | None]) -> KeysValues | None:
+    keys_values = [found for found in of_prompts if found is not None]
+    if not keys_values:
+        return None
+    return _stack([keys for keys, _ in keys_values]), _stack([values for _, values in keys_values])
 
 
 def _stack(prefixes: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -164,8 +209,15 @@ _ACTIVE: ContextVar[SharedPrefixCache] = ContextVar("shared_prefix_cache")
 
 
 @contextmanager
-def shared_prefix_attention(hf: Any, cache: SharedPrefixCache) -> Iterator[None]:
-    """Let every attention layer of a Hugging Face model read and extend the cache in this block."""
+def shared_prefix_attention(model: Model, cache: SharedPrefixCache) -> Iterator[None]:
+    """Let every attention layer of a model read and extend the cache in this block.
+
+    Attention in a family's own code stays as it is, and gets the keys from `RowsCache`.
+    """
+    if model.own_attention:
+        yield
+        return
+    hf = model.hf
     usual = hf.config._attn_implementation
     token = _ACTIVE.set(cache)
     hf.set_attn_implementation(IMPLEMENTATION)

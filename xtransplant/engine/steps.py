@@ -18,6 +18,7 @@ from xtransplant.engine import growth
 from xtransplant.engine.attention import ONE_PROMPT, Places
 from xtransplant.engine.histories import Histories, OptionPairs
 from xtransplant.engine.layout import Ints, StepLayout
+from xtransplant.engine.model_cache import RowsCache
 from xtransplant.engine.options import OptionTrees
 from xtransplant.engine.prefix_cache import Move, SharedPrefixCache, shared_prefix_attention
 from xtransplant.engine.unembedding import BestByBlock, best_by_block
@@ -92,18 +93,19 @@ def decode_batch(
     tokens: list[list[int]] = [[] for _ in rows]
     node_logprobs = np.zeros((len(rows), len(trees.children)))
     histories = Histories.at_prompt(prompt, np.array(last_tokens), trees)
-    grown, last = growth.Growth(), None
+    grown, last, seen = growth.Growth(), None, RowsCache(model, cache)
+    rows_differ = len(last_tokens) > 1 or model.own_attention
     with (
-        shared_prefix_attention(model.hf, cache),
+        shared_prefix_attention(model, cache),
         hooks(
             on_input=grown.on_input(model.layers),
-            on_positions=grown.on_positions(model.layers) if len(last_tokens) > 1 else (),
+            on_positions=grown.on_positions(model.layers) if rows_differ else (),
         ),
     ):
         for step in range(max(max_new_tokens, trees.depth)):
             layers = target_layer[histories.row]
             layout = StepLayout.of(layers, histories.history, model.n_layers, first=step == 0)
-            _lay_out(model, cache, grown, last, layout, histories, prompt)
+            _lay_out(model, cache, seen, grown, last, layout, histories, prompt)
             pairs = OptionPairs.of(histories, trees)
             slots = layout.slots(model.n_layers - 1, np.arange(len(histories)))
             embedded = layout.rows(-1)
@@ -115,6 +117,7 @@ def decode_batch(
                     model,
                     histories.token[embedded],
                     cache.positions(prompt[histories.row[embedded]]),
+                    seen,
                 )
             chosen = _most_likely(logits_RV, best)[slots]
             if (chosen < 0).any():
@@ -139,6 +142,7 @@ def decode_batch(
 def _lay_out(
     model: Model,
     cache: SharedPrefixCache,
+    seen: RowsCache,
     grown: growth.Growth,
     last: StepLayout | None,
     layout: StepLayout,
@@ -152,11 +156,17 @@ def _lay_out(
     places: Sequence[Places] = [ONE_PROMPT] * n_layers
     if last is not None:
         moves = growth.moves(last, layout, histories.parent, n_layers, model.device)
+    of_entry = prompt[histories.row]
     if n_prompts > 1:
-        of_entry = prompt[histories.row]
         places = growth.places(layout, of_entry, n_prompts, n_layers, model.device)
+    if n_prompts > 1 or model.own_attention:
         grown.positions = growth.positions(layout, n_layers, model.device)
+        grown.n_embedded = len(layout.rows(-1))
     cache.begin_step(moves, places)
+    if layers := seen.layers_with_state:
+        seen.move_states(
+            growth.parents(last, layout, histories.parent, of_entry, layers, model.device)
+        )
 
 
 def _writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, Hook]]:
@@ -181,12 +191,13 @@ def _writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, Hook]]:
     ]
 
 
-def _logits(model: Model, tokens: Ints, positions: Ints) -> torch.Tensor:
+def _logits(model: Model, tokens: Ints, positions: Ints, seen: RowsCache) -> torch.Tensor:
     """Run one token a row; `positions` has one for all rows or one for each."""
     logits: torch.Tensor = model.hf(
         input_ids=torch.from_numpy(tokens)[:, None].to(model.device),
         position_ids=torch.from_numpy(positions)[:, None].to(model.device),
-        use_cache=False,
+        past_key_values=seen,
+        use_cache=True,
     ).logits[:, -1]
     return logits
 

@@ -77,6 +77,11 @@ class Model:
         return context_length(self.text_config)
 
     @property
+    def own_attention(self) -> bool:
+        """Whether attention is in the family's own code, which no registered function replaces."""
+        return not self.hf._can_set_attn_implementation()
+
+    @property
     def device(self) -> torch.device:
         """Where the first layer is."""
         return next(self.layers[0].parameters()).device

@@ -6,8 +6,9 @@ arguments, some with keywords. Only this file knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -20,8 +21,8 @@ Their shape is (batch, tokens, width), but (batch * tokens, width) of modules in
 (OPT's feed-forward), so that hooks had better look at the last dimension only.
 """
 
-POSITIONS = ("position_embeddings", "position_ids")
-"""Arguments of decoder layers that tell where rows stand."""
+POSITIONS = ("position_embeddings", "position_ids", "attention_mask", "alibi")
+"""Arguments of decoder layers that tell where rows stand and what they see."""
 
 
 @contextmanager
@@ -32,11 +33,13 @@ def hooks(
 ) -> Iterator[None]:
     """Attach each hook to its module; all are gone when the block ends, by an exception too.
 
-    Hooks of `on_positions` get each tensor that tells where rows stand: (batch, tokens, ...).
+    Hooks of `on_positions` get each tensor that tells where rows stand or what they see: (batch,
+    tokens, ...), (batch * heads, ...), or without a batch what is the same for all.
     """
     with ExitStack() as stack:
         for module, hook in on_positions:
-            handle = module.register_forward_pre_hook(_position_hook(hook), with_kwargs=True)
+            names = tuple(signature(module.forward).parameters)
+            handle = module.register_forward_pre_hook(_position_hook(hook, names), with_kwargs=True)
             stack.callback(handle.remove)
         for module, hook in on_input:
             handle = module.register_forward_pre_hook(_input_hook(hook), with_kwargs=True)
@@ -57,7 +60,7 @@ def _input_hook(hook: Hook) -> Callable[..., Any]:
     return run
 
 
-def _position_hook(hook: Hook) -> Callable[..., Any]:
+def _position_hook(hook: Hook, names: Sequence[str]) -> Callable[..., Any]:
     def replaced(value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(map(replaced, value))
@@ -66,7 +69,11 @@ def _position_hook(hook: Hook) -> Callable[..., Any]:
 
     def run(_module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
         found = {name: replaced(kwargs[name]) for name in POSITIONS if name in kwargs}
-        return args, {**kwargs, **found}
+        new = tuple(
+            replaced(value) if name in POSITIONS else value
+            for name, value in zip(names, args, strict=False)
+        )
+        return new, {**kwargs, **found}
 
     return run
 
