@@ -14,6 +14,7 @@ from transformers import (
 )
 
 from xtransplant.models.families import Model, find_parts
+from xtransplant.types import ModuleType
 
 VOCABULARY = 101
 N_LAYERS = 4
@@ -25,6 +26,14 @@ WINDOW = {"sliding_window": 6}
 MIXED = WINDOW | {"layer_types": ["sliding_attention", "full_attention"] * 2}
 WIDTHS = {"hidden_size": 32, "intermediate_size": 64, "head_dim": 8}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+HYBRID = {"layer_types": ["linear_attention", "full_attention"] * 2}
+LINEAR = {
+    **{"linear_key_head_dim": 8, "linear_value_head_dim": 8},
+    **{"linear_num_key_heads": 2, "linear_num_value_heads": 4},
+}
+JAMBA = {"attn_layer_period": 2, "attn_layer_offset": 0, "num_experts": 2}
+FALCON = {"head_dim": None}  # it is computed
+MAMBA = {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8}
 VISION = dict.fromkeys(("hidden_size", "intermediate_size"), 16) | {
     "num_hidden_layers": N_LAYERS,
     "num_attention_heads": 2,
@@ -60,8 +69,20 @@ CONFIGS: dict[str, tuple[str, dict[str, Any], float]] = {
     "qwen3_moe": ("qwen3_moe", EXPERTS, 1.0),
     "olmoe": ("olmoe", EXPERTS, 1.0),
     "gpt_oss": ("gpt_oss", MIXED | {"num_local_experts": 4, "num_experts_per_tok": 2}, 1.0),
+    "bloom": ("bloom", {}, 1.0),
+    "falcon": ("falcon", FALCON | {"bias": True}, 1.0),
+    "falcon 40b": ("falcon", FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2}, 1.0),
+    "falcon with alibi": ("falcon", FALCON | {"alibi": True, "parallel_attn": False}, 1.0),
+    "xglm": ("xglm", {"ffn_dim": 64}, 1.0),
+    "qwen3_next": (
+        "qwen3_next",
+        HYBRID | EXPERTS | LINEAR | {"shared_expert_intermediate_size": 16},
+        0.1,
+    ),
+    "jamba": ("jamba", JAMBA | {"initializer_range": 0.35}, 1.0),
+    "falcon_h1": ("falcon_h1", MAMBA, 0.3),
 }
-"""Model type, what its configuration has of its own, and a factor on the embeddings."""
+"""Model type, what its configuration has of its own (None: lacks), a factor on the embeddings."""
 
 
 @cache
@@ -79,7 +100,9 @@ def tiny_model(family: str, eos_token_id: int | None = None) -> Model:
         "eos_token_id": 2,
         "pad_token_id": 2,
     }
-    arguments |= WIDTHS | extra
+    arguments = {
+        name: value for name, value in (arguments | WIDTHS | extra).items() if value is not None
+    }
     if model_type == "gemma3":
         arguments = {"text_config": arguments, "vision_config": VISION}
     config = AutoConfig.for_model(model_type, **arguments)
@@ -93,6 +116,11 @@ def tiny_model(family: str, eos_token_id: int | None = None) -> Model:
     hf.generation_config = GenerationConfig(eos_token_id=eos_token_id, pad_token_id=0)
     hf.config.eos_token_id = eos_token_id
     return find_parts(hf, tokenizer(), id=f"tiny {family}")
+
+
+def having(model: Model, module: ModuleType) -> list[int]:
+    """Return the layers that have the module: all, but in hybrids."""
+    return [layer for layer, part in enumerate(model.modules(module)) if part is not None]
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
