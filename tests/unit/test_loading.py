@@ -262,7 +262,9 @@ def test_verify_sees_a_module_that_is_not_called_or_not_as_wide(folder: Path) ->
     attn = [*model.attn[:2], torch.nn.Linear(2, 2)]
     wrong = find_parts(model.hf, model.tokenizer)
     object.__setattr__(wrong, "attn", attn)
-    assert "layer 2 attn is not called in a forward pass" in message(lambda: verify(wrong))
+    text = message(lambda: verify(wrong))
+    assert "layer 2 attn is not called in a forward pass; a LlamaDecoderLayer has self_attn" in text
+    assert text.endswith("name the right one: model.family.attn=…")
     object.__setattr__(wrong, "attn", [model.mlp[0].up_proj, *model.attn[1:]])
     assert "layer 0 attn returns shape (1, 4, 32), not (1, 4, 16)" in message(lambda: verify(wrong))
 

@@ -200,8 +200,7 @@ def _modules(
     if all(part is None for part in found):
         tried = path or ", ".join(ORDINARY[kind])
         raise ModelError(
-            f"no layer of {name} has a module {tried}; a {type(layers[0]).__name__} has "
-            f"{_names(layers[0])}; name it: model.family.{kind}=…"
+            f"no layer of {name} has a module {tried}; {describe(layers[0], ModuleType(kind))}"
         )
     return found
 
@@ -215,6 +214,14 @@ def _module(layer: nn.Module, paths: Sequence[str]) -> nn.Module | None:
         if isinstance(part, nn.Module):
             return part
     return None
+
+
+def describe(layer: nn.Module, module: ModuleType | None) -> str:
+    """Word what a layer consists of, and how to name another part of it as a module."""
+    kind = "layers" if module is None or module is ModuleType.BLOCK else str(module)
+    return (
+        f"a {type(layer).__name__} has {_names(layer)}; name the right one: model.family.{kind}=…"
+    )
 
 
 def _names(part: nn.Module) -> str:

@@ -1,12 +1,13 @@
 """From an id to a model, its tokenizer, its configuration, and its identity in a run's key.
 
 Knows how weights are read and checked; `checkpoint` knows where they are. Knows nothing of tasks,
-grids or the command line.
+grids or the command line. It stands above the engine, which has to agree with what is loaded.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from transformers import (
     GenerationConfig,
 )
 
+from xtransplant.engine.agreement import require_agreement
+from xtransplant.engine.model_cache import state_bytes
 from xtransplant.errors import ModelError, unknown
 from xtransplant.models.cache import OnStep, file_digest, silent
 from xtransplant.models.checkpoint import (
@@ -35,6 +38,7 @@ from xtransplant.models.gguf import Gguf
 from xtransplant.models.reading import reading
 from xtransplant.models.verify import verify
 
+LOG = logging.getLogger(__name__)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -92,6 +96,11 @@ def load_model(
     if report is not None:
         _require_all_weights(report, layers_prefix(hf, model.layers), model.n_layers, id)
     verify(model)
+    require_agreement(model)
+    if model.own_attention:
+        LOG.warning("%s: attention is in code of its own, so rows read copies of the prefix", id)
+    if state_bytes(model):
+        LOG.warning("%s: layers have recurrent states, of which each row keeps a copy", id)
     return model
 
 

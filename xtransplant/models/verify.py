@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from xtransplant.errors import ModelError
-from xtransplant.models.families import Model
+from xtransplant.models.families import Model, describe
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.types import ModuleType
 
@@ -20,14 +20,18 @@ def verify(model: Model) -> None:
     Raises:
         ModelError: naming the first layer and module that does not.
     """
-    expected = (1, _N_TOKENS, model.text_config.hidden_size)
+    width = model.text_config.hidden_size
+    expected = (1, _N_TOKENS, width)
     problems: dict[tuple[int, ModuleType], str | None] = {}
 
     def probe(layer: int, module: ModuleType) -> Hook:
         def look(hidden: torch.Tensor) -> None:
             shape = tuple(hidden.shape)
-            if shape != expected:
-                problems[layer, module] = f"returns shape {shape}, not {expected}"
+            if shape not in (expected, (_N_TOKENS, width)):
+                problems[layer, module] = (
+                    f"returns shape {shape}, not {expected}; "
+                    f"{describe(model.layers[layer], module)}"
+                )
             elif not bool(hidden.isfinite().all()):
                 problems[layer, module] = (
                     f"returns NaN or infinite values in {hidden.dtype}; "
@@ -47,8 +51,10 @@ def verify(model: Model) -> None:
     ids = torch.arange(_N_TOKENS, device=model.device)[None] % model.text_config.vocab_size
     with hooks(on_output=probes):
         model.hf(input_ids=ids, use_cache=False)
-    for layer in range(model.n_layers):
+    for layer, part in enumerate(model.layers):
         for module in _PROBED:
-            problem = problems.get((layer, module), "is not called in a forward pass")
-            if problem:
+            if model.modules(module)[layer] is None:
+                continue
+            missing = f"is not called in a forward pass; {describe(part, module)}"
+            if problem := problems.get((layer, module), missing):
                 raise ModelError(f"{model.id or 'model'!r}: layer {layer} {module} {problem}")
