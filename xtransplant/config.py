@@ -176,8 +176,9 @@ def run_key(
         cells: the grid, resolved; its order and its name do not count.
     """
     task = config.task
+    family = {kind: path for kind, path in asdict(config.model.family).items() if path}
     facts = {
-        "model": [model_identity, config.model.dtype],
+        "model": [model_identity, config.model.dtype, *([family] if family else [])],
         "task": [task.name, task.loader, task.pivot, data_fingerprint],
         "direction": config.direction or task.direction,
         "split": config.split or task.splits[0],

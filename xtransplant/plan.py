@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,7 @@ def weights_arguments(config: RunConfig) -> dict[str, Any]:
         "dtype": config.model.dtype,
         "device": config.device,
         "allow_pickle": config.model.allow_pickle,
+        "family": asdict(config.model.family),
     }
 
 

@@ -18,6 +18,21 @@ CONTROLS = ("none",)
 
 
 @dataclass
+class FamilyConfig:
+    """Where an architecture keeps its parts, if that is not found; see `docs/models.md`.
+
+    Attributes:
+        layers: path from the language model to its list of decoder layers.
+        attn: path from a decoder layer to its self-attention.
+        mlp: path from a decoder layer to its feed-forward module.
+    """
+
+    layers: str | None = None
+    attn: str | None = None
+    mlp: str | None = None
+
+
+@dataclass
 class ModelConfig:
     """A checkpoint: `conf/model/<name>.yaml`.
 
@@ -29,6 +44,7 @@ class ModelConfig:
         distribution: pip requirement of the installed package that carries the file `id`.
         trust_remote_code: run Python code that comes with the checkpoint.
         allow_pickle: read pickled weights, which can run code.
+        family: layout, for an architecture that is not known.
     """
 
     name: str = REQUIRED
@@ -38,6 +54,7 @@ class ModelConfig:
     distribution: str | None = None
     trust_remote_code: bool = False
     allow_pickle: bool = False
+    family: FamilyConfig = field(default_factory=FamilyConfig)
 
 
 @dataclass

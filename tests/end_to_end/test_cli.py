@@ -319,6 +319,7 @@ def test_try_with_cells_shows_each(own, stand_in, capsys):
             "distribution": None,
             "trust_remote_code": False,
             "allow_pickle": False,
+            "family": {"layers": None, "attn": None, "mlp": None},
         },
         {
             "model": "the model",

@@ -96,6 +96,7 @@ def test_defaults_and_what_follows_from_the_task(own):
             "distribution": None,
             "trust_remote_code": False,
             "allow_pickle": False,
+            "family": {"layers": None, "attn": None, "mlp": None},
         },
         "task": {
             "name": "toy",
@@ -383,7 +384,7 @@ def test_an_unknown_model_names_the_way_to_any_checkpoint():
             "name: typo\nid: x\ndtpye: float16\n",
             "model=typo",
             f"In 'model/typo': unknown key 'model.dtpye'; allowed: "
-            f"{TOP_KEYS.replace('module,', 'model.allow_pickle, model.distribution, model.dtype, model.id, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
+            f"{TOP_KEYS.replace('module,', 'model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.layers, model.family.mlp, model.id, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
             "nearest match: model.dtype",
         ),
         (
@@ -497,6 +498,9 @@ DECISIONS = {
     "model.distribution": ("some-wheel==1", False),
     "model.trust_remote_code": (True, False),
     "model.allow_pickle": (True, False),
+    "model.family.layers": ("model.layers", True),
+    "model.family.attn": ("mixer", True),
+    "model.family.mlp": ("ffn", True),
     "task.name": ("other", True),
     "task.loader": ("other", True),
     "task.data_dir": ("/elsewhere", False),  # data_fingerprint tells

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ def load_model(
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
     random_weights: bool = False,
-    family: Family | None = None,
+    family: Mapping[str, str | None] | None = None,
     on_step: OnStep = silent,
 ) -> Model:
     """Load a causal language model and check that its layers are where they should be.
@@ -66,7 +67,8 @@ def load_model(
         trust_remote_code: run Python code that comes with the checkpoint.
         allow_pickle: read pickled weights (.bin) where there are no safetensors.
         random_weights: draw the weights on the device; configuration and tokenizer suffice.
-        family: where layers and modules are, for an architecture whose layout is not ordinary.
+        family: where "layers", "attn" and "mlp" are, for an architecture that is not known: the
+            fields of `families.Family`.
         on_step: told of progress while files are fetched or converted.
 
     Returns:
@@ -92,7 +94,9 @@ def load_model(
         hf, report = _read_weights(checkpoint, config, torch_dtype, torch_device, allow_pickle)
     hf.eval().requires_grad_(False)
     hf.generation_config = _greedy(hf)
-    model = find_parts(hf, tokenizer, id=id, revision=checkpoint.revision, family=family)
+    model = find_parts(
+        hf, tokenizer, id=id, revision=checkpoint.revision, family=Family(**family or {})
+    )
     if report is not None:
         _require_all_weights(report, layers_prefix(hf, model.layers), model.n_layers, id)
     verify(model)

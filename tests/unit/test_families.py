@@ -1,0 +1,134 @@
+"""Layers and modules of architectures that no row tells of, and what is said where none fit."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaAttention
+
+from xtransplant.engine.agreement import require_agreement
+from xtransplant.engine.model_cache import state_bytes
+from xtransplant.errors import ModelError
+from xtransplant.models.families import Family, Model, context_length, find_parts, layers_prefix
+
+SIZES = {
+    **{"vocab_size": 50, "hidden_size": 16, "intermediate_size": 24, "max_position_embeddings": 64},
+    **{"num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1},
+}
+
+
+class NewConfig(LlamaConfig):
+    model_type = "brand-new"
+
+
+def new_model(**names: str) -> Any:
+    """Return a model of a type that nobody knows; its layers' modules may have other names."""
+    torch.manual_seed(0)
+    hf = LlamaForCausalLM(NewConfig(**SIZES, initializer_range=0.3)).eval()
+    for old, new in names.items():
+        for layer in hf.model.layers:
+            part = getattr(layer, old)
+            delattr(layer, old)
+            layer.add_module(new, part)
+    return hf
+
+
+def message(function: Any, *arguments: Any, **options: Any) -> str:
+    with pytest.raises(ModelError) as caught:
+        function(*arguments, **options)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_an_ordinary_layout_needs_no_row() -> None:
+    model = find_parts(new_model(), None)
+    assert [type(part).__name__ for part in (model.layers[2], model.attn[2], model.mlp[2])] == [
+        *("LlamaDecoderLayer", "LlamaAttention", "LlamaMLP")
+    ]
+    assert model.n_layers == 3 and not model.own_attention
+    assert layers_prefix(model.hf, model.layers) == "model.layers."
+    require_agreement(model)
+
+
+def test_other_names_are_told_by_the_user() -> None:
+    hf = new_model(self_attn="mixer", mlp="glu")
+    said = message(find_parts, hf, None, id="org/new")
+    assert said.startswith("no layer of 'org/new' (model type brand-new) has a module self_attn, ")
+    assert "a LlamaDecoderLayer has " in said and "mixer (LlamaAttention), glu (LlamaMLP)" in said
+    assert said.endswith("name the right one: model.family.attn=…")
+    said = message(find_parts, hf, None, family=Family(attn="mixer"))
+    assert said.endswith("model.family.mlp=…")
+    model = find_parts(hf, None, family=Family(attn="mixer", mlp="glu.down_proj"))
+    assert isinstance(model.attn[1], LlamaAttention) and isinstance(model.mlp[1], nn.Linear)
+    said = message(find_parts, hf, None, family=Family(attn="mixer", mlp="down"))
+    assert "has a module down; " in said
+
+
+def test_layers_are_told_by_the_user() -> None:
+    hf = new_model()
+    hf.model.blocks, hf.model.others = nn.ModuleList(hf.model.layers), nn.ModuleList()
+    said = message(find_parts, hf, None)
+    assert "cannot tell which are the 3 decoder layers" in said
+    assert "LlamaModel has model.layers (3 modules), model.blocks (3 modules)" in said
+    assert said.endswith("name them: model.family.layers=…")
+    assert find_parts(hf, None, family=Family(layers="model.blocks")).n_layers == 3
+    said = message(find_parts, hf, None, family=Family(layers="model.others"))
+    assert "has 0 layers at model.others, its config says 3" in said
+    assert "no decoder layers of" in message(find_parts, hf, None, family=Family(layers="model.h"))
+
+
+def agreeing() -> Model:
+    model = find_parts(new_model(), None, id="org/new")
+    require_agreement(model)
+    return model
+
+
+def test_a_module_whose_output_is_not_used_is_told() -> None:
+    model = agreeing()
+    layer: Any = model.layers[1]
+    layer.aside = nn.Linear(16, 16)
+    layer.register_forward_hook(lambda part, args, output: part.aside(output) * 0 + output)
+    mlp = [None, layer.aside, None]
+    wrong = Model(model.hf, None, model.layers, model.attn, mlp, frozenset(), "x")
+    said = message(require_agreement, wrong)
+    assert "a write to module 'mlp' of layer 1 has no effect; a LlamaDecoderLayer has" in said
+
+
+@pytest.mark.parametrize("wrong", ["scaling", "values"])
+def test_attention_that_does_not_agree_is_told(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's attention is given another scale, or keys for values."""
+    from xtransplant.engine.prefix_cache import SharedPrefixCache
+
+    def attend(
+        self: Any, layer: int, query: Any, new: Any, scaling: float, *rest: Any, of: Any
+    ) -> Any:
+        if wrong == "scaling":
+            return of(self, layer, query * 2, new, scaling, *rest)
+        return of(self, layer, query, (new[0], new[0]), scaling, *rest)
+
+    model = agreeing()
+    of = SharedPrefixCache.attend
+    monkeypatch.setattr(SharedPrefixCache, "attend", lambda *a: attend(*a, of=of))
+    assert "the engine's log-probabilities differ by" in message(require_agreement, model)
+
+
+def test_a_context_without_positions_has_no_bound() -> None:
+    bloom = AutoConfig.for_model("bloom")
+    assert context_length(bloom) > 10**9
+    bloom.seq_length = 2048
+    assert context_length(bloom) == 2048
+    assert context_length(SimpleNamespace(max_position_embeddings=64)) == 64
+
+
+def test_bytes_of_recurrent_states() -> None:
+    assert state_bytes(agreeing()) == 0
+    sizes = SIZES | {"attn_layer_period": 2, "attn_layer_offset": 0, "num_experts": 1}
+    hf = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model("jamba", **sizes), dtype=torch.float32
+    )
+    # Layer 1 alone has a state space: 2 x 16 channels, each with 4 inputs and 16 numbers.
+    assert state_bytes(find_parts(hf, None)) == 4 * 32 * (4 + 16)
