@@ -34,6 +34,7 @@ LINEAR = {
 JAMBA = {"attn_layer_period": 2, "attn_layer_offset": 0, "num_experts": 2}
 FALCON = {"head_dim": None}  # it is computed
 MAMBA = {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8}
+MAMBA |= {"mamba_chunk_size": 4}
 VISION = dict.fromkeys(("hidden_size", "intermediate_size"), 16) | {
     "num_hidden_layers": N_LAYERS,
     "num_attention_heads": 2,

@@ -124,6 +124,15 @@ def test_a_context_without_positions_has_no_bound() -> None:
     assert context_length(SimpleNamespace(max_position_embeddings=64)) == 64
 
 
+def test_a_context_in_which_rotary_frequencies_stay_the_same() -> None:
+    longrope = {"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
+    phi = {"max_position_embeddings": 131072, "original_max_position_embeddings": 4096}
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "rope_parameters": longrope}
+    assert context_length(AutoConfig.for_model("phi3", **sizes, **phi)) == 4096
+    dynamic = {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 10000.0}
+    assert context_length(LlamaConfig(**SIZES, rope_parameters=dynamic)) == 64
+
+
 def test_bytes_of_recurrent_states() -> None:
     assert state_bytes(agreeing()) == 0
     sizes = SIZES | {"attn_layer_period": 2, "attn_layer_offset": 0, "num_experts": 1}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import torch
@@ -51,7 +50,6 @@ def prefill(model: Model, token_ids: Sequence[int]) -> Prefix:
     return Prefix(len(token_ids), keys_values, _states(kept))
 
 
-@cache
 def state_bytes(model: Model) -> int:
     """Bytes of one row's recurrent states; 0 where a model has none."""
     if not _states(DynamicCache(config=model.hf.config)):

@@ -114,9 +114,18 @@ class Model:
 
 
 def context_length(text_config: Any) -> int:
-    """Longest prompt plus answer, in tokens; without learned or rotary positions there is none."""
-    # BLOOM's checkpoints tell the length they were trained on as `seq_length`.
-    for name in ("max_position_embeddings", "seq_length"):
+    """Longest prompt plus answer, in tokens; without learned or rotary positions there is none.
+
+    Where rotary frequencies change with the length of a prompt, it is the length up to which they
+    do not: beyond it a prefix's keys would not be those of the whole prompt.
+    """
+    rope = getattr(text_config, "rope_parameters", None) or {}
+    names = ["max_position_embeddings", "seq_length"]  # the latter in BLOOM's checkpoints
+    if rope.get("rope_type") in ("dynamic", "longrope"):
+        if "original_max_position_embeddings" in rope:
+            return int(rope["original_max_position_embeddings"])
+        names.insert(0, "original_max_position_embeddings")
+    for name in names:
         if length := getattr(text_config, name, None):
             return int(length)
     return sys.maxsize
