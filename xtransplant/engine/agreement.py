@@ -21,10 +21,9 @@ from xtransplant.models.hooks import Hook, hooks
 from xtransplant.types import ModuleType
 
 _PROBED = (ModuleType.ATTN, ModuleType.MLP, ModuleType.BLOCK)
-_N_TOKENS, _N_OPTIONS = 8, 8
+_N_TOKENS, _N_NEXT = 6, 3
 
 
-@torch.inference_mode()
 def require_agreement(model: Model) -> None:
     """Check that writes take effect in every layer, and that shared prefixes change nothing.
 
@@ -32,29 +31,44 @@ def require_agreement(model: Model) -> None:
         ModelError: they do not; the message names layer and module.
     """
     vocabulary = model.text_config.vocab_size
-    tokens = [(10 + 7 * k) % vocabulary for k in range(_N_TOKENS + _N_OPTIONS + 1)]
-    prompt, (second, *firsts) = tokens[:_N_TOKENS], tokens[_N_TOKENS:]
-    options = tuple((first, second) for first in dict.fromkeys(firsts))
-    rows = [Row(model.n_layers), *_writes(model, prompt)]
-    answers = decode(model, [Target(tuple(prompt), options)], rows, max_new_tokens=1)
-    found = [torch.tensor(answer.option_logprobs) for answer in answers]
-    for row, logprobs_O in zip(rows[1:], found[1:], strict=True):
-        if torch.equal(logprobs_O, found[0]):
+    tokens = [(10 + 7 * k) % vocabulary for k in range(_N_TOKENS + _N_NEXT)]
+    prompt, following = tuple(tokens[:_N_TOKENS]), tuple(tokens[_N_TOKENS:])
+    writes = _writes(model, prompt)
+    _require_effects(model, Target(prompt, tuple((token,) for token in following)), writes)
+    # One of each kind, in the middle: the check of all would take as many passes.
+    middle = {row.module: row for row in writes if row.layer <= model.n_layers // 2}
+    beginnings = tuple(following[: k + 1] for k in range(_N_NEXT))
+    _require_same(model, Target(prompt, beginnings), [_untouched(model), *middle.values()])
+
+
+def _require_effects(model: Model, target: Target, writes: Sequence[Row]) -> None:
+    # Leaving a layer, a write cannot but have an effect.
+    rows = [_untouched(model), *(row for row in writes if row.module is not ModuleType.BLOCK)]
+    untouched, *others = (answer.option_logprobs for answer in decode(model, [target], rows, 1))
+    for row, logprobs in zip(rows[1:], others, strict=True):
+        if logprobs == untouched:
             raise ModelError(
                 f"{model.id or 'model'!r}: a write to module {str(row.module)!r} of layer "
                 f"{row.layer} has no effect; {describe(model.layers[row.layer], row.module)}"
             )
-    # One row of each kind, in the middle; the check of all would take as many passes.
-    middle = {row.module: k for k, row in enumerate(rows) if row.layer <= model.n_layers // 2}
-    for k in (0, *middle.values()):
-        expected_O = torch.tensor([_logprob(model, prompt, rows[k], option) for option in options])
-        error = float((found[k] - expected_O).abs().mean())
+
+
+def _require_same(model: Model, target: Target, rows: Sequence[Row]) -> None:
+    """Compare with plain passes; each option of the target is a beginning of the last one."""
+    for row, answer in zip(rows, decode(model, [target], rows, 1), strict=True):
+        found_O = torch.tensor(answer.option_logprobs)
+        expected_O = _logprobs(model, target.token_ids, row, target.options[-1]).cumsum(0)
+        error = float((found_O - expected_O).abs().mean())
         if not error <= _tolerance(model.hf.dtype):
-            what = f"a write to {rows[k].module}" if k else "no write"
+            what = f"a write to {row.module}" if row.module else "no write"
             raise ModelError(
                 f"{model.id or 'model'!r}: the engine's log-probabilities differ by {error:.2g} "
                 f"from the model's own, with {what}; this architecture is not supported"
             )
+
+
+def _untouched(model: Model) -> Row:
+    return Row(model.n_layers)
 
 
 def _writes(model: Model, prompt: Sequence[int]) -> list[Row]:
@@ -71,13 +85,17 @@ def _writes(model: Model, prompt: Sequence[int]) -> list[Row]:
     return rows
 
 
-def _logprob(model: Model, prompt: Sequence[int], row: Row, option: Sequence[int]) -> float:
-    """Log-probability of an option by a plain pass over prompt and option."""
-    ids = torch.tensor([[*prompt, *option]], device=model.device)
+@torch.inference_mode()
+def _logprobs(
+    model: Model, prompt: Sequence[int], row: Row, following: Sequence[int]
+) -> torch.Tensor:
+    """Log-probability of each following token, [O], by a plain pass over all."""
+    ids = torch.tensor([[*prompt, *following]], device=model.device)
     with hooks(on_output=_write(model, row, len(prompt) - 1)):
-        logits = model.hf(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1]
+        out = model.hf(input_ids=ids, use_cache=False, logits_to_keep=len(following) + 1)
+    logits: torch.Tensor = out.logits[0, -len(following) - 1 : -1]
     chosen = ids[0, len(prompt) :, None].to(logits.device)
-    return float(logits.float().log_softmax(-1).gather(-1, chosen).sum())
+    return logits.float().log_softmax(-1).gather(-1, chosen)[:, 0].cpu()
 
 
 def _write(model: Model, row: Row, place: int) -> list[tuple[nn.Module, Hook]]:
