@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import N_LAYERS, message, save_llama
-from transformers import ViTConfig
+from transformers import AutoConfig, AutoModelForCausalLM, ViTConfig
 
 from xtransplant.models import cache
 from xtransplant.models.families import find_parts
@@ -180,6 +180,24 @@ def test_what_is_no_language_model(tmp_path: Path) -> None:
     for load in (load_model, load_config):
         text = message(lambda load=load: load(str(tmp_path / "vit")))
         assert "model type 'vit', of which transformers knows no causal language model" in text
+
+
+@pytest.mark.parametrize(
+    ("model_type", "said"),
+    [("bloom", "so rows read copies of the prefix"), ("jamba", "have recurrent states"), ("", "")],
+)
+def test_what_is_copied_is_said_once(
+    model_type: str, said: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    if model_type:
+        heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+        sizes = {"vocab_size": 50, "hidden_size": 16, "num_experts": 1}
+        layers = {"num_hidden_layers": 2, "attn_layer_period": 2, "attn_layer_offset": 0}
+        config = AutoConfig.for_model(model_type, **heads, **sizes, **layers)
+        AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
+    load_model(str(folder))
+    messages = [r.getMessage() for r in caplog.records if r.name == "xtransplant.models.loading"]
+    assert len(messages) == bool(said) and all(said in message for message in messages)
 
 
 def test_missing_files(folder: Path) -> None:
