@@ -18,6 +18,7 @@ import json
 import os
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from xtransplant.analysis.load import Runs
@@ -46,8 +47,15 @@ def write_page(runs: Runs, path: str | Path) -> None:
             f"no result yet in {runs.runs[0].folder.path} or any other of {len(runs.runs)} runs; "
             "run the same command again to finish"
         )
+    views.sort(key=_order)  # stable: languages stay in the run's order
     payload = {"interval": INTERVAL, "texts": texts.decoded(), "views": views}
     _write(Path(path), _page(_packed(payload)))
+
+
+def _order(view: dict[str, Any]) -> tuple[str | bool, ...]:
+    """Sort by what the page lets pick, the experiment itself before its controls."""
+    control = view["control"]
+    return view["task"], view["model"], view["module"], control != "none", control
 
 
 def _page(data: str) -> str:

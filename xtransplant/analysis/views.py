@@ -35,7 +35,8 @@ class Texts:
         """Return the position of each text, adding those that are new."""
         codes, distinct = pd.factorize(pd.Series(values, dtype="str"))
         positions = [self._positions.setdefault(text, len(self._positions)) for text in distinct]
-        return np.array([*positions, -1], dtype=np.int64)[codes].tolist()
+        encoded: list[int] = np.array([*positions, -1], dtype=np.int64)[codes].tolist()
+        return encoded
 
     def decoded(self) -> list[str]:
         """Return the texts, each at its position."""
@@ -54,7 +55,7 @@ def proportion(n_correct: Ints, n: int) -> dict[str, list[Any]]:
 
 
 def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
-    """Return what the page needs of a run, one view for each language.
+    """Return what the page needs of a run, one view for each language (JSON values).
 
     Args:
         run: finished or not; of an unfinished one, its finished parts.
@@ -71,17 +72,17 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
     if generations.empty:
         return []
     pairs = pairs_frame(generations)
-    config = run.folder.read_manifest()
+    manifest = run.folder.read_manifest()
     instances = run.folder.read_instances()
     labels = {
         "task": run.task,
         "model": run.model,
         "module": run.module,
         "run": run.folder.key,
-        "control": config.config["control"],
-        "split": config.config["split"],
-        "grid": config.config["grid"]["name"],
-        "status": config.status,
+        "control": manifest.config["control"],
+        "split": manifest.config["split"],
+        "grid": manifest.config["grid"]["name"],
+        "status": manifest.status,
     }
     return [
         labels

@@ -77,7 +77,9 @@ function square(cell, scale, isBest, withValue) {
     {
       role: "gridcell",
       tabindex: -1,
-      class: `square ${side}${strength > 0.5 ? " strong" : ""}${isBest ? " best" : ""}`,
+      class: ["square", side, isBest && "best", strength > 0.55 && "strong", strength > 0.81 && "strongest"]
+        .filter(Boolean)
+        .join(" "),
       "aria-label": `${isBest ? "best cell, " : ""}${describe(cell).join(", ")}`,
       "data-index": cell.index,
     },

@@ -1,7 +1,7 @@
 // The instances of the open cell: prompt pair, gold, and both texts with their verdict.
 
 const AT_ONCE = 50; // instances drawn before "show more"
-const SHORT = 300; // characters up to which both prompts stand open
+const SHORT = 300; // characters of both prompts up to which they stand open
 
 const BADGES = {
   gained: "▲ gained",
@@ -10,9 +10,9 @@ const BADGES = {
   wrong: "wrong in both",
 };
 
-function drawInstances(payload, { view, cell, show }) {
+function drawInstances(payload, { view, cell, show, prompts }) {
   const verdicts = view.instances.id.map((_, instance) => verdict(view, instance, cell));
-  for (const input of document.querySelectorAll("#show input")) {
+  for (const input of document.getElementsByName("show")) {
     const count = verdicts.filter((name) => input.value === "all" || name === input.value).length;
     input.checked = input.value === show;
     input.parentElement.querySelector("b").textContent = count;
@@ -27,7 +27,9 @@ function drawInstances(payload, { view, cell, show }) {
   const append = () => {
     const start = list.children.length;
     const next = shown.slice(start, start + AT_ONCE);
-    list.append(...next.map((instance) => card(payload, view, cell, instance, verdicts[instance])));
+    list.append(
+      ...next.map((instance) => card(payload, view, cell, instance, verdicts[instance], prompts)),
+    );
     const left = shown.length - list.children.length;
     more.hidden = left === 0;
     more.textContent = `Show ${Math.min(AT_ONCE, left)} more of ${left}`;
@@ -36,7 +38,7 @@ function drawInstances(payload, { view, cell, show }) {
   append();
 }
 
-function card(payload, view, cell, instance, name) {
+function card(payload, view, cell, instance, name, prompts) {
   const before = outcome(payload, view, instance, null);
   const after = outcome(payload, view, instance, cell);
   const golds = view.instances.gold[instance].map((position) => payload.texts[position]);
@@ -58,7 +60,7 @@ function card(payload, view, cell, instance, name) {
         ]),
       ),
     ),
-    prompts(payload, view, instance),
+    promptPair(payload, view, instance, prompts),
     element(
       "div",
       { class: "pair" },
@@ -68,22 +70,19 @@ function card(payload, view, cell, instance, name) {
   );
 }
 
-function prompts(payload, view, instance) {
+function promptPair(payload, view, instance, prompts) {
   const source = payload.texts[view.instances.source[instance]];
   const target = payload.texts[view.instances.target[instance]];
-  const isShort = source.length + target.length <= SHORT;
   const control = view.control === "none" ? "" : ` (control: ${view.control})`;
-  return element(
-    "details",
-    { open: isShort ? "" : null },
-    element("summary", {}, "Prompts"),
-    element(
-      "div",
-      { class: "pair" },
-      prompt(`Source, ${languageName(view.source_language)}${control}`, source, view.source_language),
-      prompt(`Target, ${languageName(view.target_language)}`, target, view.target_language),
-    ),
+  const pair = element(
+    "div",
+    { class: "pair" },
+    prompt(`Source, ${languageName(view.source_language)}${control}`, source, view.source_language),
+    prompt(`Target, ${languageName(view.target_language)}`, target, view.target_language),
   );
+  if (source.length + target.length <= SHORT) return pair;
+  const open = prompts === "open" ? "" : null;
+  return element("details", { open }, element("summary", {}, "Prompts"), pair);
 }
 
 const prompt = (title, content, language) =>
@@ -101,7 +100,8 @@ function text(title, { text: content, answer, correct }, language, isSame = fals
       isSame && element("span", { class: "same" }, "same text"),
     ),
     foreign("p", content, language),
-    answer !== content.trim() &&
+    // A scorer that lower-cases the text as it stands has read nothing worth a line.
+    answer?.toLowerCase() !== content.trim().toLowerCase() &&
       element("p", { class: "answer" }, "answer read: ", foreign("bdi", answer, language)),
   );
 }

@@ -1,18 +1,22 @@
 // The page: from the fragment to pickers, summary, heatmap and instances.
 
-let drawn = null; // the view whose heatmap stands, so that opening a cell keeps the focus in it
+let state = null; // what stands on the page, as `readState` gave it
 
 function draw(payload) {
-  const state = readState(payload.views, location.hash);
-  const { view, cells, cell, theme, unmet } = state;
+  const before = state;
+  state = readState(payload.views, location.hash);
+  const { view, cells, cell, prompts, theme, unmet } = state;
   document.documentElement.dataset.theme = theme;
   byId("notice").textContent = notice(view, unmet);
-  drawPickers(payload.views, state);
-  if (drawn !== view) {
+  byId("theme").value = theme;
+  byId("prompts").checked = prompts === "open";
+  document.title = `${view.task} ${view.model} ${view.module} ${view.language} – xtransplant`;
+  drawPickers(payload.views);
+  if (before?.view !== view) {
+    // Only then: a heatmap that stays keeps the focus in it.
     drawSummary(payload, view, cells);
     drawLegend(view, cells);
     drawHeatmap(byId("heatmap"), cells);
-    drawn = view;
   }
   markOpen(byId("heatmap"), cell);
   drawCell(payload.interval, view, cell);
@@ -31,7 +35,7 @@ function notice(view, unmet) {
 }
 
 /** Offer of each facet what there is under those before it; a choice keeps the others it can. */
-function drawPickers(views, state) {
+function drawPickers(views) {
   let candidates = views;
   for (const facet of FACETS) {
     const values = [...new Set(candidates.map((view) => view[facet]))];
@@ -52,9 +56,15 @@ function drawPickers(views, state) {
     candidates = candidates.filter((view) => view[facet] === state.view[facet]);
   }
   byId("run").parentElement.hidden = byId("run").disabled;
-  byId("theme").value = state.theme;
+}
+
+function watchChoices() {
   byId("theme").onchange = (event) => go(state, { theme: event.target.value });
-  byId("show").onchange = (event) => go(state, { show: event.target.value });
+  byId("prompts").onchange = (event) =>
+    go(state, { prompts: event.target.checked ? "open" : "closed" });
+  for (const input of document.getElementsByName("show")) {
+    input.onchange = () => go(state, { show: input.value });
+  }
 }
 
 function optionText(candidates, facet, value) {
@@ -120,9 +130,9 @@ function drawLegend(view, cells) {
   const scale = scaleOf(cells);
   const baseline = view.baseline.accuracy[0];
   byId("map-text").textContent =
-    `Output of ${view.module} at the source layer, read from the prompt in ` +
-    `${languageName(view.source_language)}, put in at the target layer while the model reads the ` +
-    `prompt in ${languageName(view.target_language)}. Colour is the difference to the baseline.`;
+    `The ${view.module} activation of the prompt in ${languageName(view.source_language)}, taken ` +
+    `at the source layer, stands in for that at the target layer while the model reads the prompt ` +
+    `in ${languageName(view.target_language)}. Colour is the difference to the baseline.`;
   byId("legend-low").textContent = `${signed(-scale)} points`;
   byId("legend-middle").textContent = `baseline ${percent(baseline)}`;
   byId("legend-high").textContent = `${signed(scale)} points`;
@@ -159,8 +169,8 @@ try {
   const payload = await unpack();
   byId("main").hidden = false;
   draw(payload);
-  const state = () => readState(payload.views, location.hash);
-  watchHeatmap(byId("heatmap"), () => state().cells, (cell) => go(state(), { cell }));
+  watchChoices();
+  watchHeatmap(byId("heatmap"), () => state.cells, (cell) => go(state, { cell }));
   addEventListener("hashchange", () => draw(payload));
 } catch (error) {
   byId("main").hidden = true;

@@ -2,8 +2,13 @@
 // browser's back button works.
 
 const FACETS = ["task", "model", "module", "control", "language", "run"];
-const SHOWN = ["all", "gained", "lost", "right", "wrong"];
-const THEMES = ["auto", "light", "dark"];
+
+/** What else a fragment may say: the values allowed, the first where it says nothing. */
+const CHOICES = {
+  show: ["all", "gained", "lost", "right", "wrong"],
+  prompts: ["closed", "open"],
+  theme: ["auto", "light", "dark"],
+};
 
 /** Find the view that agrees with a wish, the facets of `order` first; name those it cannot meet. */
 function resolve(views, wish, order = FACETS) {
@@ -17,22 +22,23 @@ function resolve(views, wish, order = FACETS) {
   return { view: candidates[0], unmet };
 }
 
-/** Read a fragment: {view, cells, cell, show, theme, unmet}, `unmet` as "language xx". */
+/** Read a fragment: {view, cells, cell, unmet} and the `CHOICES`; `unmet` as "language xx". */
 function readState(views, fragment) {
   const wish = Object.fromEntries(new URLSearchParams(fragment.replace(/^#/, "")));
   const { view, unmet } = resolve(views, wish);
   const cells = cellsOf(view);
   const asked = cells.find(({ source, target }) => `${source},${target}` === wish.cell);
   if (wish.cell !== undefined && !asked) unmet.push("cell");
-  for (const [name, allowed] of [["show", SHOWN], ["theme", THEMES]]) {
-    if (wish[name] !== undefined && !allowed.includes(wish[name])) unmet.push(name);
+  const chosen = {};
+  for (const [name, allowed] of Object.entries(CHOICES)) {
+    chosen[name] = allowed.includes(wish[name]) ? wish[name] : allowed[0];
+    if (wish[name] !== undefined && wish[name] !== chosen[name]) unmet.push(name);
   }
   return {
     view,
     cells,
     cell: asked ?? bestOf(cells),
-    show: SHOWN.includes(wish.show) ? wish.show : "all",
-    theme: THEMES.includes(wish.theme) ? wish.theme : "auto",
+    ...chosen,
     unmet: unmet.map((name) => `${name} ${wish[name]}`),
   };
 }
@@ -42,7 +48,8 @@ function go(state, change) {
   const next = { ...state, ...change };
   const fields = Object.fromEntries(FACETS.map((facet) => [facet, next.view[facet]]));
   fields.cell = `${next.cell.source},${next.cell.target}`;
-  if (next.show !== "all") fields.show = next.show;
-  if (next.theme !== "auto") fields.theme = next.theme;
+  for (const [name, [usual]] of Object.entries(CHOICES)) {
+    if (next[name] !== usual) fields[name] = next[name];
+  }
   location.hash = new URLSearchParams(fields).toString().replaceAll("%2C", ",");
 }
