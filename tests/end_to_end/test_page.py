@@ -129,7 +129,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("results")
     unchanged = dict.fromkeys(CELLS, BASELINE)
     write_run(root, "aaaa", {"de": unchanged, "sw": SWAHILI})
-    write_run(root, "bbbb", {"sw": {**unchanged, Cell(7, 5): "1110"}}, control="noise")
+    write_run(root, "0bbb", {"sw": {**unchanged, Cell(7, 5): "1110"}}, control="noise")
     write_run(root, "cccc", {"de": unchanged}, module="attn", status="running")
     nasty = dict.fromkeys(("id", "source", "target", "gold", "text"), HOSTILE)
     nasty["answer"] = HOSTILE + " read"
@@ -192,7 +192,10 @@ def test_it_loads_with_every_run_and_cell(tab: Any, page: str) -> None:
     assert tab.get_by_role("columnheader").all_inner_texts() == ["0", "5"]
     assert tab.locator(".square.above").all_inner_texts() == ["75", "100", "50"]
     low, high = wilson(2, 4)
-    assert tiles(tab)["Baseline"][:2] == ["50.0 %", f"2 of 4; {low:.1f} to {high:.1f} %"]
+    assert tiles(tab)["Baseline"][:2] == [
+        "50.0 %",
+        f"2 of 4; 95 % interval {low:.1f} to {high:.1f} %",
+    ]
     assert tiles(tab)["Best fixed cell"][::2] == [
         "100.0 %",
         "0 → 0; optimistic: looks at the gold answers",
@@ -266,13 +269,19 @@ def test_a_choice_keeps_the_others_where_it_can(tab: Any, page: str) -> None:
     tab.goto(page + "#task=toy&module=mlp&language=sw&cell=7,5")
     tab.get_by_label("Control").select_option("noise")
     expect(tab.locator(".square")).to_have_text(["50", "75", "50", "50"])
-    assert "control=noise&language=sw&run=bbbb&cell=7,5" in tab.url
+    assert "control=noise&language=sw&run=0bbb&cell=7,5" in tab.url
     expect(tab.get_by_role("status")).to_be_empty()
     tab.get_by_label("Module").select_option("attn")  # only German, only without a control
     expect(tab.get_by_label("Language")).to_have_value("de")
     expect(tab.get_by_role("status")).to_have_text(
         "This run is not finished (status running): these are its finished parts."
     )
+
+
+def test_of_equal_cells_the_best_is_the_one_the_study_picks(tab: Any, page: str) -> None:
+    tab.goto(page + "#task=arabic")  # all four cells: smallest target layer, largest source layer
+    expect(tab.locator("#cell-title")).to_have_text("Source layer 7 → target layer 0")
+    assert tab.locator(".best").get_attribute("aria-label").startswith("best cell, source layer 7")
 
 
 def test_a_link_to_what_is_not_there_says_so(tab: Any, page: str) -> None:

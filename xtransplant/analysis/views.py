@@ -21,7 +21,7 @@ from xtransplant.types import Instance
 
 Ints = npt.NDArray[np.int64]
 
-INTERVAL = "95 % interval (Wilson score)"
+INTERVAL = "95 % interval (Wilson score, instances taken as independent)"
 """What the page calls the intervals of `proportion`."""
 
 

@@ -17,6 +17,8 @@ function drawInstances(payload, { view, cell, show, prompts }) {
     input.checked = input.value === show;
     input.parentElement.querySelector("b").textContent = count;
   }
+  byId("prompts").checked = prompts === "open";
+  byId("prompts").parentElement.hidden = !verdicts.some((_, instance) => isLong(payload, view, instance));
   const shown = verdicts.flatMap((name, instance) =>
     show === "all" || name === show ? [instance] : [],
   );
@@ -70,9 +72,14 @@ function card(payload, view, cell, instance, name, prompts) {
   );
 }
 
+/** The source and the target prompt of an instance. */
+const promptsOf = (payload, { instances }, instance) =>
+  [instances.source, instances.target].map((side) => payload.texts[side[instance]]);
+
+const isLong = (...where) => promptsOf(...where).join("").length > SHORT;
+
 function promptPair(payload, view, instance, prompts) {
-  const source = payload.texts[view.instances.source[instance]];
-  const target = payload.texts[view.instances.target[instance]];
+  const [source, target] = promptsOf(payload, view, instance);
   const control = view.control === "none" ? "" : ` (control: ${view.control})`;
   const pair = element(
     "div",
@@ -80,7 +87,7 @@ function promptPair(payload, view, instance, prompts) {
     prompt(`Source, ${languageName(view.source_language)}${control}`, source, view.source_language),
     prompt(`Target, ${languageName(view.target_language)}`, target, view.target_language),
   );
-  if (source.length + target.length <= SHORT) return pair;
+  if (!isLong(payload, view, instance)) return pair;
   const open = prompts === "open" ? "" : null;
   return element("details", { open }, element("summary", {}, "Prompts"), pair);
 }

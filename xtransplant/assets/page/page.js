@@ -5,11 +5,10 @@ let state = null; // what stands on the page, as `readState` gave it
 function draw(payload) {
   const before = state;
   state = readState(payload.views, location.hash);
-  const { view, cells, cell, prompts, theme, unmet } = state;
+  const { view, cells, cell, theme, unmet } = state;
   document.documentElement.dataset.theme = theme;
   byId("notice").textContent = notice(view, unmet);
   byId("theme").value = theme;
-  byId("prompts").checked = prompts === "open";
   document.title = `${view.task} ${view.model} ${view.module} ${view.language} – xtransplant`;
   drawPickers(payload.views);
   if (before?.view !== view) {
@@ -46,12 +45,11 @@ function drawPickers(views) {
     select.value = state.view[facet];
     select.disabled = values.length === 1;
     select.onchange = () => {
-      const wish = { ...state.view, [facet]: select.value };
-      const { view } = resolve(views, wish, [facet, ...FACETS]);
-      const target = cellsOf(view).find(
-        (cell) => cell.source === state.cell.source && cell.target === state.cell.target,
-      );
-      go(state, { view, cell: target ?? bestOf(cellsOf(view)) });
+      const { view } = resolve(views, { ...state.view, [facet]: select.value });
+      const cells = cellsOf(view);
+      const { source, target } = state.cell;
+      const same = cells.find((cell) => cell.source === source && cell.target === target);
+      go(state, { view, cell: same ?? bestOf(cells) });
     };
     candidates = candidates.filter((view) => view[facet] === state.view[facet]);
   }
@@ -121,7 +119,7 @@ function tile(title, { nCorrect, accuracy, low, high }, n, note) {
     {},
     element("dt", {}, title),
     element("dd", { class: "value" }, percent(accuracy)),
-    element("dd", {}, `${nCorrect} of ${n}; ${figure(low)} to ${percent(high)}`),
+    element("dd", {}, `${nCorrect} of ${n}; 95 % interval ${figure(low)} to ${percent(high)}`),
     element("dd", { class: "quiet" }, note),
   );
 }

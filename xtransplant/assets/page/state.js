@@ -10,11 +10,11 @@ const CHOICES = {
   theme: ["auto", "light", "dark"],
 };
 
-/** Find the view that agrees with a wish, the facets of `order` first; name those it cannot meet. */
-function resolve(views, wish, order = FACETS) {
+/** Find the view that agrees with a wish, earlier facets first; name those it cannot meet. */
+function resolve(views, wish) {
   let candidates = views;
   const unmet = [];
-  for (const facet of order.filter((name) => wish[name] !== undefined)) {
+  for (const facet of FACETS.filter((name) => wish[name] !== undefined)) {
     const agreeing = candidates.filter((view) => view[facet] === wish[facet]);
     if (agreeing.length > 0) candidates = agreeing;
     else unmet.push(facet);
