@@ -2,34 +2,19 @@
 
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from hashlib import sha1
-from math import sqrt
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from page_runs import ARABIC, HOSTILE, wilson, write_big_run, write_runs
 
 import xtransplant as xt
 from xtransplant import cli
 from xtransplant.analysis.html import write_page
-from xtransplant.columns import Row
-from xtransplant.errors import OutputError
-from xtransplant.store import RunFolder
-from xtransplant.types import Cell, Generation, Instance, Score
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="left out: no playwright installed")
 expect = sync_api.expect
-
-HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
-ARABIC = "عاصمة فرنسا هي باريس."
-CELLS = (Cell(0, 0), Cell(0, 5), Cell(7, 0), Cell(7, 5))
-
-# Four instances; a string of verdicts is one character for each, 1 for right.
-BASELINE = "1100"
-SWAHILI = {Cell(0, 0): "1111", Cell(0, 5): "1100", Cell(7, 0): "0000", Cell(7, 5): "0111"}
 
 
 def chromium() -> str | None:
@@ -66,99 +51,12 @@ def tab(browser: Any) -> Iterator[Any]:
     assert troubles == []
 
 
-def write_run(
-    root: Path,
-    key: str,
-    verdicts: Mapping[str, Mapping[Cell, str]],
-    *,
-    task: str = "toy",
-    module: str = "mlp",
-    control: str = "none",
-    baseline: str = BASELINE,
-    texts: Mapping[str, str] | None = None,
-    status: str = "done",
-) -> None:
-    """Write a run as the runner does, with texts "<language> <cell> <instance>" unless given.
-
-    Args:
-        root: folder of all results.
-        key: of the run.
-        verdicts: of each language and cell, see `BASELINE`.
-        task: as `module` and `control` what the run calls itself.
-        module: see `task`.
-        control: see `task`.
-        baseline: its verdicts.
-        texts: of the first instance, to say otherwise: id, source, target, gold, text, answer.
-        status: what the manifest says.
-    """
-    folder = RunFolder(root / task / "tiny" / module / key, key)
-    config = {
-        **{"task": {"name": task}, "model": {"name": "tiny"}, "module": module},
-        **{"control": control, "split": "dev", "grid": {"name": "pairs"}},
-    }
-    folder.open_or_create(config, dict.fromkeys(verdicts, 1))
-    for language, by_cell in verdicts.items():
-        rows = []
-        for k, before in enumerate(baseline):
-            own = texts if texts and k == 0 else {}
-            instance = Instance(
-                id=own.get("id", f"q{k}"),
-                language=language,
-                source_language="en",
-                target_language=language,
-                source=own.get("source", f"English {k}?"),
-                target=own.get("target", f"{language} {k}?"),
-                gold=own.get("gold", f"gold {k}"),
-                aliases=("other gold",) if k == 1 else (),
-            )
-            outcomes = {None: before, **{cell: line[k] for cell, line in by_cell.items()}}
-            for cell, right in outcomes.items():
-                where = f"{cell.source_layer},{cell.target_layer}" if cell else "baseline"
-                text = own.get("text", f"{language} {where} {k}")
-                score = Score(
-                    answer=own.get("answer", f"read {k}") if right == "1" else None,
-                    correct=right == "1",
-                )
-                rows.append(Row(instance, cell, Generation((1,), text, "eos"), score))
-        folder.write_part(language, 0, control, rows)
-    folder.update_manifest(status=status)
-
-
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("results")
-    unchanged = dict.fromkeys(CELLS, BASELINE)
-    write_run(root, "aaaa", {"de": unchanged, "sw": SWAHILI})
-    write_run(root, "0bbb", {"sw": {**unchanged, Cell(7, 5): "1110"}}, control="noise")
-    write_run(root, "cccc", {"de": unchanged}, module="attn", status="running")
-    nasty = dict.fromkeys(("id", "source", "target", "gold", "text"), HOSTILE)
-    nasty["answer"] = HOSTILE + " read"
-    write_run(root, "dddd", {"fr": unchanged}, task="nasty & <b>", texts=nasty)
-    arabic = {"target": ARABIC, "text": ARABIC + " Paris"}
-    write_run(root, "eeee", {"ar": unchanged}, task="arabic", texts=arabic)
-    shades = {Cell(0, k): "1" * k + "0" * (100 - k) for k in range(101)}
-    write_run(root, "ffff", {"sw": shades}, task="shades", baseline="1" * 50 + "0" * 50)
-    return root
-
-
-@pytest.fixture(scope="module")
-def page(results: Path) -> str:
-    path = results / "page.html"
-    write_page(xt.load_runs(results), path)
-    return path.as_uri()
-
-
-def wilson(n_correct: int, n: int) -> tuple[float, float]:
-    """Wilson 1927, the closed form with the normal's 97.5 % point."""
-    z, p = 1.959964, n_correct / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return 100 * (middle - half), 100 * (middle + half)
-
-
-def text_of(seed: str, n_digests: int) -> str:
-    """Return 40 characters for each digest that nothing can pack: worse than any language."""
-    return " ".join(sha1(f"{seed} {k}".encode()).hexdigest() for k in range(n_digests))
+    write_runs(root)
+    write_page(xt.load_runs(root), root / "page.html")
+    return (root / "page.html").as_uri()
 
 
 def square(tab: Any, source: int, target: int) -> Any:
@@ -406,32 +304,12 @@ def test_right_to_left_text_runs_right_to_left(tab: Any, page: str) -> None:
     assert english.evaluate("node => getComputedStyle(node).direction") == "ltr"
 
 
-def test_fifty_thousand_rows_stay_small(tab: Any, tmp_path: Path) -> None:
-    cells = [Cell(source, target) for source in range(32) for target in range(32)]
-    folder = RunFolder(tmp_path / "toy" / "tiny" / "mlp" / "k", "k")
-    config = {"task": {"name": "toy"}, "model": {"name": "tiny"}, "module": "mlp"}
-    folder.open_or_create(
-        config | {"control": "none", "split": None, "grid": {"name": "full"}}, {"sw": 1}
-    )
-    rows = [
-        Row(
-            Instance(
-                f"q{k}", "sw", "en", "sw", text_of(f"source {k}", 20), text_of(f"{k}", 20), "1"
-            ),
-            cell,
-            Generation((1,), text_of(f"{cell} {k}", 2), "length"),
-            Score(None, correct=False),
-        )
-        for k in range(49)
-        for cell in (None, *cells)
-    ]
-    assert len(rows) == 50_225
-    folder.write_part("sw", 0, "none", rows)
+def test_fifty_thousand_rows_open(tab: Any, tmp_path: Path) -> None:
+    last = write_big_run(tmp_path)
     write_page(xt.load_runs(tmp_path), tmp_path / "page.html")
-    assert (tmp_path / "page.html").stat().st_size < 15e6
     tab.goto((tmp_path / "page.html").as_uri() + "#cell=31,31")
     expect(tab.locator(".square")).to_have_count(1024)
-    expect(tab.locator(".instance").nth(48)).to_contain_text(text_of(f"{cells[-1]} 48", 2))
+    expect(tab.locator(".instance").nth(48)).to_contain_text(last)
 
 
 def test_a_real_run_shows_what_its_generations_say(tab: Any, tmp_path: Path, monkeypatch) -> None:
@@ -452,43 +330,10 @@ def test_a_real_run_shows_what_its_generations_say(tab: Any, tmp_path: Path, mon
     assert shown == of_cell["text"].tolist()
 
 
-def test_no_torch_is_needed(results: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys, xtransplant as xt; from xtransplant.analysis.html import write_page; "
-        f"write_page(xt.load_runs({str(results)!r}), {str(tmp_path / 'page.html')!r}); "
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_the_same_runs_give_the_same_file(results: Path, tmp_path: Path) -> None:
-    for name in ("a.html", "b.html"):
-        write_page(xt.load_runs(results), tmp_path / name)
-    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
-
-
-def test_rows_that_are_no_grid_are_refused(tmp_path: Path) -> None:
-    write_run(tmp_path, "aaaa", {"sw": SWAHILI})
-    folder = RunFolder(tmp_path / "toy" / "tiny" / "mlp" / "aaaa", "aaaa")
-    more = Instance("q9", "sw", "en", "sw", "s", "t", "g")
-    generation, score = Generation((1,), "x", "eos"), Score("x", correct=True)
-    folder.write_part("sw", 1, "none", [Row(more, None, generation, score)])
-    with pytest.raises(OutputError, match=r"language sw has 21 rows, not one baseline and 4 cells"):
-        write_page(xt.load_runs(tmp_path), tmp_path / "page.html")
-    assert not (tmp_path / "page.html").exists()
-
-
-def test_a_page_that_cannot_be_written_is_one_line(results: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"^cannot write .*page.html: .*; choose a path"):
-        write_page(xt.load_runs(results), tmp_path / "file" / "page.html")
-    (tmp_path / "page.html").mkdir()
-    with pytest.raises(OutputError, match=r"^cannot write .*page.html: Is a directory"):
-        write_page(xt.load_runs(results), tmp_path / "page.html")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "page.html"]
-
-
-def test_runs_without_a_row_are_refused(tmp_path: Path) -> None:
-    write_run(tmp_path, "aaaa", {}, status="running")
-    with pytest.raises(OutputError, match=r"no result yet in .*aaaa or any other of 1 runs"):
-        write_page(xt.load_runs(tmp_path), tmp_path / "page.html")
+def test_a_browser_that_cannot_show_it_says_so(browser: Any, page: str) -> None:
+    tab = browser.new_page()
+    tab.add_init_script("delete window.DecompressionStream")
+    tab.goto(page)
+    expect(tab.get_by_role("status")).to_contain_text("It needs a browser of 2024 or later.")
+    expect(tab.locator("main")).to_be_hidden()
+    tab.close()

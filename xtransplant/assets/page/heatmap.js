@@ -50,6 +50,8 @@ function watchHeatmap(grid, cellsNow, open) {
   grid.addEventListener("focusin", hint);
   grid.addEventListener("pointerleave", hideHint);
   grid.addEventListener("focusout", hideHint);
+  addEventListener("wheel", hideHint, { passive: true });
+  addEventListener("touchmove", hideHint, { passive: true });
   grid.addEventListener("click", (event) => {
     const node = nodeOf(event);
     if (node) open(cellOf(node));
@@ -108,7 +110,9 @@ function onKey(event, cells, cell, open) {
   else {
     const next = neighbour(cells, cell, event.key);
     if (!next) return;
-    event.currentTarget.querySelector(`[data-index="${next.index}"]`).focus();
+    const node = event.currentTarget.querySelector(`[data-index="${next.index}"]`);
+    node.scrollIntoView({ block: "nearest" }); // before the hint measures where the cell is
+    node.focus({ preventScroll: true });
   }
   event.preventDefault();
 }
