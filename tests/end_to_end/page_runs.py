@@ -81,12 +81,14 @@ def write_runs(root: Path) -> None:
     unchanged = dict.fromkeys(CELLS, BASELINE)
     write_run(root, "aaaa", {"de": unchanged, "sw": SWAHILI})
     write_run(root, "0bbb", {"sw": {**unchanged, Cell(7, 5): "1110"}}, control="noise")
-    write_run(root, "cccc", {"de": unchanged}, module="attn", status="running")
+    long = {"source": "A long story. " * 30}
+    write_run(root, "cccc", {"de": unchanged}, module="attn", status="running", texts=long)
     nasty = dict.fromkeys(("id", "source", "target", "gold", "text"), HOSTILE)
     nasty["answer"] = HOSTILE + " read"
     write_run(root, "dddd", {"fr": unchanged}, task="nasty & <b>", texts=nasty)
     arabic = {"target": ARABIC, "text": ARABIC + " Paris"}
     write_run(root, "eeee", {"ar": unchanged}, task="arabic", texts=arabic)
+    write_run(root, "gggg", {"ar": {Cell(0, 5): BASELINE}}, task="arabic")
     shades = {Cell(0, k): "1" * k + "0" * (100 - k) for k in range(101)}
     write_run(root, "ffff", {"sw": shades}, task="shades", baseline="1" * 50 + "0" * 50)
 

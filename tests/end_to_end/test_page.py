@@ -164,16 +164,65 @@ def test_the_filter_shows_gained_or_lost(tab: Any, page: str) -> None:
 
 
 def test_a_choice_keeps_the_others_where_it_can(tab: Any, page: str) -> None:
-    tab.goto(page + "#task=toy&module=mlp&language=sw&cell=7,5")
+    tab.goto(page + "#task=toy&module=mlp&language=sw&cell=0,5")
     tab.get_by_label("Control").select_option("noise")
     expect(tab.locator(".square")).to_have_text(["50", "75", "50", "50"])
-    assert "control=noise&language=sw&run=0bbb&cell=7,5" in tab.url
+    assert "control=noise&language=sw&run=0bbb&cell=0,5" in tab.url
     expect(tab.get_by_role("status")).to_be_empty()
     tab.get_by_label("Module").select_option("attn")  # only German, only without a control
     expect(tab.get_by_label("Language")).to_have_value("de")
     expect(tab.get_by_role("status")).to_have_text(
         "This run is not finished (status running): these are its finished parts."
     )
+
+
+def test_runs_of_the_same_setting_can_be_told_apart(tab: Any, page: str) -> None:
+    tab.goto(page + "#task=arabic")
+    names = tab.locator("#run option").all_inner_texts()
+    assert names == ["eeee (dev, grid pairs, n 4)", "gggg (dev, grid pairs, n 4)"]
+    tab.get_by_label("Run").select_option("gggg")
+    expect(tab.locator(".square")).to_have_count(1)
+    assert "&run=gggg&cell=0,5" in tab.url
+
+
+def test_a_large_grid_has_dashes_for_figures(tab: Any, page: str) -> None:
+    tab.goto(page + "#task=shades")
+    expect(tab.locator(".square")).to_have_text([""] * 101)
+    expect(tab.locator("#legend")).to_contain_text("− below the baseline")
+    dashes = tab.locator(".square").evaluate_all(
+        "nodes => nodes.map((node) => getComputedStyle(node, '::before').content !== 'none')"
+    )
+    assert dashes == [k < 50 for k in range(101)]
+    ticks = tab.get_by_role("columnheader").all_inner_texts()
+    assert [tick for tick in ticks if tick] == ["0", "10", "20", *map(str, range(30, 101, 10))]
+    tab.get_by_label("Task").select_option("arabic")
+    expect(tab.locator("#legend")).not_to_contain_text("below", use_inner_text=True)
+
+
+def test_many_instances_come_in_portions(tab: Any, page: str) -> None:
+    tab.goto(page + "#task=shades&cell=0,90&show=gained")  # 90 right, 50 of them before
+    expect(tab.locator(".instance")).to_have_count(40)
+    expect(tab.locator("#more")).to_be_hidden()
+    tab.get_by_text("all 100").click()
+    expect(tab.locator(".instance")).to_have_count(50)
+    tab.get_by_role("button", name="Show 50 more of 50").click()
+    assert ids(tab) == [f"q{k}" for k in range(100)]
+    expect(tab.locator("#more")).to_be_hidden()
+
+
+def test_long_prompts_open_on_demand(tab: Any, page: str) -> None:
+    tab.goto(page + "#task=toy&module=mlp")
+    expect(tab.get_by_text("English 0?")).to_be_visible()
+    expect(tab.get_by_label("open long prompts")).to_be_hidden()  # there are none
+    tab.get_by_label("Module").select_option("attn")
+    story = tab.get_by_text("A long story.")
+    expect(story).to_be_hidden()
+    tab.get_by_text("Prompts", exact=True).click()
+    expect(story).to_be_visible()
+    tab.get_by_text("Prompts", exact=True).click()
+    tab.get_by_label("open long prompts").check()
+    expect(story).to_be_visible()
+    assert tab.url.endswith("&prompts=open")
 
 
 def test_of_equal_cells_the_best_is_the_one_the_study_picks(tab: Any, page: str) -> None:
