@@ -17,7 +17,7 @@ function drawHeatmap(grid, cells) {
   const best = bestOf(cells);
   const withValues = targets.length <= VALUES_UP_TO;
   byId("legend-dash").hidden = withValues;
-  grid.style.setProperty("--columns", targets.length);
+  grid.parentElement.style.setProperty("--columns", targets.length);
   grid.replaceChildren(
     ...sources.map((source, position) =>
       row(
