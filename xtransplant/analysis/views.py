@@ -1,0 +1,147 @@
+"""Runs as the data of the page: one view for each run and language, every text once.
+
+It does not know how the page shows them. The numbers are those of `aggregate`; what is added are
+95 % Wilson score intervals, and the texts, answers and verdicts behind each number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
+
+from xtransplant.analysis.aggregate import INPUT, pairs_frame
+from xtransplant.analysis.load import Run
+from xtransplant.errors import OutputError
+from xtransplant.types import Instance
+
+Ints = npt.NDArray[np.int64]
+
+INTERVAL = "95 % interval (Wilson score, instances taken as independent)"
+"""What the page calls the intervals of `proportion`."""
+
+
+class Texts:
+    """Every distinct text once; elsewhere its position stands for it, and -1 for none."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, int] = {}
+
+    def encode(self, values: Iterable[str | None]) -> list[int]:
+        """Return the position of each text, adding those that are new."""
+        codes, distinct = pd.factorize(pd.Series(values, dtype="str"))
+        positions = [self._positions.setdefault(text, len(self._positions)) for text in distinct]
+        encoded: list[int] = np.array([*positions, -1], dtype=np.int64)[codes].tolist()
+        return encoded
+
+    def decoded(self) -> list[str]:
+        """Return the texts, each at its position."""
+        return list(self._positions)
+
+
+def proportion(n_correct: Ints, n: int) -> dict[str, list[Any]]:
+    """Return counts of `n` instances as accuracies with 95 % Wilson score intervals, 0 to 1."""
+    low, high = proportion_confint(n_correct, n, alpha=0.05, method="wilson")
+    return {
+        "n_correct": n_correct.tolist(),
+        "accuracy": np.round(n_correct / n, 6).tolist(),
+        "low": np.round(low, 6).tolist(),
+        "high": np.round(high, 6).tolist(),
+    }
+
+
+def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
+    """Return what the page needs of a run, one view for each language (JSON values).
+
+    Args:
+        run: finished or not; of an unfinished one, its finished parts.
+        texts: takes up the texts; views hold positions in it.
+
+    Returns:
+        Views as `page.js` reads them. `text`, `answer` and `correct` are flat: first the baseline
+        of every instance, then for each cell, in the order of `cells`, that of every instance.
+
+    Raises:
+        OutputError: a part that cannot be read, or rows that are not a grid.
+    """
+    generations = run.folder.read_generations(columns=[*INPUT, "text"])
+    if generations.empty:
+        return []
+    pairs = pairs_frame(generations)
+    manifest = run.folder.read_manifest()
+    instances = run.folder.read_instances()
+    labels = {
+        "task": run.task,
+        "model": run.model,
+        "module": run.module,
+        "run": run.folder.key,
+        "control": manifest.config["control"],
+        "split": manifest.config["split"],
+        "grid": manifest.config["grid"]["name"],
+        "status": manifest.status,
+    }
+    return [
+        labels
+        | _view(
+            rows,
+            pairs[pairs["language"] == language],
+            [instance for instance in instances if instance.language == language],
+            texts,
+        )
+        for language, rows in generations.groupby("language", sort=False)
+    ]
+
+
+def _view(
+    rows: pd.DataFrame, pairs: pd.DataFrame, instances: list[Instance], texts: Texts
+) -> dict[str, Any]:
+    n, n_cells = len(instances), len(pairs)
+    ordered = _by_cell_and_instance(rows, instances, n_cells)
+    correct: Ints = ordered["correct"].to_numpy(dtype=np.int64).reshape(n_cells + 1, n)
+    return {
+        "language": instances[0].language,
+        "source_language": instances[0].source_language,
+        "target_language": instances[0].target_language,
+        "n": n,
+        "baseline": proportion(correct[:1].sum(axis=1), n),
+        "upper_bound": proportion(correct[1:].any(axis=0, keepdims=True).sum(axis=1), n),
+        "cells": {
+            "source_layer": pairs["source_layer"].tolist(),
+            "target_layer": pairs["target_layer"].tolist(),
+            "n_gained": pairs["n_gained"].tolist(),
+            "n_lost": pairs["n_lost"].tolist(),
+            **proportion(pairs["n_correct"].to_numpy(dtype=np.int64), n),
+        },
+        "instances": {
+            "id": [instance.id for instance in instances],
+            "source": texts.encode(instance.source for instance in instances),
+            "target": texts.encode(instance.target for instance in instances),
+            "gold": [texts.encode((instance.gold, *instance.aliases)) for instance in instances],
+        },
+        "text": texts.encode(ordered["text"]),
+        "answer": texts.encode(ordered["answer"]),
+        "correct": correct.ravel().tolist(),
+    }
+
+
+def _by_cell_and_instance(
+    rows: pd.DataFrame, instances: list[Instance], n_cells: int
+) -> pd.DataFrame:
+    """Sort into baseline, then cells by layers, each with all instances in their order.
+
+    `pairs_frame` has already refused a cell or a baseline that is there twice.
+    """
+    if len(rows) != len(instances) * (n_cells + 1):
+        raise OutputError(
+            f"language {instances[0].language} has {len(rows)} rows, not one baseline and "
+            f"{n_cells} cells for each of {len(instances)} instances; remove the parts of this "
+            "language and run the same command again"
+        )
+    position = {instance.id: position for position, instance in enumerate(instances)}
+    return rows.assign(position=rows["instance_id"].map(position)).sort_values(
+        ["source_layer", "target_layer", "position"], na_position="first"
+    )

@@ -1,0 +1,178 @@
+// The page: from the fragment to pickers, summary, heatmap and instances.
+
+let state = null; // what stands on the page, as `readState` gave it
+
+function draw(payload) {
+  const before = state;
+  state = readState(payload.views, location.hash);
+  const { view, cells, cell, theme, unmet } = state;
+  document.documentElement.dataset.theme = theme;
+  byId("notice").textContent = notice(view, unmet);
+  byId("theme").value = theme;
+  document.title = `${view.task} ${view.model} ${view.module} ${view.language} – xtransplant`;
+  drawPickers(payload.views);
+  if (before?.view !== view) {
+    // Only then: a heatmap that stays keeps the focus in it.
+    drawSummary(payload, view, cells);
+    drawLegend(view, cells);
+    drawHeatmap(byId("heatmap"), cells);
+  }
+  markOpen(byId("heatmap"), cell);
+  drawCell(payload.interval, view, cell);
+  drawInstances(payload, state);
+}
+
+function notice(view, unmet) {
+  const lines = [];
+  if (unmet.length > 0) {
+    lines.push(`The link asks for ${unmet.join(", ")}, which this page does not hold.`);
+  }
+  if (view.status !== "done") {
+    lines.push(`This run is not finished (status ${view.status}): these are its finished parts.`);
+  }
+  return lines.join(" ");
+}
+
+/** Offer of each facet what there is under those before it; a choice keeps the others it can. */
+function drawPickers(views) {
+  let candidates = views;
+  for (const facet of FACETS) {
+    const values = [...new Set(candidates.map((view) => view[facet]))];
+    const select = byId(facet);
+    select.replaceChildren(
+      ...values.map((value) => element("option", { value }, optionText(candidates, facet, value))),
+    );
+    select.value = state.view[facet];
+    select.disabled = values.length === 1;
+    select.onchange = () => {
+      const { view } = resolve(views, { ...state.view, [facet]: select.value });
+      const cells = cellsOf(view);
+      const { source, target } = state.cell;
+      const same = cells.find((cell) => cell.source === source && cell.target === target);
+      go(state, { view, cell: same ?? bestOf(cells) });
+    };
+    candidates = candidates.filter((view) => view[facet] === state.view[facet]);
+  }
+  byId("run").parentElement.hidden = byId("run").disabled;
+}
+
+function watchChoices() {
+  byId("theme").onchange = (event) => go(state, { theme: event.target.value });
+  byId("prompts").onchange = (event) =>
+    go(state, { prompts: event.target.checked ? "open" : "closed" });
+  for (const input of document.getElementsByName("show")) {
+    input.onchange = () => go(state, { show: input.value });
+  }
+}
+
+function optionText(candidates, facet, value) {
+  if (facet === "language") return languageName(value);
+  if (facet !== "run") return value;
+  const { grid, split, n } = candidates.find((view) => view.run === value);
+  return `${value} (${[split, `grid ${grid}`, `n ${n}`].filter(Boolean).join(", ")})`;
+}
+
+function drawSummary(payload, view, cells) {
+  const best = bestOf(cells);
+  const optimistic = "optimistic: looks at the gold answers";
+  byId("summary").replaceChildren(
+    tile("Baseline", numbers(view.baseline), view.n, "the target prompt untouched"),
+    tile("Best fixed cell", best, view.n, `${best.source} → ${best.target}; ${optimistic}`),
+    tile(
+      "Upper bound",
+      numbers(view.upper_bound),
+      view.n,
+      `right in any of ${cells.length} cells; ${optimistic}`,
+    ),
+    ...controlsOf(payload.views, view).map((control) =>
+      tile(
+        `Upper bound, ${control.control === "none" ? "no control" : `control ${control.control}`}`,
+        numbers(control.upper_bound),
+        control.n,
+        `as many tries: ${control.cells.accuracy.length} cells`,
+      ),
+    ),
+  );
+}
+
+/** The same setting under the other controls, with as many instances and cells. */
+function controlsOf(views, view) {
+  const size = ({ n, cells }) => `${n} ${cells.accuracy.length}`;
+  return views.filter(
+    (other) =>
+      other.control !== view.control &&
+      ["task", "model", "module", "language", "split"].every((name) => other[name] === view[name]) &&
+      size(other) === size(view),
+  );
+}
+
+const numbers = ({ n_correct: [nCorrect], accuracy: [accuracy], low: [low], high: [high] }) => ({
+  nCorrect,
+  accuracy,
+  low,
+  high,
+});
+
+function tile(title, { nCorrect, accuracy, low, high }, n, note) {
+  return element(
+    "div",
+    {},
+    element("dt", {}, title),
+    element("dd", { class: "value" }, percent(accuracy)),
+    element("dd", {}, `${nCorrect} of ${n}; 95 % interval ${figure(low)} to ${percent(high)}`),
+    element("dd", { class: "quiet" }, note),
+  );
+}
+
+function drawLegend(view, cells) {
+  const scale = scaleOf(cells);
+  const baseline = view.baseline.accuracy[0];
+  byId("map-text").textContent =
+    `The ${view.module} activation of the prompt in ${languageName(view.source_language)}, taken ` +
+    `at the source layer, stands in for that at the target layer while the model reads the prompt ` +
+    `in ${languageName(view.target_language)}. Colour is the difference to the baseline.`;
+  byId("legend-low").textContent = `${signed(-scale)} points`;
+  byId("legend-middle").textContent = `baseline ${percent(baseline)}`;
+  byId("legend-high").textContent = `${signed(scale)} points`;
+}
+
+function drawCell(interval, view, cell) {
+  byId("cell-title").textContent = arrow(cell.source, cell.target).replace(/^s/, "S");
+  const [, accuracy, , difference, changes] = describe(cell);
+  const line = element("div", { class: "line", "aria-hidden": "true" });
+  for (const [name, value] of [
+    ["low", cell.low],
+    ["high", cell.high],
+    ["at", cell.accuracy],
+    ["baseline", view.baseline.accuracy[0]],
+  ]) {
+    line.style.setProperty(`--${name}`, `${100 * value}%`);
+  }
+  line.append(
+    ...["track", "band", "baseline", "dot"].map((name) => element("span", { class: name })),
+  );
+  byId("cell-numbers").replaceChildren(
+    element("p", {}, element("b", {}, accuracy), `, ${difference}, ${changes}`),
+    line,
+    element(
+      "p",
+      { class: "quiet" },
+      `${interval} ${figure(cell.low)} to ${percent(cell.high)}; baseline ` +
+        `${percent(view.baseline.accuracy[0])}, n = ${view.n}`,
+    ),
+  );
+}
+
+try {
+  const payload = await unpack();
+  byId("main").hidden = false;
+  draw(payload);
+  watchChoices();
+  watchHeatmap(byId("heatmap"), () => state.cells, (cell) => go(state, { cell }));
+  addEventListener("hashchange", () => draw(payload));
+} catch (error) {
+  byId("main").hidden = true;
+  byId("notice").textContent = `This page could not be shown: ${error}. It needs a browser of 2024 or later.`;
+  byId("notice").className = "failure";
+  throw error;
+}
