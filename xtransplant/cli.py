@@ -80,6 +80,37 @@ def run(
     _run(compose(given, config_dir), Console())
 
 
+@app.command(epilog=help_texts.PREPARE_EXAMPLES)
+def prepare(overrides: Overrides = None, config_dir: ConfigDir = None) -> None:
+    """Fetch and convert the data and the model of a run, once; then it runs without a network.
+
+    KEY=VALUE as for xtransplant run. Afterwards set HF_HUB_OFFLINE=1.
+    """
+    from xtransplant.config import compose
+    from xtransplant.console import Console
+
+    config = compose(overrides or [], config_dir)
+    from xtransplant.prepare import run_prepare
+
+    run_prepare(config, Console())
+
+
+@app.command(epilog=help_texts.TRANSLATE_EXAMPLES)
+def translate(overrides: Overrides = None, config_dir: ConfigDir = None) -> None:
+    """Translate the prompts that a task lacks; done again, it makes what is missing only.
+
+    KEY=VALUE as for xtransplant run: what that run would read is translated, with translation.model
+    (any seq2seq or causal model), and kept under translation.folder.
+    """
+    from xtransplant.config import compose
+    from xtransplant.console import Console
+
+    config = compose(overrides or [], config_dir)
+    from xtransplant.translate import run_translate
+
+    run_translate(config, Console())
+
+
 @app.command(name="ls", epilog=help_texts.LS_EXAMPLES)
 def list_entries(
     kind: Annotated[
@@ -245,7 +276,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         usage = error.format_message().rstrip(".")
         return _fail(f"{usage}; see '{' '.join(['xtransplant', command]).strip()} --help'", 2)
     except KeyboardInterrupt:
-        hint = "; the same command goes on with what is missing" if command == "run" else ""
+        goes_on = command in ("run", "translate")
+        hint = "; the same command goes on with what is missing" if goes_on else ""
         return _fail(f"interrupted{hint}", 130)
     except BrokenPipeError:
         # The reader of a pipe has left; a stream that can be flushed at exit keeps Python quiet.

@@ -22,9 +22,11 @@ from xtransplant.schema import (
     DecodeConfig,
     GridConfig,
     ModelConfig,
+    PromptConfig,
     RunConfig,
     ShardConfig,
     TaskConfig,
+    TranslationConfig,
 )
 from xtransplant.types import Cell
 
@@ -35,9 +37,11 @@ __all__ = [
     "DecodeConfig",
     "GridConfig",
     "ModelConfig",
+    "PromptConfig",
     "RunConfig",
     "ShardConfig",
     "TaskConfig",
+    "TranslationConfig",
     "compose",
     "conf_dir",
     "entries",
@@ -170,7 +174,7 @@ def run_key(
 
     Args:
         config: a run.
-        data_fingerprint: digest of the data's content.
+        data_fingerprint: digest of the data's content, of templates and of translations.
         model_identity: id and revision, or digest of the content; never a path.
         scorer_version: version of the task's scorer.
         cells: the grid, resolved; its order and its name do not count.
@@ -178,9 +182,12 @@ def run_key(
     task = config.task
     facts = {
         "model": [model_identity, config.model.dtype],
-        "task": [task.name, task.loader, task.pivot, data_fingerprint],
+        "task": [task.name, task.loader, task.pivot, task.keys, data_fingerprint],
         "direction": config.direction or task.direction,
         "split": config.split or task.splits[0],
+        "sample": [task.sample_size, task.sample_seed, task.sample_by],
+        "lost_markers": task.lost_markers,
+        "prompt": asdict(config.prompt),
         "scorer": [task.scorer, scorer_version],
         "module": config.module,
         "cells": sorted({(cell.source_layer, cell.target_layer) for cell in cells}),
@@ -227,6 +234,11 @@ def _finish(composed: DictConfig) -> RunConfig:
     config: RunConfig = OmegaConf.to_object(composed)  # type: ignore[assignment]
     if config.model.name == ANY_CHECKPOINT:
         config.model.name = Path(os.path.abspath(config.model.id)).name
+    if config.task.loader == "prompts" and not config.task.languages:
+        from xtransplant.tasks import own_file
+        from xtransplant.tasks.own import languages_in
+
+        config.task.languages = languages_in(own_file(config.task))
     check_values(config)
     config.direction = config.direction or config.task.direction
     config.split = config.split or config.task.splits[0]
