@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtransplant import __version__, help_texts
+from xtransplant import __version__, cli_data, help_texts
+from xtransplant.cli_data import ConfigDir, Overrides
 from xtransplant.errors import ConfigError, XtransplantError, unknown
 from xtransplant.types import ModuleType
 
@@ -32,15 +33,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", show_default=False, help="Hydra overrides; keys above."),
-]
-ConfigDir = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Folder of your own model/*.yaml, task/*.yaml, …"),
-]
 
 
 @app.callback(invoke_without_command=True, epilog=help_texts.TOP_EXAMPLES)
@@ -80,35 +72,8 @@ def run(
     _run(compose(given, config_dir), Console())
 
 
-@app.command(epilog=help_texts.PREPARE_EXAMPLES)
-def prepare(overrides: Overrides = None, config_dir: ConfigDir = None) -> None:
-    """Fetch and convert the data and the model of a run, once; then it runs without a network.
-
-    KEY=VALUE as for xtransplant run. Afterwards set HF_HUB_OFFLINE=1.
-    """
-    from xtransplant.config import compose
-    from xtransplant.console import Console
-
-    config = compose(overrides or [], config_dir)
-    from xtransplant.prepare import run_prepare
-
-    run_prepare(config, Console())
-
-
-@app.command(epilog=help_texts.TRANSLATE_EXAMPLES)
-def translate(overrides: Overrides = None, config_dir: ConfigDir = None) -> None:
-    """Translate the prompts that a task lacks; done again, it makes what is missing only.
-
-    KEY=VALUE as for xtransplant run: what that run would read is translated, with translation.model
-    (any seq2seq or causal model), and kept under translation.folder.
-    """
-    from xtransplant.config import compose
-    from xtransplant.console import Console
-
-    config = compose(overrides or [], config_dir)
-    from xtransplant.translate import run_translate
-
-    run_translate(config, Console())
+app.command(epilog=help_texts.PREPARE_EXAMPLES)(cli_data.prepare)
+app.command(epilog=help_texts.TRANSLATE_EXAMPLES)(cli_data.translate)
 
 
 @app.command(name="ls", epilog=help_texts.LS_EXAMPLES)

@@ -85,7 +85,11 @@ class Template:
                 for name, phrase in phrases.items()
                 if f"{{{name}}}" in self.layout
             }
-            return Rendered(self.layout.format_map(values | words).strip(), options)
+            layout = self.layout
+            for name, word in words.items():
+                if word.endswith("："):  # it brings its own space
+                    layout = layout.replace(f"{{{name}}} ", f"{{{name}}}")
+            return Rendered(layout.format_map(values | words).strip(), options)
         except KeyError as error:
             raise DataError(
                 f"template {self.name} ({language}) asks for {error}, which question "

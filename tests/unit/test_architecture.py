@@ -59,7 +59,7 @@ def inside(names: set[str], *places: str) -> set[str]:
         (("hydra", "omegaconf"), ("xtransplant.config", "xtransplant.validation")),
         (("rich",), ("xtransplant.console",)),
         (("datasets",), ("xtransplant.tasks.hub",)),
-        (("typer",), ("xtransplant.cli",)),
+        (("typer",), ("xtransplant.cli", "xtransplant.cli_data")),
         (
             ("pandas", "pyarrow"),
             (
