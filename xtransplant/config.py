@@ -97,8 +97,9 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> RunConf
     Raises:
         ConfigError: anything wrong with them, in one line.
     """
-    _check(overrides, config_dir)
-    return _compose_checked(overrides, config_dir)
+    given = [_expanded(override) for override in overrides]
+    _check(given, config_dir)
+    return _compose_checked(given, config_dir)
 
 
 def sweep(
@@ -122,7 +123,7 @@ def sweep(
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
 
-    axes = _check(overrides, config_dir, sweep=True)
+    axes = _check([_expanded(each) for each in overrides], config_dir, sweep=True)
     first = [values[0] for values in axes]
     for axis, values in enumerate(axes):
         for value in values:
@@ -270,6 +271,14 @@ def _hydra(config_dir: Path | None) -> Iterator[list[str]]:
 def _values_in_one(overrides: Sequence[str]) -> str:
     key = overrides[0].partition("=")[0]
     return f"{key}=" + ",".join(override.partition("=")[2] for override in overrides)
+
+
+def _expanded(override: str) -> str:
+    """Expand the home folder in `KEY=~/FOLDER`: shells do not, and Hydra cannot read it."""
+    key, equals, value = override.partition("=")
+    if not value.startswith("~/"):
+        return override
+    return f"{key}{equals}{_quoted(os.path.expanduser(value))}"
 
 
 def _quoted(text: str) -> str:

@@ -25,6 +25,7 @@ Keys:
   prompt.style    plain, chat or few_shot                       [plain]
   prompt.shots    answered questions of few_shot                [3]
   prompt.instruction_language  target or en                     [target]
+  translation.model  what translates (see xtransplant translate)  [NLLB]
 Fields of a group are keys too: model.dtype=bfloat16, task.data_dir=DIR.
 """
 

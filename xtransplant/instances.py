@@ -101,9 +101,13 @@ def _of_language(
         if len(instances) == config.limit:
             break
         instance = draft.build()
-        if problem := lost_marker(instance):
+        if found := lost_marker(instance):
+            side, marker = found
             if task.lost_markers == "refuse":
-                raise DataError(f"{problem}; mend it, or set task.lost_markers=keep or =drop")
+                raise DataError(
+                    f"{draft.lines.get(side, instance.id)}: option marker {marker} is missing from "
+                    f"the {side} prompt; mend it, or set task.lost_markers=keep or =drop"
+                )
             lost.append(instance.id)
             if task.lost_markers == "drop":
                 continue

@@ -107,7 +107,7 @@ def test_a_run_on_the_authors_data(here, model, reference, capsys, task):
         )
         assert run(model, *overrides, "limit=2", "task.lost_markers=refuse") == 2
         assert (
-            "instance globalopinionqa-sample-0001 (ar): option marker (A) is missing from the "
+            "GlobalOpinionQA_sample/translated/ar.json:1: option marker (A) is missing from the "
             "source prompt; mend it, or set task.lost_markers=keep or =drop"
         ) in capsys.readouterr().err
     else:

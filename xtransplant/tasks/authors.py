@@ -121,7 +121,7 @@ class Authors:
         else:
             answers = self._answers(folder, languages[1], targets, paths[1])
         source_golds = self._source_golds(folder, languages[0])
-        return drafts_of(
+        instances = (
             Instance(
                 id=f"{self._name}-{split}-{line:04d}",
                 language=language,
@@ -139,6 +139,7 @@ class Authors:
                 zip(sources, targets, answers, strict=True), start=1
             )
         )
+        return drafts_of(instances, source=paths[0], target=paths[1])
 
     def fingerprint(self, split: str) -> str:
         """Return the SHA-256 of all data files of a split: relative names, sizes and bytes.

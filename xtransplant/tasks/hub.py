@@ -27,12 +27,17 @@ class HubData:
     Args:
         id: Hugging Face id, or a local folder in the hub's layout.
         revision: commit, tag or branch of an id; a folder has none.
+
+    Raises:
+        DataError: a path where no folder is.
     """
 
     def __init__(self, id: str, revision: str | None) -> None:
         self.id = id
         folder = Path(id).expanduser()
         self._folder = folder if folder.is_dir() else None
+        if not self._folder and (folder.is_absolute() or id.startswith((".", "~"))):
+            raise DataError(f"no folder at {id!r}; give an id of the hub (owner/name) or a folder")
         self._revision = revision
         self._rows: dict[tuple[str | None, str], list[Row]] = {}
         self._commit: str | None = None

@@ -14,22 +14,21 @@ def key_of(marker: str) -> str:
     return marker.strip(BRACKETS)
 
 
-def lost_marker(instance: Instance) -> str | None:
-    """Return what is wrong with the markers of an instance, None if its prompts show them all.
+def lost_marker(instance: Instance) -> tuple[str, str] | None:
+    """Return a side ("target" or "source") and a marker that its prompt lost; None if none did.
 
     Raises:
         DataError: a gold answer outside the options.
     """
     keys = [key_of(option.marker) for option in instance.options]
-    name = f"instance {instance.id} ({instance.language})"
     if keys and instance.gold not in keys:
         raise DataError(
-            f"{name}: gold answer {instance.gold!r} is none of its options {', '.join(keys)}; "
-            "check task.keys"
+            f"instance {instance.id} ({instance.language}): gold answer {instance.gold!r} is none "
+            f"of its options {', '.join(keys)}; check task.keys"
         )
     for side, prompt in (("target", instance.target), ("source", instance.source)):
         if missing := _missing(instance, prompt):
-            return f"{name}: option marker {missing} is missing from the {side} prompt"
+            return side, missing
     return None
 
 
