@@ -76,12 +76,12 @@ class HubData:
         return rows
 
     def _note_commit(self, loaded: Any) -> None:
-        """Remember the commit that the files are of; off line, `datasets` ignores the revision."""
-        found = {
-            match[0]
-            for url in [*(loaded.info.download_checksums or {})]
-            if (match := COMMIT.search(url.partition("@")[2]))
-        }
+        """Remember the commit that the files are of; off line, `datasets` ignores the revision.
+
+        The folder of its cache is named by it.
+        """
+        folders = (Path(file["filename"]).parent.name for file in loaded.cache_files)
+        found = {name for name in folders if COMMIT.fullmatch(name)}
         pinned = self._revision and COMMIT.fullmatch(self._revision)
         if pinned and found - {self._revision}:
             raise DataError(
