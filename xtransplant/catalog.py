@@ -48,10 +48,12 @@ def _model(entry: Mapping[str, Any]) -> Row:
 
 def _task(entry: Mapping[str, Any]) -> Row:
     return (
-        " ".join(map(str, entry.get("languages", []))),
+        " ".join(map(str, entry.get("languages", []))) or "of its file",
+        str(entry.get("size", "")),
         " ".join(map(str, entry.get("splits", []))),
         str(entry.get("direction", "???")),
         str(entry.get("scorer", "???")),
+        str(entry.get("licence", "")),
     )
 
 
@@ -86,7 +88,10 @@ def _experiment(entry: Mapping[str, Any]) -> Row:
 
 KINDS: Mapping[str, tuple[Row, Callable[[Mapping[str, Any]], Row]]] = {
     "models": (("model", "checkpoint", "dtype"), _model),
-    "tasks": (("task", "languages", "splits", "direction", "scorer"), _task),
+    "tasks": (
+        ("task", "languages", "size", "splits", "direction", "scorer", "licence of the data"),
+        _task,
+    ),
     "grids": (("grid", "cells"), _grid),
     "experiments": (("experiment", "sets"), _experiment),
 }

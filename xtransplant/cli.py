@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtransplant import __version__, help_texts
+from xtransplant import __version__, cli_data, help_texts
+from xtransplant.cli_data import ConfigDir, Overrides
 from xtransplant.errors import ConfigError, XtransplantError, unknown
 from xtransplant.types import ModuleType
 
@@ -32,15 +33,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", show_default=False, help="Hydra overrides; keys above."),
-]
-ConfigDir = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Folder of your own model/*.yaml, task/*.yaml, …"),
-]
 
 
 @app.callback(invoke_without_command=True, epilog=help_texts.TOP_EXAMPLES)
@@ -78,6 +70,10 @@ def run(
     from xtransplant.console import Console
 
     _run(compose(given, config_dir), Console())
+
+
+app.command(epilog=help_texts.PREPARE_EXAMPLES)(cli_data.prepare)
+app.command(epilog=help_texts.TRANSLATE_EXAMPLES)(cli_data.translate)
 
 
 @app.command(name="ls", epilog=help_texts.LS_EXAMPLES)
@@ -245,7 +241,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         usage = error.format_message().rstrip(".")
         return _fail(f"{usage}; see '{' '.join(['xtransplant', command]).strip()} --help'", 2)
     except KeyboardInterrupt:
-        hint = "; the same command goes on with what is missing" if command == "run" else ""
+        goes_on = command in ("run", "translate")
+        hint = "; the same command goes on with what is missing" if goes_on else ""
         return _fail(f"interrupted{hint}", 130)
     except BrokenPipeError:
         # The reader of a pipe has left; a stream that can be flushed at exit keeps Python quiet.

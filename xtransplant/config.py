@@ -22,9 +22,11 @@ from xtransplant.schema import (
     DecodeConfig,
     GridConfig,
     ModelConfig,
+    PromptConfig,
     RunConfig,
     ShardConfig,
     TaskConfig,
+    TranslationConfig,
 )
 from xtransplant.types import Cell
 
@@ -35,9 +37,11 @@ __all__ = [
     "DecodeConfig",
     "GridConfig",
     "ModelConfig",
+    "PromptConfig",
     "RunConfig",
     "ShardConfig",
     "TaskConfig",
+    "TranslationConfig",
     "compose",
     "conf_dir",
     "entries",
@@ -93,8 +97,9 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> RunConf
     Raises:
         ConfigError: anything wrong with them, in one line.
     """
-    _check(overrides, config_dir)
-    return _compose_checked(overrides, config_dir)
+    given = [_expanded(override) for override in overrides]
+    _check(given, config_dir)
+    return _compose_checked(given, config_dir)
 
 
 def sweep(
@@ -118,7 +123,7 @@ def sweep(
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
 
-    axes = _check(overrides, config_dir, sweep=True)
+    axes = _check([_expanded(each) for each in overrides], config_dir, sweep=True)
     first = [values[0] for values in axes]
     for axis, values in enumerate(axes):
         for value in values:
@@ -170,7 +175,7 @@ def run_key(
 
     Args:
         config: a run.
-        data_fingerprint: digest of the data's content.
+        data_fingerprint: digest of the data's content, of templates and of translations.
         model_identity: id and revision, or digest of the content; never a path.
         scorer_version: version of the task's scorer.
         cells: the grid, resolved; its order and its name do not count.
@@ -179,9 +184,12 @@ def run_key(
     family = {kind: path for kind, path in asdict(config.model.family).items() if path}
     facts = {
         "model": [model_identity, config.model.dtype, *([family] if family else [])],
-        "task": [task.name, task.loader, task.pivot, data_fingerprint],
+        "task": [task.name, task.loader, task.pivot, task.keys, data_fingerprint],
         "direction": config.direction or task.direction,
         "split": config.split or task.splits[0],
+        "sample": [task.sample_size, task.sample_seed, task.sample_by],
+        "lost_markers": task.lost_markers,
+        "prompt": asdict(config.prompt),
         "scorer": [task.scorer, scorer_version],
         "module": config.module,
         "cells": sorted({(cell.source_layer, cell.target_layer) for cell in cells}),
@@ -228,6 +236,11 @@ def _finish(composed: DictConfig) -> RunConfig:
     config: RunConfig = OmegaConf.to_object(composed)  # type: ignore[assignment]
     if config.model.name == ANY_CHECKPOINT:
         config.model.name = Path(os.path.abspath(config.model.id)).name
+    if config.task.loader == "prompts" and not config.task.languages:
+        from xtransplant.tasks import own_file
+        from xtransplant.tasks.own import languages_in
+
+        config.task.languages = languages_in(own_file(config.task))
     check_values(config)
     config.direction = config.direction or config.task.direction
     config.split = config.split or config.task.splits[0]
@@ -259,6 +272,14 @@ def _hydra(config_dir: Path | None) -> Iterator[list[str]]:
 def _values_in_one(overrides: Sequence[str]) -> str:
     key = overrides[0].partition("=")[0]
     return f"{key}=" + ",".join(override.partition("=")[2] for override in overrides)
+
+
+def _expanded(override: str) -> str:
+    """Expand the home folder in `KEY=~/FOLDER`: shells do not, and Hydra cannot read it."""
+    key, equals, value = override.partition("=")
+    if not value.startswith("~/"):
+        return override
+    return f"{key}{equals}{_quoted(os.path.expanduser(value))}"
 
 
 def _quoted(text: str) -> str:

@@ -22,6 +22,10 @@ Keys:
   rows_per_batch  cells that decode together                    [null: chosen]
   device          auto, cpu, cuda, cuda:1                       [auto]
   dry_run         show the plan and stop                        [false]
+  prompt.style    plain, chat or few_shot                       [plain]
+  prompt.shots    answered questions of few_shot                [3]
+  prompt.instruction_language  target or en                     [target]
+  translation.model  what translates (see xtransplant translate)  [NLLB]
 Fields of a group are keys too: model.dtype=bfloat16, task.data_dir=DIR.
 """
 
@@ -38,6 +42,18 @@ Examples:
   xtransplant run task=xnli model=llama2-7b languages=[fr,sw] module=mlp --dry-run
   xtransplant run model=hf model.id=org/name grid=pairs grid.pairs=[[16,4],[-1,0]]
   xtransplant run -m module=attn,mlp task=xnli
+"""
+
+PREPARE_EXAMPLES = """\b
+Examples:
+  xtransplant prepare task=xquad model=qwen2-7b languages=all
+  xtransplant prepare task=xnli task.id=DIR model=smollm2-135m languages=[fr,sw]
+"""
+
+TRANSLATE_EXAMPLES = """\b
+Examples:
+  xtransplant translate task=culturalbench_easy languages=[ja,tr] split=sample
+  xtransplant translate task=prompts task.file=my.jsonl translation.model=DIR
 """
 
 LS_EXAMPLES = """\b

@@ -14,6 +14,7 @@ from typing import Any, Literal
 PACKAGES = (
     "xtransplant",
     "accelerate",
+    "datasets",
     "gguf",
     "numpy",
     "pandas",
@@ -69,6 +70,7 @@ class Manifest:
         n_parts: by language, how many parts make it complete; of every command so far.
         status: "running", "done" or "failed".
         reason: why it failed, in one line.
+        data: what the last command read, its licence, the ids of prompts that lost markers.
         device: the hardware it ran on.
         rows_per_batch: cells that decoded together.
         timings: seconds by name.
@@ -84,6 +86,7 @@ class Manifest:
     n_parts: Mapping[str, int] = field(default_factory=dict)
     status: Status = "running"
     reason: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
     device: str | None = None
     rows_per_batch: int | None = None
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -13,14 +13,14 @@ from typing import Any
 
 from xtransplant.config import ModelConfig, RunConfig, run_folder, run_key
 from xtransplant.engine.grid import resolve_cells
-from xtransplant.errors import ConfigError, DataError, unknown
+from xtransplant.errors import ConfigError, unknown
+from xtransplant.instances import load_data
 from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.prompts import encode_pair, require_room
 from xtransplant.scoring import SCORERS
-from xtransplant.tasks import LOADERS
-from xtransplant.types import Cell, Direction, Instance, PromptPair
+from xtransplant.types import Cell, Instance, PromptPair
 
 INSTANCES_PER_PART = 10
 """At least; a part is what a killed run loses at most."""
@@ -48,6 +48,7 @@ class Plan:
         key: hash of what changes results.
         folder: where the results go.
         model_config: the checkpoint's configuration.
+        data: where the instances come from, for the manifest.
     """
 
     cells: tuple[Cell, ...]
@@ -55,6 +56,7 @@ class Plan:
     key: str
     folder: Path
     model_config: Any
+    data: Mapping[str, Any]
 
     def shard(self, index: int, count: int) -> tuple[Part, ...]:
         """Return the parts that one of `count` processes does."""
@@ -87,11 +89,13 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         grid.stride,
         grid.pairs,
     )
-    instances, fingerprint = _load_instances(config)
+    if config.task.scorer not in SCORERS:
+        raise ConfigError(unknown("task.scorer", config.task.scorer, SCORERS))
+    data = load_data(config)
     tokenizer = load_tokenizer(**checkpoint, on_step=on_step)
     key = run_key(
         config,
-        data_fingerprint=fingerprint,
+        data_fingerprint=data.fingerprint,
         model_identity=identity(**checkpoint, on_step=on_step),
         scorer_version=SCORERS[config.task.scorer].version,
         cells=cells,
@@ -101,7 +105,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         parts=tuple(
             _parts(
                 config,
-                instances,
+                data.instances,
                 tokenizer,
                 context_length(text_config),
                 n_instances=max(INSTANCES_PER_PART, ROWS_PER_PART // (len(cells) + 1)),
@@ -110,7 +114,28 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         key=key,
         folder=run_folder(config, key),
         model_config=model_config,
+        data={
+            "read": data.source,
+            "licence": config.task.licence,
+            "machine_translated": any(
+                each.machine_translated for loaded in data.instances.values() for each in loaded
+            ),
+            "lost_markers": data.lost_markers,
+        },
     )
+
+
+def data_remarks(data: Mapping[str, Any]) -> list[str]:
+    """Return what a user must know of a plan's data before a run, a line each."""
+    remarks = []
+    if data["licence"]:
+        remarks.append(f"data: {data['licence']}")
+    if data["machine_translated"]:
+        remarks.append("data: prompts are machine-translated")
+    if lost := {language: len(ids) for language, ids in data["lost_markers"].items()}:
+        counts = ", ".join(f"{language} {n}" for language, n in lost.items())
+        remarks.append(f"data: prompts that lost option markers: {counts} (ids in the manifest)")
+    return remarks
 
 
 def weights_arguments(config: RunConfig) -> dict[str, Any]:
@@ -133,26 +158,6 @@ def checkpoint_arguments(model: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _load_instances(config: RunConfig) -> tuple[dict[str, list[Instance]], str]:
-    """Return the instances of each language, and the fingerprint of the data."""
-    task = config.task
-    if task.loader not in LOADERS:
-        raise ConfigError(unknown("task.loader", task.loader, LOADERS))
-    if task.scorer not in SCORERS:
-        raise ConfigError(unknown("task.scorer", task.scorer, SCORERS))
-    source = LOADERS[task.loader]
-    data_dir = Path(task.data_dir) if task.data_dir else None
-    split, direction = config.split or task.splits[0], Direction(config.direction or task.direction)
-    instances = {
-        language: source.load(data_dir, split, language, task.pivot, direction)[: config.limit]
-        for language in config.languages
-    }
-    for language, loaded in instances.items():
-        if not loaded:
-            raise DataError(f"task {task.name!r}, split {split!r} has no instances in {language!r}")
-    return instances, source.fingerprint(data_dir, split)
-
-
 def _parts(
     config: RunConfig,
     instances: Mapping[str, Sequence[Instance]],
@@ -162,8 +167,9 @@ def _parts(
 ) -> list[Part]:
     """Split each language's instances into parts of `n_instances`."""
     parts = []
+    chat = config.prompt.style == "chat"
     for language, loaded in instances.items():
-        prompts = [encode_pair(tokenizer, instance) for instance in loaded]
+        prompts = [encode_pair(tokenizer, instance, chat) for instance in loaded]
         for instance, pair in zip(loaded, prompts, strict=True):
             where = f"prompt of instance {instance.id} ({language})"
             require_room(pair.source, 0, context_length, f"source {where}")

@@ -33,11 +33,14 @@ def encode(tokenizer: Any, prompt: str | Sequence[int] | Prompt) -> Prompt:
     return Prompt(tuple(ids), text)
 
 
-def encode_pair(tokenizer: Any, instance: Instance) -> PromptPair:
-    """Encode both prompts of an instance; a PromptError names the instance and the side."""
+def encode_pair(tokenizer: Any, instance: Instance, chat: bool = False) -> PromptPair:
+    """Encode both prompts of an instance, as a user's turn in the chat template if `chat`.
+
+    A PromptError names the instance and the side.
+    """
     return PromptPair(
         *(
-            _encode_side(tokenizer, instance, side, text)
+            _encode_side(tokenizer, instance, side, text, chat)
             for side, text in (("source", instance.source), ("target", instance.target))
         )
     )
@@ -69,9 +72,19 @@ def _token_ids(tokenizer: Any, text: str) -> list[int]:
     return ids[1:] if bos is not None and ids[:2] == [bos, bos] else ids
 
 
-def _encode_side(tokenizer: Any, instance: Instance, side: str, text: str) -> Prompt:
+def _encode_side(tokenizer: Any, instance: Instance, side: str, text: str, chat: bool) -> Prompt:
     try:
-        return encode(tokenizer, text)
+        return encode(tokenizer, _as_chat(tokenizer, text) if chat else text)
     except PromptError as error:
         where = f"{side} prompt of instance {instance.id} ({instance.language})"
         raise PromptError(f"{where}: {error}") from error
+
+
+def _as_chat(tokenizer: Any, text: str) -> str:
+    """Return a text as the user's turn, up to where the answer begins."""
+    if not tokenizer.chat_template:
+        raise PromptError("the tokenizer has no chat template; set prompt.style=plain or few_shot")
+    turns = [{"role": "user", "content": text}]
+    shown = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    assert isinstance(shown, str)
+    return shown

@@ -15,7 +15,7 @@ from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import transplant_all
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
-from xtransplant.plan import Part, Plan, make_plan, weights_arguments
+from xtransplant.plan import Part, Plan, data_remarks, make_plan, weights_arguments
 from xtransplant.scoring import score
 from xtransplant.store import RunFolder
 from xtransplant.types import Instance, PromptPair
@@ -27,7 +27,10 @@ def run(config: RunConfig, console: Console) -> None:
         plan = make_plan(config, on_step)
     folder = RunFolder(plan.folder, plan.key)
     folder.open_or_create(to_dict(config), plan.n_parts)
+    for remark in data_remarks(plan.data):
+        console.info(remark)
     with folder.running():
+        folder.update_manifest(data=plan.data)
         parts = plan.shard(config.shard.index, config.shard.count)
         missing = [part for part in parts if not folder.is_done(part.language, part.block)]
         if len(missing) < len(parts):

@@ -15,6 +15,10 @@ REQUIRED: Any = "???"
 
 DTYPES = ("float32", "bfloat16", "float16")
 CONTROLS = ("none",)
+PROMPT_STYLES = ("plain", "chat", "few_shot")
+INSTRUCTION_LANGUAGES = ("target", "en")
+SAMPLE_UNITS = ("id", "cluster")
+LOST_MARKERS = ("refuse", "keep", "drop")
 
 
 @dataclass
@@ -63,9 +67,27 @@ class TaskConfig:
 
     Attributes:
         name: folder of its results.
-        loader: key of `xtransplant.tasks.LOADERS`.
-        data_dir: folder of its data files, where the loader reads a folder.
+        loader: one of `xtransplant.tasks.LOADERS`.
+        id: Hugging Face id of its data, or a local folder in the hub's layout.
+        revision: commit, tag or branch of a Hugging Face id.
+        config: the data's configuration for a language; may hold `{language}` and `{flores}`.
+        data_split: the split of the data that instances are drawn from.
+        pivot_id: where the pivot's texts are, if not in `id`.
+        pivot_revision: of `pivot_id`.
+        pivot_config: their configuration.
+        data_dir: folder of the authors' finished prompts, or of the data files of task pocket.
+        data_dir_languages: the languages that `data_dir` has, if not all of the task's.
+        file: JSONL file of task prompts.
+        licence: of the data.
+        size: what there is, as shown by `xtransplant ls tasks`.
+        template: name of a file of `xtransplant/assets/prompts`, or the path of one's own.
+        keys: of the options, in their order; a prompt shows "(A)" for key A.
+        machine_translated: the data are in the pivot alone; the others are machine-translated.
         splits: the first is the default.
+        sample_size: units per language of split `sample`, where splits are drawn here.
+        sample_seed: of that drawing.
+        sample_by: the unit: `id` for an instance, `cluster` for all of a question or passage.
+        lost_markers: `refuse`, `keep` or `drop` prompts that do not show all of their options.
         languages: all there are.
         pivot: the language on the other side of every pair.
         direction: `en_to_x` or `x_to_en`.
@@ -74,12 +96,70 @@ class TaskConfig:
 
     name: str = REQUIRED
     loader: str = REQUIRED
+    id: str | None = None
+    revision: str | None = None
+    config: str | None = None
+    data_split: str | None = None
+    pivot_id: str | None = None
+    pivot_revision: str | None = None
+    pivot_config: str | None = None
     data_dir: str | None = None
+    data_dir_languages: list[str] | None = None
+    file: str | None = None
+    licence: str = ""
+    size: str = ""
+    template: str | None = None
+    keys: list[str] = field(default_factory=list)
+    machine_translated: bool = False
     splits: list[str] = REQUIRED
+    sample_size: int = 50
+    sample_seed: int = 0
+    sample_by: str = "id"
+    lost_markers: str = "refuse"
     languages: list[str] = REQUIRED
     pivot: str = "en"
     direction: str = REQUIRED
     scorer: str = REQUIRED
+
+
+@dataclass
+class PromptConfig:
+    """How a question is put.
+
+    Attributes:
+        style: `plain`; `chat` (in the checkpoint's chat template); `few_shot` (after `shots`
+            answered questions in the prompt's own language).
+        instruction_language: `target` for the language of the question; `en` for English
+            instructions around a question in its own.
+        shots: answered questions before the one to be answered, where the style is `few_shot`.
+    """
+
+    style: str = "plain"
+    instruction_language: str = "target"
+    shots: int = 3
+
+
+@dataclass
+class TranslationConfig:
+    """The model that `xtransplant translate` translates with, and where its work is kept.
+
+    Attributes:
+        model: Hugging Face id or local folder of a seq2seq or causal model.
+        revision: commit, tag or branch of a Hugging Face id.
+        instruction: what a model without language codes is told; holds `{source_language}`,
+            `{target_language}` and `{text}`; null for the text alone, and a written one for causal
+            models.
+        max_new_tokens: of a translation at most.
+        allow_pickle: read pickled weights, which can run code.
+        folder: where translations are kept; null for `translations` in the project's cache folder.
+    """
+
+    model: str = "facebook/nllb-200-distilled-600M"
+    revision: str | None = "main"
+    instruction: str | None = None
+    max_new_tokens: int = 512
+    allow_pickle: bool = False
+    folder: str | None = None
 
 
 @dataclass
@@ -128,6 +208,8 @@ class RunConfig:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    translation: TranslationConfig = field(default_factory=TranslationConfig)
     grid: GridConfig = field(default_factory=GridConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     module: str = "mlp"

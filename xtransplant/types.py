@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -54,6 +55,28 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """One question in one language, before a template puts it in words.
+
+    `fields` are the texts that a template shows, by name. `options` are the texts of the options
+    where each question has its own; empty for free answers, and where the template holds them
+    (labels). `gold` is the key of the right option, or the answer. `variant` chooses between the
+    wordings of a template (XCOPA: cause or effect). `shares` are a survey's, one for each option.
+    The rest is as in `Instance`.
+    """
+
+    id: str
+    fields: Mapping[str, str]
+    gold: str
+    options: tuple[str, ...] = ()
+    variant: str = ""
+    shares: tuple[float, ...] = ()
+    aliases: tuple[str, ...] = ()
+    cluster: str = ""
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """One question in two languages.
 
@@ -62,7 +85,8 @@ class Instance:
     `options` are in the order of the prompt; empty for free answers. `aliases` are further right
     answers. `cluster` names what several instances have in common (the passage of a question), for
     statistics; "" where they are independent. `category` is a label of the data to group by.
-    `machine_translated` tells whether one of the prompts is.
+    `machine_translated` tells whether one of the prompts is. `source_gold` is the answer in the
+    source prompt's language, where it is another text than `gold`.
     """
 
     id: str
@@ -77,6 +101,7 @@ class Instance:
     cluster: str = ""
     category: str | None = None
     machine_translated: bool = False
+    source_gold: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from xtransplant.errors import ConfigError, unknown
-from xtransplant.schema import CONTROLS, DTYPES, RunConfig
+from xtransplant.schema import (
+    CONTROLS,
+    DTYPES,
+    INSTRUCTION_LANGUAGES,
+    LOST_MARKERS,
+    PROMPT_STYLES,
+    SAMPLE_UNITS,
+    RunConfig,
+)
 from xtransplant.types import Direction, ModuleType
 
 Options = Mapping[str, Sequence[str]]
@@ -32,6 +40,7 @@ WORDING = {
     "str | None": "text or null",
     "bool": "true or false",
     "list[str]": "a list of names such as [en,fr]",
+    "list[str] | None": "a list of names such as [en,fr], or null",
     "list[int] | None": "a list of layers such as [0,5,-1], or null",
     "list[list[int]] | None": "a list of pairs such as [[16,4],[-1,0]], or null",
     "Any": "all, or a list of names such as [fr,sw]",
@@ -44,6 +53,10 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "task.direction": list(Direction),
     "control": CONTROLS,
     "model.dtype": DTYPES,
+    "prompt.style": PROMPT_STYLES,
+    "prompt.instruction_language": INSTRUCTION_LANGUAGES,
+    "task.sample_by": SAMPLE_UNITS,
+    "task.lost_markers": LOST_MARKERS,
 }
 """The fields with an enumeration of values."""
 
@@ -117,6 +130,9 @@ def check_values(config: RunConfig) -> None:
     _require_at_least_one("limit", config.limit)
     _require_at_least_one("rows_per_batch", config.rows_per_batch)
     _require_at_least_one("decode.max_new_tokens", config.decode.max_new_tokens)
+    _require_at_least_one("prompt.shots", config.prompt.shots)
+    _require_at_least_one("task.sample_size", task.sample_size)
+    _require_at_least_one("translation.max_new_tokens", config.translation.max_new_tokens)
     _require_at_least_one("grid.stride", config.grid.stride)
     _require_at_least_one("shard.count", config.shard.count)
     if config.grid.pairs == []:
@@ -134,14 +150,15 @@ def check_values(config: RunConfig) -> None:
 
 
 def selected_languages(config: RunConfig) -> list[str]:
-    """Return the languages of a run, each once: for "all" those of the task but its pivot.
+    """Return the languages of a run, each once: for "all" those of the data but the pivot.
 
     Raises:
         ConfigError: a language that the task does not have, or none at all.
     """
     task, chosen = config.task, config.languages
     if chosen == "all":
-        chosen = [language for language in task.languages if language != task.pivot]
+        there = (task.data_dir and task.data_dir_languages) or task.languages
+        chosen = [language for language in there if language != task.pivot]
     names = [chosen] if isinstance(chosen, str) else chosen
     if not isinstance(names, list) or not names:
         raise ConfigError(f"bad value {chosen!r} for languages; allowed: {WORDING['Any']}")

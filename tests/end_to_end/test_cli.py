@@ -42,7 +42,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rn"], "unknown command 'rn'; allowed: bench, check, ls, run, try; nearest match: run"),
+        (["rn"], "unknown command 'rn'; allowed: bench, check, ls, prepare, run, translate, try; "
+            "nearest match: run"),
         (
             ["run", "--dryrun"],
             "No such option: --dryrun (Possible options: --dry-run); see 'xtransplant run --help'",
@@ -90,18 +91,25 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rn"], "unknown command 'rn'; allowed: bench, check, ls, run, try; nearest match: run"),
+        (
+            ["rn"],
+            "unknown command 'rn'; allowed: bench, check, ls, prepare, run, translate, try; "
+            "nearest match: run",
+        ),
         (["run", "seed=x"], "bad value 'x' for seed; allowed: an integer"),
         (
             ["run", "model=smollm2-135m", "task=xnli", "modul=mlp", "module=mpl"],
             "unknown key 'modul'; allowed: control, decode, device, direction, dry_run, "
-            "experiment, grid, languages, limit, model, module, output_root, rows_per_batch, "
-            "seed, shard.count, shard.index, split, task; nearest match: module",
+            "experiment, grid, languages, limit, model, module, output_root, "
+            "prompt.instruction_language, prompt.shots, prompt.style, rows_per_batch, seed, "
+            "shard.count, shard.index, split, task, translation.allow_pickle, translation.folder, "
+            "translation.instruction, translation.max_new_tokens, translation.model, "
+            "translation.revision; nearest match: module",
         ),
         (
             ["run", "model=smollm2-135m", "task=xnli", "languages=[fr,xx]"],
             "task xnli: unknown language 'xx'; allowed: ar, bg, de, el, en, es, fr, hi, ru, sw, "
-            "tr, ur, vi, zh",
+            "th, tr, ur, vi, zh",
         ),
     ],
 )
@@ -160,7 +168,7 @@ def test_help_has_every_command_key_and_example(capsys):
     assert cli.main([]) == 0
     assert cli.main(["--help"]) == 0
     out = capsys.readouterr().out
-    for command in ("run", "ls", "check", "try"):
+    for command in ("run", "ls", "check", "try", "prepare", "translate"):
         assert f"\n  {command} " in out
         assert cli.main([command, "--help"]) == 0
         assert "Examples:\n    xtransplant " + command in capsys.readouterr().out

@@ -161,8 +161,10 @@ def test_culture_direction_swaps_the_prompts(here: Path, capsys) -> None:
         (["grid.pairs=[[8,0]]"], "layer 8"),
         (["grid.pairs=[[0,-9]]"], "layer -9"),
         (["decode.max_new_tokens=5000"], "context is"),
-        (["task=xnli"], "task.data_dir=…"),
-        (["task=xnli", "task.data_dir=nowhere"], "nowhere"),
+        (["task=xnli", "task.id=./nowhere"], "no folder at './nowhere'"),
+        (["task=xnli", "task.data_dir=nowhere"], "no folder at task.data_dir="),
+        (["task=pocket", "task.data_dir=nowhere"], "no folder at task.data_dir='nowhere'"),
+        (["task=pocket", "task.data_dir=~/nowhere"], f"no folder at task.data_dir='{Path.home()}"),
         (["model=hf", "model.id=./nowhere"], "nowhere"),
         (["output_root=/dev/null/outputs"], "/dev/null/outputs"),
         (["device=cuda:99"], "cuda:99"),
@@ -173,7 +175,7 @@ def test_a_mistake_that_a_run_meets_is_one_line(
 ) -> None:
     overrides = SMALL[2:] if arguments[0].startswith("task") else SMALL
     assert cli.main(["run", *overrides, *arguments]) == 2
-    err = capsys.readouterr().err.strip()
+    err = capsys.readouterr().err.strip().removeprefix("data: pocket world, MIT\n")
     assert err.startswith("error: ") and message in err and "\n" not in err
     left = [path for path in here.rglob("*") if path.is_file() and path.name != "manifest.json"]
     assert left == []

@@ -58,7 +58,8 @@ def inside(names: set[str], *places: str) -> set[str]:
         (("torch", "transformers"), ("xtransplant.models", "xtransplant.engine")),
         (("hydra", "omegaconf"), ("xtransplant.config", "xtransplant.validation")),
         (("rich",), ("xtransplant.console",)),
-        (("typer",), ("xtransplant.cli",)),
+        (("datasets",), ("xtransplant.tasks.hub",)),
+        (("typer",), ("xtransplant.cli", "xtransplant.cli_data")),
         (
             ("pandas", "pyarrow"),
             (
@@ -86,7 +87,7 @@ def test_only_those_who_start_a_run_see_the_whole_configuration() -> None:
     seers = {name for name, path in FILES.items() if "RunConfig" in path.read_text("utf-8")}
     entitled = {
         *("schema", "config", "validation", "cli"),
-        *("plan", "runner", "dry_run", "check", "bench"),
+        *("plan", "instances", "runner", "dry_run", "check", "bench", "translate", "prepare"),
     }
     assert seers == {f"xtransplant.{name}" for name in entitled}
 

@@ -28,11 +28,16 @@ from xtransplant.validation import CHOICES, WORDING, schema_keys
 OWN = ["model=tiny", "task=toy"]
 TOP_KEYS = (
     "control, decode, device, direction, dry_run, experiment, grid, languages, limit, model, "
-    "module, output_root, rows_per_batch, seed, shard.count, shard.index, split, task"
+    "module, output_root, prompt.instruction_language, prompt.shots, prompt.style, rows_per_batch, "
+    "seed, shard.count, shard.index, split, task{}, translation.allow_pickle, translation.folder, "
+    "translation.instruction, translation.max_new_tokens, translation.model, translation.revision"
 )
 TASK_KEYS = (
-    ", task.data_dir, task.direction, task.languages, task.loader, task.name, task.pivot, "
-    "task.scorer, task.splits"
+    ", task.config, task.data_dir, task.data_dir_languages, task.data_split, task.direction, "
+    "task.file, task.id, task.keys, task.languages, task.licence, task.loader, task.lost_markers, "
+    "task.machine_translated, task.name, task.pivot, task.pivot_config, task.pivot_id, "
+    "task.pivot_revision, task.revision, task.sample_by, task.sample_seed, task.sample_size, "
+    "task.scorer, task.size, task.splits, task.template"
 )
 
 
@@ -101,12 +106,39 @@ def test_defaults_and_what_follows_from_the_task(own):
         "task": {
             "name": "toy",
             "loader": "authors",
+            "id": None,
+            "revision": None,
+            "config": None,
+            "data_split": None,
+            "pivot_id": None,
+            "pivot_revision": None,
+            "pivot_config": None,
             "data_dir": None,
+            "data_dir_languages": None,
+            "file": None,
+            "licence": "",
+            "size": "",
+            "template": None,
+            "keys": [],
+            "machine_translated": False,
             "splits": ["dev", "test"],
+            "sample_size": 50,
+            "sample_seed": 0,
+            "sample_by": "id",
+            "lost_markers": "refuse",
             "languages": ["en", "fr", "sw", "no", "zh-CN"],
             "pivot": "en",
             "direction": "en_to_x",
             "scorer": "exact",
+        },
+        "prompt": {"style": "plain", "instruction_language": "target", "shots": 3},
+        "translation": {
+            "model": "facebook/nllb-200-distilled-600M",
+            "revision": "main",
+            "instruction": None,
+            "max_new_tokens": 512,
+            "allow_pickle": False,
+            "folder": None,
         },
         "grid": {
             "name": "full",
@@ -200,6 +232,7 @@ def test_grids_as_shipped(own):
 @pytest.mark.parametrize("group", ["model", "task", "grid"])
 def test_each_shipped_entry_composes_under_its_own_name(own, group):
     needed = {ANY_CHECKPOINT: ["model.id=org/hf"], "pairs": ["grid.pairs=[[0,0]]"]}
+    needed |= {"prompts": ["task.languages=[sw]"]}
     others = [override for override in OWN if not override.startswith(group)]
     assert entries(group)
     for name in entries(group):
@@ -260,16 +293,19 @@ def test_find_model(own, tmp_path):
         (["task=tyo"], "nearest match: toy"),
         (
             ["modul=mlp"],
-            f"unknown key 'modul'; allowed: {TOP_KEYS}; nearest match: module",
+            f"unknown key 'modul'; allowed: {TOP_KEYS.format('')}; nearest match: module",
         ),
-        (["tsk=toy"], f"unknown key 'tsk'; allowed: {TOP_KEYS}{TASK_KEYS}; nearest match: task"),
+        (
+            ["tsk=toy"],
+            f"unknown key 'tsk'; allowed: {TOP_KEYS.format(TASK_KEYS)}; nearest match: task",
+        ),
         (
             ["taks.data_dir=x"],
-            f"unknown key 'taks.data_dir'; allowed: {TOP_KEYS}{TASK_KEYS}; "
+            f"unknown key 'taks.data_dir'; allowed: {TOP_KEYS.format(TASK_KEYS)}; "
             "nearest match: task.data_dir",
         ),
-        (["+limt=3"], f"unknown key 'limt'; allowed: {TOP_KEYS}; nearest match: limit"),
-        (["zzz=3"], f"unknown key 'zzz'; allowed: {TOP_KEYS}"),
+        (["+limt=3"], f"unknown key 'limt'; allowed: {TOP_KEYS.format('')}; nearest match: limit"),
+        (["zzz=3"], f"unknown key 'zzz'; allowed: {TOP_KEYS.format('')}"),
         (["limit=abc"], "bad value 'abc' for limit; allowed: an integer or null"),
         (["limit=2.5"], "bad value '2.5' for limit; allowed: an integer or null"),
         (["limit=-1"], "bad value -1 for limit; allowed: 1 or more; nearest match: 1"),
@@ -384,7 +420,7 @@ def test_an_unknown_model_names_the_way_to_any_checkpoint():
             "name: typo\nid: x\ndtpye: float16\n",
             "model=typo",
             f"In 'model/typo': unknown key 'model.dtpye'; allowed: "
-            f"{TOP_KEYS.replace('module,', 'model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.layers, model.family.mlp, model.id, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
+            f"{TOP_KEYS.format('').replace('module,', 'model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.layers, model.family.mlp, model.id, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
             "nearest match: model.dtype",
         ),
         (
@@ -504,6 +540,34 @@ DECISIONS = {
     "task.name": ("other", True),
     "task.loader": ("other", True),
     "task.data_dir": ("/elsewhere", False),  # data_fingerprint tells
+    # data_fingerprint tells of all data, of templates, and of translations.
+    "task.id": ("org/other", False),
+    "task.revision": ("def", False),
+    "task.config": ("other", False),
+    "task.data_split": ("train", False),
+    "task.pivot_id": ("org/other", False),
+    "task.pivot_revision": ("def", False),
+    "task.pivot_config": ("other", False),
+    "task.data_dir_languages": (["fr"], False),
+    "task.file": ("my.jsonl", False),
+    "task.template": ("choice", False),
+    "task.machine_translated": (True, False),
+    "task.licence": ("MIT", False),
+    "task.size": ("3", False),
+    "task.keys": (["A", "B"], True),
+    "task.sample_size": (10, True),
+    "task.sample_seed": (1, True),
+    "task.sample_by": ("cluster", True),
+    "task.lost_markers": ("drop", True),
+    "prompt.style": ("chat", True),
+    "prompt.instruction_language": ("en", True),
+    "prompt.shots": (2, True),
+    "translation.model": ("org/other", False),
+    "translation.revision": ("def", False),
+    "translation.instruction": ("Say {text}", False),
+    "translation.max_new_tokens": (9, False),
+    "translation.allow_pickle": (True, False),
+    "translation.folder": ("/elsewhere", False),
     "task.splits": (["test", "dev"], False),  # the split is resolved
     "task.languages": (["fr"], False),
     "task.pivot": ("fr", True),
@@ -571,8 +635,11 @@ def test_run_key_is_the_same_however_a_default_is_said(own, config):
 
 
 def test_run_key_of_known_facts_never_changes(config):
-    """A changed key orphans every result written so far: if it must change, say so here."""
-    assert run_key(config, **KEY_FACTS) == "cf5e1e3c1561"
+    """A changed key orphans every result written so far: if it must change, say so here.
+
+    It did when prompts got styles and splits a seed: cf5e1e3c1561 before.
+    """
+    assert run_key(config, **KEY_FACTS) == "15d46f1fa387"
 
 
 def test_run_folder(config):

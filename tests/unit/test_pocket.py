@@ -13,7 +13,8 @@ from xtransplant.config import conf_dir
 from xtransplant.errors import DataError
 from xtransplant.models.loading import load_model
 from xtransplant.prompts import decode_text, encode
-from xtransplant.tasks import LOADERS, pocket
+from xtransplant.tasks import LOADERS
+from xtransplant.tasks.pocket import Pocket
 from xtransplant.types import Direction
 
 ROOT = Path(__file__).parents[2]
@@ -42,11 +43,12 @@ def model():
 
 
 def load(split="dev", language="sw", data_dir=None, direction=Direction.EN_TO_X):
-    return pocket.load(data_dir, split, language, "en", direction)
+    source = Pocket(data_dir, "en")
+    return [draft.build() for draft in source.drafts(split, language, direction)]
 
 
 def test_configuration_names_what_the_generator_makes():
-    assert LOADERS[CONF["loader"]] is pocket
+    assert CONF["loader"] in LOADERS
     assert sorted(LANGUAGES) == sorted(world.LANGUAGES)
     assert tuple(SPLITS) == world.SPLITS
 
@@ -190,9 +192,9 @@ def test_direction_swaps_the_prompts():
 def test_fingerprint_follows_content_and_not_place(tmp_path):
     for name, gold in (("a", "Mira"), ("b", "Mira"), ("c", "Miro")):
         write(tmp_path / name, [row(gold=gold)])
-    a, b, c = (pocket.fingerprint(tmp_path / name, "dev") for name in "abc")
+    a, b, c = (Pocket(tmp_path / name, "en").fingerprint("dev") for name in "abc")
     assert a == b != c
-    assert pocket.fingerprint(None, "dev") != pocket.fingerprint(None, "test")
+    assert Pocket(None, "en").fingerprint("dev") != Pocket(None, "en").fingerprint("test")
 
 
 def row(**changes):
@@ -236,4 +238,10 @@ def test_unknown_names():
     with pytest.raises(DataError, match=r"^unknown language 'fr'; allowed: de, en, es, id, sw, tr"):
         load(language="fr")
     with pytest.raises(DataError, match="unknown split"):
-        pocket.fingerprint(None, "tset")
+        Pocket(None, "en").fingerprint("tset")
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_so(tmp_path):
+    with pytest.raises(DataError) as error:
+        load(data_dir=tmp_path / "no")
+    assert str(error.value) == f"no folder at task.data_dir='{tmp_path}/no'; check the path"

@@ -336,6 +336,7 @@ def test_the_manifest_says_what_ran(folder):
             "n_parts",
             "status",
             "reason",
+            "data",
             "device",
             "rows_per_batch",
             "timings",

@@ -108,6 +108,20 @@ def load_model(
     return model
 
 
+def fetch_model(
+    id: str,
+    *,
+    revision: str | None = None,
+    distribution: str | None = None,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+    on_step: OnStep = silent,
+) -> None:
+    """Bring a checkpoint's settings and weights to this machine; errors as for `load_model`."""
+    place = resolve(id, revision, distribution)
+    weight_files(open_checkpoint(place, id, trust_remote_code, on_step), allow_pickle)
+
+
 def load_tokenizer(
     id: str,
     *,

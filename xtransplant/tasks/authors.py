@@ -1,214 +1,271 @@
 """The data format of the authors' release (github YYF-Tommy/XTransplant): finished prompts.
 
-A split is a folder `<TASK>_<split>`; line i of a file is row i, the same question in each language:
+A split is a folder `<TASK>_<split>`; line i of a file is row i, one JSON value a line:
 
-    split/<language>.json      one JSON string a line: the prompt
-    ans/<language>.json        one JSON string a line: the key of the right option
-    ans_lang/<language>.json   one JSON object: each option's label in that language
+    split/<language>.json      the prompt, a string
+    ans/<language>.json        the key of the right option, or the answer, a string
+    ans_lang/<language>.json   one JSON object: each option's label in that language (XNLI)
 
-The data are not shipped: `task.data_dir` says where they are.
+XCOPA and GlobalOpinionQA have English prompts of their own for each language: in `en`, and in
+`split` as objects {input_text, label, country}, beside the translated prompts in `translated`.
+
+The data are not shipped: `task.data_dir` says where they are. Prompts are given on unchanged.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xtransplant.errors import DataError, unknown
+from xtransplant.tasks.draft import Draft, drafts_of
+from xtransplant.tasks.lines import read_bytes, read_json_lines, read_strings
 from xtransplant.types import Direction, Instance, Option
 
-FOLDERS = ("split", "ans", "ans_lang")
 MARKERS = ("({})", "（{}）")
 """How a prompt may print an option's key: ASCII, or full-width as in Chinese text."""
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
-class OptionsTask:
-    """A task with options in this format: a source of instances (`xtransplant.tasks.TaskSource`).
+class Layout:
+    """Where the files of a task are.
 
     Attributes:
-        name: first part of instance ids.
         folder: first part of the folder's name, and the name of its parent in the release.
-        keys: of the options, in the order of the prompt.
+        file: name of a file, without its ending.
+        prompts: sub-folder of the prompts in language X.
+        english: sub-folder of English prompts made for each language X; None where the pivot has a
+            file among `prompts` like every other language.
+        keys: of the options, in the order of the prompt; empty for free answers.
+        labels: whether `ans_lang` holds the options' texts.
+        opinions: whether English prompts are objects with the shares of the options.
     """
 
-    name: str
     folder: str
-    keys: tuple[str, ...]
+    file: str = "{language}"
+    prompts: str = "split"
+    english: str | None = None
+    keys: tuple[str, ...] = ()
+    labels: bool = False
+    opinions: bool = False
 
-    def load(
-        self,
-        data_dir: Path | None,
-        split: str,
-        language: str,
-        pivot: str,
-        direction: Direction,
-    ) -> list[Instance]:
+
+LAYOUTS = {
+    "xnli": Layout("XNLI", keys=("1", "2", "3"), labels=True),
+    "xquad": Layout("XQuAD", file="xquad.{language}"),
+    "xcopa": Layout("XCOPA", english="en", keys=("1", "2")),
+    "globalopinionqa": Layout(
+        "GlobalOpinionQA", prompts="translated", english="split", opinions=True
+    ),
+}
+"""By the name of the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a row tells beside its prompts."""
+
+    gold: str
+    options: tuple[Option, ...] = ()
+    cluster: str = ""
+    category: str | None = None
+
+
+class Authors:
+    """A task in this format (`xtransplant.tasks.TaskSource`).
+
+    Args:
+        name: of the task; first part of instance ids.
+        data_dir: the folder of a split, or a parent of it.
+        pivot: the language of the other prompt.
+    """
+
+    draws_splits = False
+    uses_translations = False
+
+    def __init__(self, name: str, data_dir: Path, pivot: str) -> None:
+        self._name = name
+        self._layout = LAYOUTS[name]
+        self._data_dir = data_dir
+        self._pivot = pivot
+
+    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
         """Pair the rows of a language with those of the pivot.
 
         The id holds the line number, so parallel rows have the same id in every language. Gold and
         options are those of the target prompt.
 
         Raises:
-            DataError: no such folder or language; a malformed line, an empty prompt, one without
-                its option markers, or a gold answer outside the options, with file and line
-                number; files of different length.
+            DataError: no such folder or language; a malformed line, an empty prompt, or a gold
+                answer outside the options, with file and line number; files of different length.
         """
-        folder = self._find(data_dir, split)
+        folder = self._find(split)
+        layout = self._layout
+        pivot_file = self._pivot if layout.english is None else language
+        pivot_path = self._file(folder, layout.english or layout.prompts, pivot_file)
+        own_path = self._file(folder, layout.prompts, language)
         if direction is Direction.EN_TO_X:
-            source_language, target_language = pivot, language
+            paths, languages = (pivot_path, own_path), (self._pivot, language)
         else:
-            source_language, target_language = language, pivot
-        sources_path = _file(folder, "split", source_language)
-        targets_path = _file(folder, "split", target_language)
-        golds_path = _file(folder, "ans", target_language)
-        labels = self._labels(_file(folder, "ans_lang", target_language))
-
-        sources = _prompts(sources_path)
-        targets = _prompts(targets_path)
-        golds = _strings(golds_path)
-        _require_same_length(targets_path, targets, sources_path, sources)
-        _require_same_length(targets_path, targets, golds_path, golds)
-        instances = []
-        for line, (source, target, gold) in enumerate(
-            zip(sources, targets, golds, strict=True), start=1
-        ):
-            if gold not in self.keys:
-                raise DataError(f"{golds_path}:{line}: {unknown('gold answer', gold, self.keys)}")
-            instances.append(
-                Instance(
-                    id=f"{self.name}-{split}-{line:04d}",
-                    language=language,
-                    source_language=source_language,
-                    target_language=target_language,
-                    source=source,
-                    target=target,
-                    gold=gold,
-                    options=self._options(target, labels, f"{targets_path}:{line}"),
-                )
+            paths, languages = (own_path, pivot_path), (language, self._pivot)
+        sources, targets = (self._prompts(path) for path in paths)
+        _require_same_length(paths[1], targets, paths[0], sources)
+        if layout.opinions:
+            answers = [
+                _opinion(row, pivot_path, line)
+                for line, row in enumerate(read_json_lines(pivot_path), start=1)
+            ]
+        else:
+            answers = self._answers(folder, languages[1], targets, paths[1])
+        source_golds = self._source_golds(folder, languages[0])
+        instances = (
+            Instance(
+                id=f"{self._name}-{split}-{line:04d}",
+                language=language,
+                source_language=languages[0],
+                target_language=languages[1],
+                source=source,
+                target=target,
+                gold=answer.gold,
+                options=_as_printed(answer.options, target),
+                cluster=answer.cluster,
+                category=answer.category,
+                source_gold=source_golds[line - 1] if source_golds else None,
             )
-        return instances
+            for line, (source, target, answer) in enumerate(
+                zip(sources, targets, answers, strict=True), start=1
+            )
+        )
+        return drafts_of(instances, source=paths[0], target=paths[1])
 
-    def fingerprint(self, data_dir: Path | None, split: str) -> str:
+    def fingerprint(self, split: str) -> str:
         """Return the SHA-256 of all data files of a split: relative names, sizes and bytes.
 
         Raises:
             DataError: no such folder, or a file that cannot be read.
         """
-        folder = self._find(data_dir, split)
-        names = sorted(
-            path.relative_to(folder).as_posix()
-            for part in FOLDERS
-            for path in (folder / part).glob("*.json")
-        )
+        folder = self._find(split)
         digest = hashlib.sha256()
-        for name in names:
-            content = _read(folder / name)
+        for name in sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.json")):
+            content = read_bytes(folder / name)
             digest.update(f"{name}\0{len(content)}\0".encode())
             digest.update(content)
         return digest.hexdigest()
 
-    def _find(self, data_dir: Path | None, split: str) -> Path:
-        name = f"{self.folder}_{split}"
-        if data_dir is None:
+    def _find(self, split: str) -> Path:
+        data_dir, parent = self._data_dir.absolute(), self._layout.folder
+        name = f"{parent}_{split}"
+        if not data_dir.is_dir():
             raise DataError(
-                f"task {self.name} has no data folder; "
-                f"give one: task.data_dir=… ({name} of the authors' release, or a parent of it)"
+                f"no folder at task.data_dir={str(data_dir)!r}; give the folder {name} of the "
+                "authors' release or a parent of it"
             )
-        data_dir = data_dir.expanduser().absolute()
-        candidates = [data_dir, data_dir / name, data_dir / self.folder / name]
+        candidates = [data_dir, data_dir / name, data_dir / parent / name]
         # The folder of another split holds the right sub-folders, but not this split.
-        if data_dir.name.startswith(f"{self.folder}_") and data_dir.name != name:
+        if data_dir.name.startswith(f"{parent}_") and data_dir.name != name:
             candidates = candidates[1:]
         for candidate in candidates:
             if (candidate / "split").is_dir():
                 return candidate
         looked_for = ", ".join(str(candidate / "split") for candidate in candidates)
         raise DataError(
-            f"no {self.name} data of split {split!r} at {str(data_dir)!r}; looked for "
+            f"no {self._name} data of split {split!r} at {str(data_dir)!r}; looked for "
             f"{looked_for}; set task.data_dir to the folder {name} or a parent of it"
         )
 
-    def _labels(self, path: Path) -> dict[str, str]:
-        labels = _json(_read(path), str(path), 1)
-        allowed = ", ".join(self.keys)
-        if not isinstance(labels, dict) or sorted(labels) != sorted(self.keys):
-            raise DataError(f"{path}:1: expected a JSON object with the keys {allowed}")
-        for key, label in labels.items():
-            # An empty label would be found in every answer.
-            if not isinstance(label, str) or not label.strip():
-                raise DataError(f"{path}:1: label {label!r} of option {key} is not a text")
-        return labels
+    def _file(self, folder: Path, part: str, language: str) -> Path:
+        path = folder / part / f"{self._layout.file.format(language=language)}.json"
+        if not path.is_file():
+            prefix = self._layout.file.format(language="")
+            present = [file.stem.removeprefix(prefix) for file in (folder / part).glob("*.json")]
+            if not present:
+                raise DataError(f"no data files in {folder / part}; {path.name} is needed there")
+            raise DataError(unknown("language", language, present, f"for lack of {path}"))
+        return path
 
-    def _options(self, prompt: str, labels: dict[str, str], where: str) -> tuple[Option, ...]:
-        options = []
-        for key in self.keys:
-            printed = [form.format(key) for form in MARKERS if form.format(key) in prompt]
-            if not printed:
-                every = " ".join(MARKERS[0].format(each) for each in self.keys)
-                raise DataError(
-                    f"{where}: option marker ({key}) is missing from the prompt; "
-                    f"it must hold {every}; mend the line"
-                )
-            options.append(Option(printed[0], labels[key]))
-        return tuple(options)
+    def _prompts(self, path: Path) -> list[str]:
+        if self._layout.opinions and path.parent.name == self._layout.english:
+            rows = read_json_lines(path)
+            prompts = [
+                _field(row, "input_text", str, path, line) for line, row in enumerate(rows, start=1)
+            ]
+        else:
+            prompts = read_strings(path)
+        for line, prompt in enumerate(prompts, start=1):
+            if not prompt.strip():
+                raise DataError(f"{path}:{line}: empty prompt")
+        return prompts
 
+    def _answers(
+        self, folder: Path, language: str, prompts: list[str], prompts_path: Path
+    ) -> list[_Answer]:
+        path = self._file(folder, "ans", language)
+        keys = self._layout.keys
+        labels: dict[str, str | None] = dict.fromkeys(keys)
+        if self._layout.labels:
+            labels |= _labels(self._file(folder, "ans_lang", language), keys)
+        options = tuple(Option(MARKERS[0].format(key), labels[key]) for key in keys)
+        golds = read_strings(path)
+        _require_same_length(prompts_path, prompts, path, golds)
+        for line, gold in enumerate(golds, start=1):
+            if keys and gold not in keys:
+                raise DataError(f"{path}:{line}: {unknown('gold answer', gold, keys)}")
+            if not gold.strip():
+                raise DataError(f"{path}:{line}: empty gold answer")
+        return [_Answer(gold, options) for gold in golds]
 
-def _file(folder: Path, part: str, language: str) -> Path:
-    path = folder / part / f"{language}.json"
-    if not path.is_file():
-        present = [file.stem for file in (folder / part).glob("*.json")]
-        if not present:
-            raise DataError(f"no data files in {folder / part}; {path.name} is needed there")
-        raise DataError(unknown("language", language, present, f"for lack of {path}"))
-    return path
-
-
-def _prompts(path: Path) -> list[str]:
-    prompts = _strings(path)
-    for line, prompt in enumerate(prompts, start=1):
-        if not prompt.strip():
-            raise DataError(f"{path}:{line}: empty prompt")
-    return prompts
-
-
-def _strings(path: Path) -> list[str]:
-    """Read one JSON string a line; only a newline ends a line (not U+2028, which texts hold)."""
-    lines = _read(path).removesuffix(b"\n").split(b"\n")
-    strings = []
-    for number, line in enumerate(lines, start=1):
-        value = _json(line, str(path), number)
-        if not isinstance(value, str):
-            raise DataError(f"{path}:{number}: expected a JSON string, found {_shown(line)}")
-        strings.append(value)
-    return strings
+    def _source_golds(self, folder: Path, language: str) -> list[str]:
+        """Return the answers in the source's language, where they are free texts."""
+        if self._layout.keys or self._layout.opinions:
+            return []
+        return read_strings(self._file(folder, "ans", language))
 
 
-def _json(content: bytes, path: str, line: int) -> object:
-    try:
-        text = content.decode()
-        value: object = json.loads(text)
-        # A lone surrogate ("\ud800") is JSON, but not a text that can be tokenised or stored.
-        json.dumps(value, ensure_ascii=False).encode()
-    except ValueError as error:
-        if isinstance(error, json.JSONDecodeError):
-            line += error.lineno - 1
-        raise DataError(f"{path}:{line}: not valid JSON in UTF-8: {_shown(content)}") from error
-    return value
+def _labels(path: Path, keys: tuple[str, ...]) -> dict[str, str]:
+    (labels, *_) = read_json_lines(path, whole=True)
+    if not isinstance(labels, dict) or sorted(labels) != sorted(keys):
+        raise DataError(f"{path}:1: expected a JSON object with the keys {', '.join(keys)}")
+    for key, label in labels.items():
+        # An empty label would be found in every answer.
+        if not isinstance(label, str) or not label.strip():
+            raise DataError(f"{path}:1: label {label!r} of option {key} is not a text")
+    return labels
 
 
-def _shown(content: bytes) -> str:
-    text = content.decode(errors="replace").strip()
-    return repr(text if len(text) <= 40 else text[:39] + "…")
+def _opinion(row: object, path: Path, line: int) -> _Answer:
+    shares = _field(row, "label", list, path, line)
+    if not 0 < len(shares) <= len(LETTERS) or not all(
+        isinstance(share, int | float) for share in shares
+    ):
+        raise DataError(f"{path}:{line}: label must be 1 to {len(LETTERS)} numbers")
+    country = _field(row, "country", str, path, line)
+    return _Answer(
+        gold=LETTERS[shares.index(max(shares))],
+        options=tuple(
+            Option(MARKERS[0].format(letter), None, float(share))
+            for letter, share in zip(LETTERS, shares, strict=False)
+        ),
+        category=country,
+    )
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+def _field(row: object, name: str, type_: type, path: Path, line: int) -> Any:
+    if not isinstance(row, dict) or not isinstance(row.get(name), type_):
+        raise DataError(f"{path}:{line}: expected a JSON object with {type_.__name__} {name!r}")
+    return row[name]
+
+
+def _as_printed(options: tuple[Option, ...], prompt: str) -> tuple[Option, ...]:
+    """Return the options with the markers that the prompt shows, where it shows them."""
+    printed = []
+    for option in options:
+        key = option.marker.strip("()")
+        forms = [form.format(key) for form in MARKERS if form.format(key) in prompt]
+        printed.append(Option(forms[0] if forms else option.marker, option.label, option.share))
+    return tuple(printed)
 
 
 def _require_same_length(path: Path, rows: list[str], other: Path, others: list[str]) -> None:
@@ -219,6 +276,3 @@ def _require_same_length(path: Path, rows: list[str], other: Path, others: list[
         f"{short}:{n}: ends after {n} lines, {long} has {more}; line i of one belongs to line i "
         "of the other: supply what is missing"
     )
-
-
-XNLI = OptionsTask(name="xnli", folder="XNLI", keys=("1", "2", "3"))

@@ -11,65 +11,72 @@ import json
 from pathlib import Path
 
 from xtransplant.errors import DataError, unknown
+from xtransplant.tasks.draft import Draft, drafts_of
 from xtransplant.types import Direction, Instance
 
 PACKAGED = Path(__file__).parents[1] / "assets" / "pocket" / "task"
 FIELDS = ("id", "source", "target", "gold")
 
 
-def load(
-    data_dir: Path | None, split: str, language: str, pivot: str, direction: Direction
-) -> list[Instance]:
-    """Return the questions of one language.
+class Pocket:
+    """The packaged questions, or those of a folder in their layout.
 
     Args:
         data_dir: folder of the splits; None for the packaged one.
-        split: "dev" or "test".
-        language: a language of the pocket world.
         pivot: the language of `source`.
-        direction: `x_to_en` swaps the prompts.
-
-    Raises:
-        DataError: an unknown split or language; a malformed line, with file and line number.
     """
-    folder = _split_folder(data_dir, split)
-    path = folder / f"{language}.jsonl"
-    if not path.is_file():
-        raise DataError(unknown("language", language, [p.stem for p in folder.glob("*.jsonl")]))
-    # Only a newline ends a line: texts may hold U+2028.
-    lines = path.read_bytes().removesuffix(b"\n").split(b"\n")
-    rows = [_row(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
-    into_x = direction is Direction.EN_TO_X
-    return [
-        Instance(
-            id=row["id"],
-            language=language,
-            source_language=pivot if into_x else language,
-            target_language=language if into_x else pivot,
-            source=row["source" if into_x else "target"],
-            target=row["target" if into_x else "source"],
-            gold=row["gold"],
+
+    draws_splits = False
+    uses_translations = False
+
+    def __init__(self, data_dir: Path | None, pivot: str) -> None:
+        self._root = data_dir or PACKAGED
+        self._pivot = pivot
+
+    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
+        """Return the questions of one language; `x_to_en` swaps the prompts.
+
+        Raises:
+            DataError: a folder that is not there; an unknown split or language; a malformed line,
+                with file and line number.
+        """
+        folder = self._split_folder(split)
+        path = folder / f"{language}.jsonl"
+        if not path.is_file():
+            raise DataError(unknown("language", language, [p.stem for p in folder.glob("*.jsonl")]))
+        # Only a newline ends a line: texts may hold U+2028.
+        lines = path.read_bytes().removesuffix(b"\n").split(b"\n")
+        rows = [_row(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
+        into_x = direction is Direction.EN_TO_X
+        return drafts_of(
+            Instance(
+                id=row["id"],
+                language=language,
+                source_language=self._pivot if into_x else language,
+                target_language=language if into_x else self._pivot,
+                source=row["source" if into_x else "target"],
+                target=row["target" if into_x else "source"],
+                gold=row["gold"],
+            )
+            for row in rows
         )
-        for row in rows
-    ]
 
+    def fingerprint(self, split: str) -> str:
+        """Return the SHA-256 of all files of a split: their names and bytes."""
+        digest = hashlib.sha256()
+        for path in sorted(self._split_folder(split).glob("*.jsonl")):
+            content = path.read_bytes()
+            digest.update(f"{path.name}\0{len(content)}\0".encode())
+            digest.update(content)
+        return digest.hexdigest()
 
-def fingerprint(data_dir: Path | None, split: str) -> str:
-    """Return the SHA-256 of all files of a split: their names and bytes."""
-    digest = hashlib.sha256()
-    for path in sorted(_split_folder(data_dir, split).glob("*.jsonl")):
-        content = path.read_bytes()
-        digest.update(f"{path.name}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
-
-
-def _split_folder(data_dir: Path | None, split: str) -> Path:
-    root = data_dir or PACKAGED
-    if not (root / split).is_dir():
-        splits = [path.name for path in root.glob("*") if path.is_dir()]
-        raise DataError(unknown("split", split, splits, f"in {root}"))
-    return root / split
+    def _split_folder(self, split: str) -> Path:
+        if not self._root.is_dir():
+            raise DataError(f"no folder at task.data_dir={str(self._root)!r}; check the path")
+        if not (self._root / split).is_dir():
+            splits = [path.name for path in self._root.glob("*") if path.is_dir()]
+            raise DataError(unknown("split", split, splits, f"in {self._root}"))
+        return self._root / split
 
 
 def _row(line: bytes, where: str) -> dict[str, str]:

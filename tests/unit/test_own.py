@@ -1,0 +1,103 @@
+"""Prompts of one's own: a line, what is wrong with it, and prompts that are translated."""
+
+import json
+
+import pytest
+
+from xtransplant.config import compose
+from xtransplant.errors import ConfigError, DataError
+from xtransplant.instances import load_data, load_instances
+from xtransplant.types import Instance, Option
+
+ROW = {"id": "1", "language": "sw", "source": "Capital?", "target": "Mji mkuu?", "gold": "Dodoma"}
+CHOICE = {
+    **{"id": "2", "language": "sw", "source": "Q\n(A) x\n(B) y", "target": "S\n(A) x\n(B) y"},
+    **{"gold": "B", "options": ["(A)", "(B)"], "category": "c", "cluster": "k"},
+}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "my file.jsonl"
+
+
+def write(file, *rows):
+    lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
+    file.write_text("".join(line + "\n" for line in lines), "utf-8")
+
+
+def configured(file, *overrides):
+    return compose(["task=prompts", f"task.file='{file}'", *overrides])
+
+
+def test_rows_become_instances(file):
+    french = {**ROW, "language": "fr", "aliases": ["Dar es Salaam"]}
+    write(file, ROW, french, CHOICE)
+    config = configured(file)
+    assert (config.languages, config.split) == (["sw", "fr"], "all")
+    rows = load_instances(config)
+    assert rows["sw"][0] == Instance("1", "sw", "en", "sw", "Capital?", "Mji mkuu?", "Dodoma")
+    assert rows["fr"][0].aliases == ("Dar es Salaam",)
+    choice = rows["sw"][1]
+    assert choice.options == (Option("(A)"), Option("(B)"))
+    assert (choice.gold, choice.category, choice.cluster) == ("B", "c", "k")
+    (other, _) = load_instances(configured(file, "direction=x_to_en", "languages=[sw]"))["sw"]
+    assert (other.source, other.source_language, other.target_language) == ("Capital?", "sw", "en")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"id": "2"', 'not valid JSON in UTF-8: \'{"id": "2"\''),
+        ("", "not valid JSON in UTF-8: ''"),
+        ("[1]", "expected a JSON object with id, language, source, target, gold"),
+        ({**ROW, "id": 2}, "field 'id' must be a text, not 2"),
+        ({**ROW, "id": "2", "gold": " "}, "field 'gold' must be a text, not ' '"),
+        ({**ROW, "id": "2", "source": None}, "field 'source' must be a text, not None"),
+        ({**ROW, "id": "2", "glod": "x"}, "unknown field 'glod'; allowed: "),
+        ({**CHOICE, "options": "(A)"}, "field 'options' must be a list of texts, not '(A)'"),
+        ({**CHOICE, "options": ["(A)", ""]}, "field 'options' must be a list of texts, not "),
+        ({**CHOICE, "gold": "C"}, "unknown gold answer 'C'; allowed: A, B"),
+        ({**CHOICE, "target": "(A) x"}, "option marker (B) is missing from the target prompt"),
+        ({**CHOICE, "cluster": 3}, "field 'cluster' must be a text, not 3"),
+        (ROW, "id '1' of language 'sw' is that of line 1; give each instance its own"),
+    ],
+)
+def test_a_bad_line_is_named(file, line, message):
+    write(file, ROW, line)
+    with pytest.raises(DataError) as error:
+        load_instances(configured(file, "languages=[sw]"))
+    assert str(error.value).startswith(f"{file}:2: {message}")
+    assert "\n" not in str(error.value)
+
+
+def test_no_file_or_none_there(file):
+    with pytest.raises(DataError, match=r"^task prompts has no file; give one: task.file=my.jsonl"):
+        compose(["task=prompts"])
+    with pytest.raises(DataError, match=r"^no file at task.file='.*'; check the path$"):
+        configured(file)
+
+
+def test_a_language_the_file_does_not_have(file):
+    write(file, ROW)
+    with pytest.raises(ConfigError, match="unknown language 'fr'; allowed: sw"):
+        configured(file, "languages=[fr]")
+
+
+def test_splits_are_drawn_from_the_file(file):
+    write(file, *({**ROW, "id": str(n)} for n in range(9)))
+    ids = {
+        split: {i.id for i in load_instances(configured(file, f"split={split}", size))["sw"]}
+        for size in ["task.sample_size=4"]
+        for split in ("sample", "unseen", "all")
+    }
+    assert len(ids["sample"]) == 4 and ids["sample"].isdisjoint(ids["unseen"])
+    assert ids["sample"] | ids["unseen"] == ids["all"]
+
+
+def test_a_prompt_that_is_left_out_is_translated_around_its_markers(file):
+    write(file, {**CHOICE, "source": "Which one?\n\nOptions: (A) x (B) y\n(C)", "target": None})
+    data = load_data(configured(file), lambda text, language: f"<{language} {text}>")
+    (row,) = data.instances["sw"]
+    assert row.target == "<sw Which one?>\n\n<sw Options:> (A) <sw x> (B) <sw y>\n<sw (C)>"
+    assert row.machine_translated and row.source.startswith("Which one?")

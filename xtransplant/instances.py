@@ -1,0 +1,117 @@
+"""From a configuration to instances: open the data, draw the split, check, add shots.
+
+Loads no tokenizer and no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from xtransplant.config import RunConfig
+from xtransplant.errors import DataError
+from xtransplant.models.cache import cache_folder
+from xtransplant.tasks import TaskSource, open_source
+from xtransplant.tasks.hub_task import Translate
+from xtransplant.tasks.markers import lost_marker
+from xtransplant.tasks.shots import with_shots
+from xtransplant.tasks.splits import pick
+from xtransplant.translations import Translations
+from xtransplant.types import Direction, Instance
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run works on.
+
+    Attributes:
+        instances: of each language.
+        fingerprint: digest of everything that made them but the run's own settings.
+        source: what was read: id and commit, or digests of files.
+        lost_markers: ids of instances read whose prompts lost an option's marker, by language.
+    """
+
+    instances: dict[str, list[Instance]]
+    fingerprint: str
+    source: str
+    lost_markers: Mapping[str, list[str]]
+
+
+def load_instances(config: RunConfig) -> dict[str, list[Instance]]:
+    """Return the instances of each of a run's languages; errors as for `load_data`."""
+    return load_data(config).instances
+
+
+def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
+    """Return the instances of each of a run's languages, and where they come from.
+
+    Args:
+        config: of a run.
+        translate: asked for texts that the data lack; None for the translations on disk.
+
+    Raises:
+        ConfigError: settings that do not go together.
+        DataError: data that is missing, malformed or empty; a translation that is missing.
+    """
+    translations = open_translations(config)
+    task = config.task
+    source = open_source(task, config.prompt.instruction_language, translate or translations)
+    split = config.split or task.splits[0]
+    instances, lost = {}, {}
+    for language in config.languages:
+        instances[language], lost_here = _of_language(config, source, split, language)
+        if lost_here:
+            lost[language] = lost_here
+        if not instances[language]:
+            raise DataError(
+                f"task {task.name!r}, split {split!r} has no instances in {language!r}"
+                + (f"; {len(lost_here)} were dropped for lost markers" if lost_here else "")
+            )
+    read = source.fingerprint(split)
+    made_by = translations.identity if source.uses_translations else ""
+    return Data(instances, f"{read} {made_by}".rstrip(), read, lost)
+
+
+def open_translations(config: RunConfig) -> Translations:
+    """Return the translations that a run may read."""
+    given = config.translation
+    folder = Path(given.folder).expanduser() if given.folder else cache_folder() / "translations"
+    own = f" task.file={config.task.file}" if config.task.file else ""
+    command = (
+        f"xtransplant translate task={config.task.name}{own} "
+        f"languages=[{','.join(config.languages)}] translation.model={given.model}"
+    )
+    is_local = Path(given.model).expanduser().is_dir()
+    return Translations(folder, given.model, None if is_local else given.revision, command)
+
+
+def _of_language(
+    config: RunConfig, source: TaskSource, split: str, language: str
+) -> tuple[list[Instance], list[str]]:
+    """Return the instances of a language, and the ids of those that lost markers."""
+    task = config.task
+    pool = source.drafts(split, language, Direction(config.direction or task.direction))
+    chosen = pool
+    if source.draws_splits:
+        chosen = pick(pool, split, task.sample_size, task.sample_seed, task.sample_by)
+    instances: list[Instance] = []
+    lost = []
+    for draft in chosen:
+        if len(instances) == config.limit:
+            break
+        instance = draft.build()
+        if found := lost_marker(instance):
+            side, marker = found
+            if task.lost_markers == "refuse":
+                raise DataError(
+                    f"{draft.lines.get(side, instance.id)}: option marker {marker} is missing from "
+                    f"the {side} prompt; mend it, or set task.lost_markers=keep or =drop"
+                )
+            lost.append(instance.id)
+            if task.lost_markers == "drop":
+                continue
+        instances.append(instance)
+    if config.prompt.style == "few_shot":
+        instances = with_shots(instances, pool, config.prompt.shots, task.sample_seed)
+    return instances, lost

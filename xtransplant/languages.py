@@ -1,0 +1,41 @@
+"""The languages of the tasks as data: names and codes of `assets/languages.yaml`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
+from xtransplant.errors import ConfigError, unknown
+
+LANGUAGES = Path(__file__).parent / "assets" / "languages.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """`code` is the one that templates use, `flores` that of FLORES-200, such as "swh_Latn"."""
+
+    code: str
+    name: str
+    flores: str
+
+
+def language(code: str) -> Language:
+    """Return what is known of a language by any of its codes.
+
+    Raises:
+        ConfigError: a code that `assets/languages.yaml` does not hold.
+    """
+    table = _table()
+    if code not in table:
+        raise ConfigError(unknown("language", code, table, f"add it to {LANGUAGES}"))
+    same = table[code].get("same_as", code)
+    return Language(same, table[same]["name"], table[same]["flores"])
+
+
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    table: dict[str, dict[str, str]] = yaml.safe_load(LANGUAGES.read_text("utf-8"))
+    return table

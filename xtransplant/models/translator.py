@@ -1,0 +1,125 @@
+"""Texts from one language to another by any transformers seq2seq or causal model.
+
+Knows language codes as a tokenizer may hold them; knows nothing of tasks or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+from xtransplant.errors import ConfigError, ModelError
+from xtransplant.languages import Language
+from xtransplant.models.loading import choose_device
+from xtransplant.models.reading import reading
+
+CAUSAL_INSTRUCTION = (
+    "Translate from {source_language} to {target_language}.\n"
+    "{source_language}: {text}\n"
+    "{target_language}:"
+)
+"""What a causal model is told where the user gives no instruction."""
+
+
+class Translator:
+    """A model that translates greedily.
+
+    Args:
+        model: Hugging Face id or local folder.
+        revision: of a Hugging Face id.
+        instruction: with `{source_language}`, `{target_language}`, `{text}`; None for the text
+            alone, and for causal models `CAUSAL_INSTRUCTION`.
+        max_new_tokens: of a translation.
+        allow_pickle: read pickled weights.
+        device: as for `load_model`.
+
+    Raises:
+        ModelError: a model that cannot be found or read.
+        ConfigError: an instruction without its text.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        revision: str | None,
+        instruction: str | None,
+        max_new_tokens: int,
+        allow_pickle: bool,
+        device: str,
+    ) -> None:
+        self._max_new_tokens = max_new_tokens
+        self._device = choose_device(device)
+        with reading(f"translation model {model}"):
+            config = AutoConfig.from_pretrained(model, revision=revision)
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(model, revision=revision)
+            self._causal = not config.is_encoder_decoder
+            kind: Any = AutoModelForCausalLM if self._causal else AutoModelForSeq2SeqLM
+            self._model = kind.from_pretrained(
+                model, revision=revision, use_safetensors=None if allow_pickle else True
+            )
+        self._model.eval().to(self._device)
+        self._instruction = instruction or (CAUSAL_INSTRUCTION if self._causal else "{text}")
+        if "{text}" not in self._instruction:
+            raise ConfigError(f"translation.instruction {self._instruction!r} holds no {{text}}")
+
+    def __call__(self, texts: Sequence[str], source: Language, target: Language) -> list[str]:
+        """Translate texts of one line; one by one, so that none depends on the others.
+
+        Raises:
+            ModelError: an empty translation, or one that does not end within `max_new_tokens`.
+        """
+        return [self._translate(text, source, target) for text in texts]
+
+    def _translate(self, text: str, source: Language, target: Language) -> str:
+        told = self._instruction.format(
+            text=text, source_language=source.name, target_language=target.name
+        )
+        arguments: dict[str, Any] = {}
+        if not self._causal:
+            if source_code := self._code(source):
+                self._tokenizer.src_lang = source_code
+            if target_code := self._code(target):
+                arguments["forced_bos_token_id"] = self._tokenizer.convert_tokens_to_ids(
+                    target_code
+                )
+        else:
+            arguments |= {"stop_strings": ["\n"], "tokenizer": self._tokenizer}
+        inputs = self._tokenizer(told, return_tensors="pt").to(self._device)
+        with torch.inference_mode():
+            ids = self._model.generate(
+                **inputs,
+                **arguments,
+                do_sample=False,
+                num_beams=1,
+                max_new_tokens=self._max_new_tokens,
+            )[0]
+        n_read = inputs["input_ids"].shape[1] if self._causal else 1  # or the decoder's first token
+        ids = ids[n_read:]
+        answer = str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        ended = len(ids) < self._max_new_tokens or int(ids[-1]) in self._ends()
+        if self._causal:  # it ends the line, and may go on with others
+            answer, newline, _ = answer.partition("\n")
+            ended = ended or bool(newline)
+        what = f"the translation into {target.name} of {text[:40]!r}"
+        if not answer.strip():
+            raise ModelError(f"{what} is empty; take another translation.model")
+        if not ended:
+            raise ModelError(
+                f"{what} does not end within {self._max_new_tokens} tokens; raise "
+                "translation.max_new_tokens or take another translation.model"
+            )
+        return answer.strip()
+
+    def _ends(self) -> set[int]:
+        ends = self._model.generation_config.eos_token_id
+        return set(ends if isinstance(ends, list) else [ends])
+
+    def _code(self, language: Language) -> str | None:
+        """Return the tokenizer's own token for a language, None if it has none."""
+        vocabulary = self._tokenizer.get_vocab()
+        special = set(self._tokenizer.all_special_tokens) | set(self._tokenizer.get_added_vocab())
+        candidates = (language.flores, language.code, f"__{language.code}__")
+        return next((each for each in candidates if each in vocabulary and each in special), None)

@@ -1,0 +1,28 @@
+"""Which language a country's answers are asked in: the table `assets/countries.yaml`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
+from xtransplant.languages import language
+
+COUNTRIES = Path(__file__).parents[1] / "assets" / "countries.yaml"
+
+
+def country_name(name: str) -> str:
+    """Return a country's name without a remark: "Kenya" of "Kenya (Non-national sample)"."""
+    return name.partition(" (")[0].strip()
+
+
+def speaks(country: str, code: str) -> bool:
+    """Tell whether a country is one of those that stand for a language."""
+    return country_name(country) in _table().get(language(code).code, ())
+
+
+@cache
+def _table() -> dict[str, list[str]]:
+    table: dict[str, list[str]] = yaml.safe_load(COUNTRIES.read_text("utf-8"))
+    return table

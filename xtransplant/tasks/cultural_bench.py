@@ -1,0 +1,46 @@
+"""CulturalBench (Chiu et al. 2024), easy and hard: rows to questions of a language's countries."""
+
+from __future__ import annotations
+
+from xtransplant.tasks.countries import speaks
+from xtransplant.tasks.hub_task import Reader
+from xtransplant.types import Question
+
+
+def easy(reader: Reader, language: str) -> list[Question]:
+    """Return the English questions, of four options, about the countries of a language."""
+    return [
+        Question(
+            id=f"{row['question_idx']:04d}",
+            fields={"question": row["prompt_question"]},
+            options=tuple(str(row[f"prompt_option_{key}"]) for key in "abcd"),
+            gold=str(row["answer"]).strip().upper(),
+            category=row["country"],
+        )
+        for row in reader.rows(language)
+        if speaks(row["country"], language)
+    ]
+
+
+def hard(reader: Reader, language: str) -> list[Question]:
+    """Return the English statements about the countries of a language.
+
+    Four statements are a question, and it counts only if all four are judged right; they have it
+    as their cluster, and in front of the last hyphen of their id.
+    """
+    found, seen = [], dict[int, int]()
+    for row in reader.rows(language):
+        if not speaks(row["country"], language):
+            continue
+        question = row["question_idx"]
+        seen[question] = seen.get(question, 0) + 1
+        found.append(
+            Question(
+                id=f"{question:04d}-{seen[question]}",
+                fields={"question": row["prompt_question"], "statement": row["prompt_option"]},
+                gold="A" if str(row["answer"]).strip().lower() in ("true", "1") else "B",
+                cluster=f"{question:04d}",
+                category=row["country"],
+            )
+        )
+    return found

@@ -1,0 +1,178 @@
+"""From a data set's rows to instances: read questions in two languages, put them, pair them.
+
+What is particular to a data set (which column is what) is in its own small file, a function from a
+`Reader` and a language to questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from xtransplant.errors import ConfigError, DataError
+from xtransplant.languages import language as find_language
+from xtransplant.schema import TaskConfig
+from xtransplant.tasks.draft import Draft
+from xtransplant.tasks.hub import HubData, Row
+from xtransplant.templates import Rendered, load_template
+from xtransplant.translations import translate_prompt
+from xtransplant.types import Direction, Instance, Question
+
+Translate = Callable[[str, str], str]
+"""From a text in the task's pivot and a language to the text in that language; or DataError."""
+
+
+class Reader:
+    """Rows of a task's data, as its YAML says where they are."""
+
+    def __init__(self, task: TaskConfig) -> None:
+        self._task = task
+        if task.id is None:
+            raise DataError(
+                f"task {task.name} has no data; say where they are: task.id=owner/name or a folder"
+            )
+        self._data = HubData(task.id, task.revision)
+        self._pivot_data = (
+            HubData(task.pivot_id, task.pivot_revision) if task.pivot_id else self._data
+        )
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """The task's languages."""
+        return self._task.languages
+
+    def rows(self, language: str) -> list[Row]:
+        """Return the rows of a language, in the data's order."""
+        codes = {"language": language, "flores": find_language(language).flores}
+        config = self._task.config.format(**codes) if self._task.config else None
+        return self._data.rows(config, self._split)
+
+    def pivot_rows(self) -> list[Row]:
+        """Return the rows of the pivot, where it is a data set of its own."""
+        return self._pivot_data.rows(self._task.pivot_config, self._split)
+
+    @property
+    def fingerprint(self) -> str:
+        """What was read so far: see `HubData.fingerprint`."""
+        data = dict.fromkeys((self._data, self._pivot_data))
+        return " ".join([*(each.fingerprint for each in data), self._split])
+
+    @property
+    def _split(self) -> str:
+        return self._task.data_split or "test"
+
+
+ReadQuestions = Callable[[Reader, str], list[Question]]
+"""What a data set's own file is: its rows in a language as questions, with the same id in each."""
+
+
+class HubTask:
+    """A task whose questions are read from a data set and put by a template.
+
+    Args:
+        task: where the data are, and how they are put.
+        read: the data set's own function.
+        instructions: the language of instructions; None for each prompt's own.
+        translate: asked for what the data lack, where the task is machine-translated.
+    """
+
+    draws_splits = True
+
+    def __init__(
+        self, task: TaskConfig, read: ReadQuestions, instructions: str | None, translate: Translate
+    ) -> None:
+        if task.template is None:
+            raise ConfigError(f"task {task.name} has no template; give one: task.template=NAME")
+        self.uses_translations = task.machine_translated
+        self._task = task
+        self._read = read
+        self._reader = Reader(task)
+        self._template = load_template(task.template)
+        self._instructions = instructions
+        self._translate = translate
+
+    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
+        """Return a draft of every instance of a language; the caller draws the split from them.
+
+        Raises:
+            DataError: data that cannot be read, of other columns than expected, or not parallel.
+        """
+        del split
+        pivot = self._task.pivot
+        own = self._questions(language)
+        translated = self._task.machine_translated and language != pivot
+        others = own if translated or language == pivot else self._questions(pivot)
+        by_id = {question.id: question for question in others}
+        if len(by_id) < len(others):
+            raise DataError(f"task {self._task.name}: a question is there twice in {pivot!r}")
+        if missing := [question.id for question in own if question.id not in by_id]:
+            raise DataError(
+                f"task {self._task.name}: question {missing[0]} is there in {language!r}, "
+                f"but not in {pivot!r}; {len(missing)} such: these data are not parallel"
+            )
+        return [
+            Draft(
+                self._id(question),
+                by_id[question.id].cluster,
+                partial(self._build, question, by_id[question.id], language, direction, translated),
+            )
+            for question in own
+        ]
+
+    def fingerprint(self, split: str) -> str:
+        """Return what was read and the template's digest; after `drafts`."""
+        del split
+        return f"{self._reader.fingerprint} {self._template.digest}"
+
+    def _questions(self, language: str) -> list[Question]:
+        try:
+            return self._read(self._reader, language)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise DataError(
+                f"data {self._task.id!r} ({language}) are not as task {self._task.name} expects: "
+                f"{type(error).__name__} {error}; check task.revision and task.loader"
+            ) from error
+
+    def _translated(self, question: Question, language: str) -> Question:
+        return replace(
+            question,
+            fields={name: self._in(language, text) for name, text in question.fields.items()},
+            options=tuple(self._in(language, text) for text in question.options),
+        )
+
+    def _in(self, language: str, text: str) -> str:
+        return translate_prompt(self._translate, text, language, ())
+
+    def _id(self, question: Question) -> str:
+        return f"{self._task.name}-{question.id}"
+
+    def _build(
+        self, own: Question, other: Question, language: str, direction: Direction, translated: bool
+    ) -> Instance:
+        if translated:
+            own = self._translated(own, language)
+        sides = ((other, self._task.pivot), (own, language))
+        if direction is Direction.X_TO_EN:
+            sides = (sides[1], sides[0])
+        (source, source_language), (target, target_language) = sides
+        return Instance(
+            id=self._id(own),
+            language=language,
+            source_language=source_language,
+            target_language=target_language,
+            source=self._put(source, source_language).text,
+            target=(rendered := self._put(target, target_language)).text,
+            gold=target.gold,
+            options=rendered.options,
+            aliases=target.aliases,
+            # The pivot's, so that it is the same in every language.
+            cluster=other.cluster,
+            category=other.category,
+            machine_translated=translated,
+            source_gold=source.gold if source.gold != target.gold else None,
+        )
+
+    def _put(self, question: Question, language: str) -> Rendered:
+        instructions = self._instructions or language
+        return self._template.render(question, instructions, tuple(self._task.keys))

@@ -1,0 +1,38 @@
+"""Whether prompts show the markers of all of their options; shipped translations lose some."""
+
+from __future__ import annotations
+
+from xtransplant.errors import DataError
+from xtransplant.types import Instance
+
+BRACKETS = "()（）[]. "
+TO_ASCII = str.maketrans("（）", "()")
+
+
+def key_of(marker: str) -> str:
+    """Return the bare key of a marker: "1" of "(1)"."""
+    return marker.strip(BRACKETS)
+
+
+def lost_marker(instance: Instance) -> tuple[str, str] | None:
+    """Return a side ("target" or "source") and a marker that its prompt lost; None if none did.
+
+    Raises:
+        DataError: a gold answer outside the options.
+    """
+    keys = [key_of(option.marker) for option in instance.options]
+    if keys and instance.gold not in keys:
+        raise DataError(
+            f"instance {instance.id} ({instance.language}): gold answer {instance.gold!r} is none "
+            f"of its options {', '.join(keys)}; check task.keys"
+        )
+    for side, prompt in (("target", instance.target), ("source", instance.source)):
+        if missing := _missing(instance, prompt):
+            return side, missing
+    return None
+
+
+def _missing(instance: Instance, prompt: str) -> str | None:
+    shown = prompt.translate(TO_ASCII)
+    markers = (option.marker.translate(TO_ASCII) for option in instance.options)
+    return next((marker for marker in markers if marker not in shown), None)

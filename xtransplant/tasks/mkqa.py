@@ -1,0 +1,33 @@
+"""MKQA (Longpre et al. 2021): rows to questions, of those answered in every language."""
+
+from __future__ import annotations
+
+from xtransplant.tasks.hub import Row
+from xtransplant.tasks.hub_task import Reader
+from xtransplant.types import Question
+
+
+def questions(reader: Reader, language: str) -> list[Question]:
+    """Return the questions of a language that have a written answer in each of the task's.
+
+    What has none is what the data call unanswerable, or in need of a long answer.
+    """
+    return [
+        Question(
+            id=str(row["example_id"]),
+            fields={"question": row["queries"][language]},
+            gold=answers[0],
+            aliases=answers[1:],
+        )
+        for row in reader.rows(language)
+        if all(_answers(row, each) for each in reader.languages)
+        and (answers := _answers(row, language))
+    ]
+
+
+def _answers(row: Row, language: str) -> tuple[str, ...]:
+    """Return every form of every right answer, the main form of the first one first."""
+    given = row["answers"][language]
+    texts = [answer["text"] for answer in given]
+    aliases = [alias for answer in given for alias in answer["aliases"] or []]
+    return tuple(dict.fromkeys(text for text in [*texts, *aliases] if text and text.strip()))

@@ -1,0 +1,150 @@
+"""Prompts of one's own: a JSONL file, one object a line, {id, language, source, target, gold}.
+
+Further fields may be `options` (markers as the prompts show them, such as ["(A)", "(B)"]), then
+`gold` is a bare key ("A"); `aliases` (further right answers); `cluster`; `category`. The prompt in
+`language` may be left out and is then the translation of the other one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from xtransplant.errors import DataError, unknown
+from xtransplant.tasks.draft import Draft
+from xtransplant.tasks.hub_task import Translate
+from xtransplant.tasks.lines import read_bytes, read_json_lines
+from xtransplant.translations import translate_prompt
+from xtransplant.types import Direction, Instance, Option
+
+REQUIRED = ("id", "language", "source", "target", "gold")
+OPTIONAL = ("options", "aliases", "cluster", "category")
+BRACKETS = "()（）[]. "
+
+
+class OwnPrompts:
+    """The rows of a file (`xtransplant.tasks.TaskSource`).
+
+    Args:
+        path: of the JSONL file.
+        pivot: the language of the prompt that is not in the row's `language`.
+        translate: asked for prompts that are left out.
+    """
+
+    draws_splits = True
+    uses_translations = False
+
+    def __init__(self, path: Path, pivot: str, translate: Translate) -> None:
+        self._path = path
+        self._pivot = pivot
+        self._translate = translate
+
+    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
+        """Return a draft of each row of a language; the whole file is checked.
+
+        Raises:
+            DataError: a malformed line or one whose id was there before, with its number; a
+                language without rows.
+        """
+        del split
+        rows = read_json_lines(self._path)
+        seen: dict[tuple[str, str], int] = {}
+        drafts = []
+        for number, row in enumerate(rows, start=1):
+            where = f"{self._path}:{number}"
+            checked = _checked(row, where, direction)
+            name = (checked["language"], checked["id"])
+            if name in seen:
+                raise DataError(
+                    f"{where}: id {name[1]!r} of language {name[0]!r} is that of line "
+                    f"{seen[name]}; give each instance its own"
+                )
+            seen[name] = number
+            self.uses_translations |= None in (checked["source"], checked["target"])
+            if name[0] == language:
+                build = partial(self._instance, checked, direction)
+                drafts.append(Draft(checked["id"], checked["cluster"] or "", build))
+        if not drafts:
+            there = {name for name, _ in seen}
+            raise DataError(unknown("language", language, there, f"in {self._path}"))
+        return drafts
+
+    def fingerprint(self, split: str) -> str:
+        """Return the digest of the file."""
+        del split
+        return hashlib.sha256(read_bytes(self._path)).hexdigest()
+
+    def _instance(self, row: Mapping[str, Any], direction: Direction) -> Instance:
+        markers = tuple(row.get("options") or ())
+        source, target = row["source"], row["target"]
+        translated = source is None or target is None
+        if source is None:
+            source = translate_prompt(self._translate, target, row["language"], markers)
+        if target is None:
+            target = translate_prompt(self._translate, source, row["language"], markers)
+        into_x = direction is Direction.EN_TO_X
+        return Instance(
+            id=row["id"],
+            language=row["language"],
+            source_language=self._pivot if into_x else row["language"],
+            target_language=row["language"] if into_x else self._pivot,
+            source=source,
+            target=target,
+            gold=row["gold"],
+            options=tuple(Option(marker) for marker in markers),
+            aliases=tuple(row.get("aliases") or ()),
+            cluster=row.get("cluster") or "",
+            category=row.get("category"),
+            machine_translated=translated,
+        )
+
+
+def languages_in(path: Path) -> list[str]:
+    """Return the languages of a file, in the order of their first lines."""
+    rows = read_json_lines(path)
+    there = [row.get("language") for row in rows if isinstance(row, dict)]
+    return list(dict.fromkeys(str(language) for language in there if language))
+
+
+def _checked(row: object, where: str, direction: Direction) -> dict[str, Any]:
+    """Return a row with all required fields, the prompt in `language` possibly None."""
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected a JSON object with {', '.join(REQUIRED)}")
+    for name in row:
+        if name not in (*REQUIRED, *OPTIONAL):
+            raise DataError(f"{where}: {unknown('field', str(name), (*REQUIRED, *OPTIONAL))}")
+    may_lack = "target" if direction is Direction.EN_TO_X else "source"
+    for name in REQUIRED:
+        value = row.get(name)
+        if name == may_lack and value is None:
+            continue
+        if not isinstance(value, str) or not value.strip():
+            raise DataError(f"{where}: field {name!r} must be a text, not {value!r:.40}")
+    for name in ("options", "aliases"):
+        value = row.get(name)
+        if value is not None and not (
+            isinstance(value, list)
+            and all(isinstance(each, str) and each.strip() for each in value)
+        ):
+            raise DataError(f"{where}: field {name!r} must be a list of texts, not {value!r:.40}")
+    for name in ("cluster", "category"):
+        if not isinstance(row.get(name), str | None):
+            raise DataError(f"{where}: field {name!r} must be a text, not {row[name]!r:.40}")
+    _check_options(row, where)
+    return {name: row.get(name) for name in (*REQUIRED, *OPTIONAL)}
+
+
+def _check_options(row: Mapping[str, Any], where: str) -> None:
+    markers = row.get("options") or []
+    keys = [marker.strip(BRACKETS) for marker in markers]
+    if markers and row["gold"] not in keys:
+        raise DataError(f"{where}: {unknown('gold answer', row['gold'], keys)}")
+    for side in ("source", "target"):
+        for marker in markers:
+            if row.get(side) is not None and marker not in row[side]:
+                raise DataError(
+                    f"{where}: option marker {marker} is missing from the {side} prompt"
+                )

@@ -1,0 +1,59 @@
+"""Answered questions in front of the one to be answered, in the prompt's own language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+
+from xtransplant.errors import DataError
+from xtransplant.tasks.draft import Draft
+from xtransplant.tasks.markers import key_of
+from xtransplant.tasks.splits import rank
+from xtransplant.types import Instance
+
+BETWEEN = "\n\n"
+
+
+def with_shots(
+    instances: Sequence[Instance], pool: Sequence[Draft], n: int, seed: int
+) -> list[Instance]:
+    """Return the instances with `n` others of the pool, answered, before each prompt.
+
+    The shots are the last of the ranking by which splits are drawn, so that those of the sample are
+    unseen instances; never of the instance's own cluster.
+
+    Raises:
+        DataError: the pool is too small.
+    """
+    last_first = sorted(pool, key=lambda each: rank(each.id, seed), reverse=True)
+    return [_with_shots(instance, last_first, n) for instance in instances]
+
+
+def _with_shots(instance: Instance, pool: Sequence[Draft], n: int) -> Instance:
+    others = (
+        other
+        for other in pool
+        if other.id != instance.id and (not other.cluster or other.cluster != instance.cluster)
+    )
+    shots = [other.build() for other in islice(others, n)]
+    if len(shots) < n:
+        raise DataError(
+            f"instance {instance.id} ({instance.language}) finds {len(shots)} other questions for "
+            f"{n} shots; lower prompt.shots"
+        )
+    sources = [f"{shot.source} {_answer(shot, shot.source_gold)}" for shot in shots]
+    targets = [f"{shot.target} {_answer(shot, None)}" for shot in shots]
+    return replace(
+        instance,
+        source=BETWEEN.join([*sources, instance.source]),
+        target=BETWEEN.join([*targets, instance.target]),
+    )
+
+
+def _answer(shot: Instance, source_gold: str | None) -> str:
+    """Return the right answer as a prompt would go on with it: a marker, or the text."""
+    for option in shot.options:
+        if key_of(option.marker) == shot.gold:
+            return option.marker
+    return source_gold or shot.gold

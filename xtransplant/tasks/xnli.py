@@ -1,0 +1,23 @@
+"""XNLI (Conneau et al. 2018): rows to questions. The options' texts are labels of the template."""
+
+from __future__ import annotations
+
+from xtransplant.tasks.cluster import cluster_of
+from xtransplant.tasks.hub_task import Reader
+from xtransplant.types import Question
+
+KEYS = ("1", "2", "3")
+"""Of the labels 0 entailment, 1 neutral, 2 contradiction."""
+
+
+def questions(reader: Reader, language: str) -> list[Question]:
+    """Return the rows of a language; rows are parallel, so the id is the row number."""
+    return [
+        Question(
+            id=f"{number:05d}",
+            fields={"premise": row["premise"], "hypothesis": row["hypothesis"]},
+            gold=KEYS[row["label"]],
+            cluster=cluster_of(row["premise"]),  # a premise has three hypotheses
+        )
+        for number, row in enumerate(reader.rows(language))
+    ]

@@ -1,0 +1,140 @@
+"""Machine translations on disk: found by the text they are of, written by `xtransplant translate`.
+
+One JSONL file a language and model, a line {"text", "translation"}; lines are only ever added, so
+that work that was cut short goes on where it ended. It knows no model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from xtransplant.errors import DataError
+from xtransplant.languages import language as find_language
+
+MODEL = "model.json"
+
+
+class Translations:
+    """The translations by one model, below a folder.
+
+    Args:
+        folder: where all translations are.
+        model: id of the model.
+        revision: of the model.
+        command: the command that makes what is missing.
+    """
+
+    def __init__(self, folder: Path, model: str, revision: str | None, command: str) -> None:
+        name = model.rstrip("/").rpartition("/")[2]
+        self.folder = folder / (f"{name}@{revision}".replace("/", "_") if revision else name)
+        self._name = f"{model}@{revision}" if revision else name
+        self.revision = revision
+        self._command = command
+        self._texts: dict[str, dict[str, str]] = {}
+
+    def __call__(self, text: str, language: str) -> str:
+        """Return the translation of a text; a text without letters is its own.
+
+        Raises:
+            DataError: there is none yet; names the command that makes it.
+        """
+        if not needs_translation(text):
+            return text
+        found = self.of_language(language)
+        if text not in found:
+            shown = text if len(text) <= 40 else text[:39] + "…"
+            raise DataError(
+                f"no translation into {language!r} of {shown!r} in {self.folder}; "
+                f"make it: {self._command}"
+            )
+        return found[text]
+
+    def of_language(self, language: str) -> Mapping[str, str]:
+        """Return all translations into a language there are, by text."""
+        code = find_language(language).code
+        if code not in self._texts:
+            self._texts[code] = _read(self.path(language))
+        return self._texts[code]
+
+    def path(self, language: str) -> Path:
+        """Return the file of a language."""
+        return self.folder / f"{find_language(language).code}.jsonl"
+
+    @property
+    def identity(self) -> str:
+        """Which model made them: id and revision, or the digest of a local folder's content."""
+        if not (self.folder / MODEL).is_file():
+            return self._name
+        return str(json.loads((self.folder / MODEL).read_text("utf-8"))["identity"])
+
+    def open(self, identity: str) -> None:
+        """Make the folder for a model, or check that it is of this model.
+
+        Raises:
+            DataError: the folder holds translations by another model of that name.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / MODEL
+        if not path.is_file():
+            path.write_text(json.dumps({"identity": identity}) + "\n", "utf-8")
+        elif (found := json.loads(path.read_text("utf-8"))["identity"]) != identity:
+            raise DataError(
+                f"{self.folder} holds translations by another model of that name ({found}, not "
+                f"{identity}); give another folder: translation.folder=DIR"
+            )
+
+    def add(self, language: str, translations: Mapping[str, str]) -> None:
+        """Write translations into a language, and remember them."""
+        path = self.path(language)
+        known = dict(self.of_language(language))  # before the file is longer
+        lines = [
+            json.dumps({"text": text, "translation": translation}, ensure_ascii=False) + "\n"
+            for text, translation in translations.items()
+        ]
+        with path.open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)  # a line that was cut short
+            file.write("".join(lines).encode())
+        self._texts[find_language(language).code] = {**known, **translations}
+
+
+def needs_translation(text: str) -> bool:
+    """Tell whether a text has a letter at all."""
+    return any(character.isalpha() for character in text)
+
+
+def translate_prompt(
+    translate: Callable[[str, str], str], prompt: str, language: str, markers: Sequence[str]
+) -> str:
+    """Translate a prompt piece by piece: its lines, cut at the markers, which stay as they are."""
+    cut = "|".join([r"\n", *map(re.escape, sorted(markers, key=len, reverse=True))])
+    pieces = re.split(f"({cut})", prompt)
+    return "".join(
+        piece if position % 2 else _with_its_spaces(piece, translate, language)
+        for position, piece in enumerate(pieces)
+    )
+
+
+def _with_its_spaces(piece: str, translate: Callable[[str, str], str], language: str) -> str:
+    text = piece.strip()
+    if not text:
+        return piece
+    start = piece.index(text)
+    return piece[:start] + translate(text, language) + piece[start + len(text) :]
+
+
+def _read(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    found = {}
+    # What follows the last newline was cut short while it was written; it will be made again.
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        try:
+            row = json.loads(line)
+            found[str(row["text"])] = str(row["translation"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}:{number}: no translation; delete the line") from error
+    return found
