@@ -17,7 +17,7 @@ from xtransplant.errors import ConfigError, DataError, unknown
 from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.prompts import encode_pair, require_room
-from xtransplant.scoring import SCORERS
+from xtransplant.scoring import chosen
 from xtransplant.tasks import LOADERS
 from xtransplant.types import Cell, Direction, Instance, PromptPair
 
@@ -92,7 +92,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         config,
         data_fingerprint=fingerprint,
         model_identity=identity(**checkpoint, on_step=on_step),
-        scorer_version=SCORERS[config.task.scorer].version,
+        scorer_version=chosen(config.task.scorer)[0].version,
         cells=cells,
     )
     return Plan(
@@ -136,8 +136,7 @@ def _load_instances(config: RunConfig) -> tuple[dict[str, list[Instance]], str]:
     task = config.task
     if task.loader not in LOADERS:
         raise ConfigError(unknown("task.loader", task.loader, LOADERS))
-    if task.scorer not in SCORERS:
-        raise ConfigError(unknown("task.scorer", task.scorer, SCORERS))
+    chosen(task.scorer)
     source = LOADERS[task.loader]
     data_dir = Path(task.data_dir) if task.data_dir else None
     split, direction = config.split or task.splits[0], Direction(config.direction or task.direction)

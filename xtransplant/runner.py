@@ -15,7 +15,7 @@ from xtransplant.engine.transplant import transplant_all
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
 from xtransplant.plan import Part, Plan, make_plan, weights_arguments
-from xtransplant.scoring import score
+from xtransplant.scoring import Reply, chosen
 from xtransplant.store import RunFolder
 from xtransplant.types import Instance, PromptPair
 
@@ -86,8 +86,9 @@ def _rows(
         for instance, prompts in pairs
     ]
     grids = transplant_all(model, requests, config.decode.max_new_tokens, rows_per_batch)
+    rule = chosen(config.task.scorer)[0].rule
     return [
-        Row(instance, cell, generation, score(config.task.scorer, generation.text, instance))
+        Row(instance, cell, generation, rule(Reply(generation.text), instance))
         for (instance, _), grid in zip(pairs, grids, strict=True)
         for cell, generation in [(None, grid.baseline), *grid.generations.items()]
     ]
