@@ -161,18 +161,17 @@ def run_key(
     *,
     data_fingerprint: str,
     model_identity: str,
-    scorer_version: int,
     cells: Sequence[Cell],
 ) -> str:
     """Hash what changes results, and nothing else, to 12 hexadecimal characters.
 
     Languages are part of file names instead; batch size, device, shard and paths change nothing.
+    Nor do scorers: they only read the texts, and the parts carry which one did.
 
     Args:
         config: a run.
         data_fingerprint: digest of the data's content.
         model_identity: id and revision, or digest of the content; never a path.
-        scorer_version: version of the task's scorer.
         cells: the grid, resolved; its order and its name do not count.
     """
     task = config.task
@@ -181,7 +180,6 @@ def run_key(
         "task": [task.name, task.loader, task.pivot, data_fingerprint],
         "direction": config.direction or task.direction,
         "split": config.split or task.splits[0],
-        "scorer": [task.scorer, scorer_version],
         "module": config.module,
         "cells": sorted({(cell.source_layer, cell.target_layer) for cell in cells}),
         "decode": asdict(config.decode),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from xtransplant.errors import ConfigError, DataError, unknown
 from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.prompts import encode_pair, require_room
-from xtransplant.scoring import chosen
+from xtransplant.scoring import chosen, require_fit
 from xtransplant.tasks import LOADERS
 from xtransplant.types import Cell, Direction, Instance, PromptPair
 
@@ -86,13 +87,14 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         grid.stride,
         grid.pairs,
     )
+    scorers = chosen(config.task.scorer)
     instances, fingerprint = _load_instances(config)
+    require_fit(scorers, chain.from_iterable(instances.values()))
     tokenizer = load_tokenizer(**checkpoint, on_step=on_step)
     key = run_key(
         config,
         data_fingerprint=fingerprint,
         model_identity=identity(**checkpoint, on_step=on_step),
-        scorer_version=chosen(config.task.scorer)[0].version,
         cells=cells,
     )
     return Plan(
@@ -136,7 +138,6 @@ def _load_instances(config: RunConfig) -> tuple[dict[str, list[Instance]], str]:
     task = config.task
     if task.loader not in LOADERS:
         raise ConfigError(unknown("task.loader", task.loader, LOADERS))
-    chosen(task.scorer)
     source = LOADERS[task.loader]
     data_dir = Path(task.data_dir) if task.data_dir else None
     split, direction = config.split or task.splits[0], Direction(config.direction or task.direction)

@@ -42,7 +42,11 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rn"], "unknown command 'rn'; allowed: bench, check, ls, run, try; nearest match: run"),
+        (
+            ["rn"],
+            "unknown command 'rn'; allowed: bench, check, ls, rescore, run, try; "
+            "nearest match: run",
+        ),
         (
             ["run", "--dryrun"],
             "No such option: --dryrun (Possible options: --dry-run); see 'xtransplant run --help'",
@@ -90,7 +94,11 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rn"], "unknown command 'rn'; allowed: bench, check, ls, run, try; nearest match: run"),
+        (
+            ["rn"],
+            "unknown command 'rn'; allowed: bench, check, ls, rescore, run, try; "
+            "nearest match: run",
+        ),
         (["run", "seed=x"], "bad value 'x' for seed; allowed: an integer"),
         (
             ["run", "model=smollm2-135m", "task=xnli", "modul=mlp", "module=mpl"],

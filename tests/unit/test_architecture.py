@@ -58,7 +58,7 @@ def inside(names: set[str], *places: str) -> set[str]:
         (("torch", "transformers"), ("xtransplant.models", "xtransplant.engine")),
         (("hydra", "omegaconf"), ("xtransplant.config", "xtransplant.validation")),
         (("rich",), ("xtransplant.console",)),
-        (("typer",), ("xtransplant.cli",)),
+        (("typer",), ("xtransplant.cli", "xtransplant.cli_results")),
         (
             ("pandas", "pyarrow"),
             (

@@ -12,7 +12,7 @@ tells the rules to users.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.scoring.logprobs import likeliest_option, opinion
@@ -52,6 +52,17 @@ def chosen(names: object) -> tuple[Scorer, ...]:
     return tuple(SCORERS[name] for name in dict.fromkeys(listed))
 
 
+def require_fit(scorers: Sequence[Scorer], instances: Iterable[Instance]) -> None:
+    """Check that instances have what scorers need, before anything is generated.
+
+    Raises:
+        ConfigError: the first that does not.
+    """
+    for instance in instances:
+        for scorer in scorers:
+            scorer.require(instance)
+
+
 def judge(scorer: Scorer, replies: Sequence[tuple[Instance, Reply]]) -> list[Score]:
     """Return a scorer's verdict on each reply.
 
@@ -71,4 +82,4 @@ def judge(scorer: Scorer, replies: Sequence[tuple[Instance, Reply]]) -> list[Sco
     return verdicts
 
 
-__all__ = ["SCORERS", "Reply", "Scorer", "chosen", "judge"]
+__all__ = ["SCORERS", "Reply", "Scorer", "chosen", "judge", "require_fit"]
