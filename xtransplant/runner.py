@@ -15,6 +15,7 @@ from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
 from xtransplant.plan import Part, Plan, make_plan, weights_arguments
+from xtransplant.prompts import encode_options
 from xtransplant.scoring import Reply, Scorer, chosen, judge
 from xtransplant.store import RunFolder
 from xtransplant.types import Instance, PromptPair
@@ -84,6 +85,9 @@ def _rows(
             prompts.target,
             config.module,
             plan.cells,
+            encode_options(
+                model.tokenizer, prompts.target, [option.marker for option in instance.options]
+            ),
             name=f"instance {instance.id} ({instance.language})",
         )
         for instance, prompts in pairs
