@@ -169,6 +169,13 @@ ANSWERS = [
     ("zh", "答案：3", None, "3"),
     ("fr", "Réponse : 2", None, "2"),
     ("en", "2\nHuman: what", None, "2"),
+    ("en", "Answer: 2, I think", None, "2"),
+    ("en", "Well\n2, I think", None, "2"),
+    ("en", "I saw 2, or more", None, None),
+    ("en", "2. It took 1.5 hours", None, "2"),
+    ("en", "2. It cost 1,000 euros", None, "2"),
+    ("en", "2. At 1:30 or 3/4", None, "2"),
+    ("en", "2. It took 1 hour", None, None),
     ("en", "1 2", None, None),
     ("en", "1, 2", None, None),
     ("en", "1 or 2.", None, None),
@@ -260,6 +267,8 @@ ANSWERS = [
     ("hi", "तटस्थता", "2", None),
     ("hi", "निहितार्थ", "1", None),
     ("hi", "निहिता", "1", None),  # a vowel sign follows
+    ("hi", "तटस्थ\u200dता", "2", None),
+    ("th", "นี่เป็นกลาง", "2", "2"),  # a tone mark before it ends the word before
     ("yes", "Nothing", "B", None),
     ("yes", "Norway", "B", None),
     ("yes", "I know", None, None),

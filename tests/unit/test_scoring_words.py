@@ -107,6 +107,7 @@ def test_exact_match(language, gold, text, correct):
         ("en", "Paris", "London", 0.0),
         ("en", "Paris", "", 0.0),
         ("en", "no no yes", "no yes yes", 2 / 3),  # one no, one yes: 2 of 3, 2 of 3
+        ("en", "no no yes", "no no", 0.8),  # 2 of 2, 2 of 3
         ("en", "red green blue", "red", 0.5),  # 1 of 1, 1 of 3
         ("en", "red green blue white", "red", 0.4),  # 1 of 1, 1 of 4
         ("de", "die Panthers", "der Trainer der Panthers", 2 / 3),  # 1 of 2, 1 of 1

@@ -108,9 +108,7 @@ def _label(option: Option) -> str:
 def _stands_bare(text: str, key: str, *, cut: bool) -> bool:
     for start in _alone(text, key):
         before, after = text[:start], text[start + len(key) :]
-        at_end = not after.strip()
-        if at_end and cut and before.strip():
-            continue
+        at_end = not after.strip() and not cut
         if at_end or SENTENCE_ENDS.match(after):
             return True
         if LEADS.search(before) and PAUSE_FOLLOWS.match(after):
