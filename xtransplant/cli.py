@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtransplant import __version__, cli_data, help_texts
+from xtransplant import __version__, cli_data, cli_results, help_texts
 from xtransplant.cli_data import ConfigDir, Overrides
 from xtransplant.errors import ConfigError, XtransplantError, unknown
 from xtransplant.types import ModuleType
@@ -213,6 +213,9 @@ def try_(
         console.cell_texts(grid.baseline.text, texts)
     else:
         console.distinct_texts(grid.baseline.text, texts)
+
+
+app.command(epilog=help_texts.RESCORE_EXAMPLES)(cli_results.rescore)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xtransplant.errors import OutputError
+from xtransplant.scoring import Reply
 from xtransplant.types import Cell, Generation, Instance, Option, Score
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 KEY = b"xtransplant.key"
 INSTANCES_OF_PART = b"xtransplant.instances"
+SCORER = b"xtransplant.scorer"
 
 
 def _required(name: str, type_: pa.DataType) -> pa.Field[Any]:
@@ -38,6 +42,14 @@ GENERATIONS = pa.schema(
         pa.field("answer", pa.string()),
         _required("correct", pa.bool_()),
         pa.field("option_logprobs", pa.list_(pa.float32())),
+    ]
+)
+VERDICTS = pa.schema(
+    [
+        *(GENERATIONS.field(name) for name in ("instance_id", "language", "control")),
+        *(GENERATIONS.field(name) for name in ("source_layer", "target_layer")),
+        *(GENERATIONS.field(name) for name in ("answer", "correct")),
+        pa.field("value", pa.float64()),
     ]
 )
 INSTANCES = pa.schema(
@@ -74,19 +86,23 @@ PAIRS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a part: what an instance got from a cell, or untouched where `cell` is None."""
+    """One line of a part: what an instance got from a cell, or untouched where `cell` is None.
+
+    `scores` are the verdicts by scorer, named with its version; the first is the part's own.
+    """
 
     instance: Instance
     cell: Cell | None
     generation: Generation
-    score: Score
+    scores: Mapping[str, Score]
 
 
 def part_table(rows: Sequence[Row], control: str, key: str) -> pa.Table:
     """Return rows as a table with the columns of `GENERATIONS`.
 
     The columns are fixed, so what else belongs to a part travels in the schema's metadata:
-    `xtransplant.key` and `xtransplant.instances` (JSON, every field of each instance).
+    `xtransplant.key`, `xtransplant.instances` (JSON, every field of each instance) and
+    `xtransplant.scorer`, name and version of the scorer of `answer` and `correct`.
     """
     instances = {row.instance.id: row.instance for row in rows}
     metadata = {
@@ -106,11 +122,56 @@ def part_table(rows: Sequence[Row], control: str, key: str) -> pa.Table:
         "text": [row.generation.text for row in rows],
         "n_tokens": [row.generation.n_tokens for row in rows],
         "finish": [row.generation.finish for row in rows],
-        "answer": [row.score.answer for row in rows],
-        "correct": [row.score.correct for row in rows],
-        "option_logprobs": [None] * len(rows),
+        "answer": [None] * len(rows),
+        "correct": [False] * len(rows),
+        "option_logprobs": [row.generation.option_logprobs for row in rows],
     }
-    return pa.table(columns, schema=GENERATIONS.with_metadata(metadata))
+    table = pa.table(columns, schema=GENERATIONS.with_metadata(metadata))
+    scorer = next(iter(rows[0].scores))
+    return with_verdicts(table, scorer, [row.scores[scorer] for row in rows])
+
+
+def with_verdicts(part: pa.Table, scorer: str, scores: Sequence[Score]) -> pa.Table:
+    """Return a part with the verdicts of another scorer, named with its version."""
+    for name, verdicts in (
+        ("answer", [score.answer for score in scores]),
+        ("correct", [score.correct for score in scores]),
+    ):
+        place = GENERATIONS.get_field_index(name)
+        column = pa.array(verdicts, GENERATIONS.field(name).type)
+        part = part.set_column(place, GENERATIONS.field(name), column)
+    return part.replace_schema_metadata({**part.schema.metadata, SCORER: scorer.encode()})
+
+
+def verdicts_table(part: pa.Table, scorer: str, scores: Sequence[Score]) -> pa.Table:
+    """Return a scorer's verdicts on the rows of a part, with the columns of `VERDICTS`."""
+    judged = with_verdicts(part, scorer, scores)
+    table = judged.select([name for name in VERDICTS.names if name != "value"])
+    values = pa.array([score.value for score in scores], pa.float64())
+    metadata = {name: judged.schema.metadata[name] for name in (KEY, SCORER)}
+    return table.append_column(VERDICTS.field("value"), values).replace_schema_metadata(metadata)
+
+
+def scores_of(part: pa.Table) -> list[Score]:
+    """Return the verdicts that a part holds."""
+    columns = (part.column(name).to_pylist() for name in ("answer", "correct"))
+    return [Score(answer, correct) for answer, correct in zip(*columns, strict=True)]
+
+
+def replies_of(part: pa.Table) -> list[tuple[Instance, Reply]]:
+    """Return what the scorers of a part's rows look at."""
+    instances = {instance.id: instance for instance in instances_of(part.schema)}
+    names = ("instance_id", "text", "finish", "option_logprobs")
+    columns = (part.column(name).to_pylist() for name in names)
+    return [
+        (instances[id], Reply(text, finish, tuple(logprobs) if logprobs else None))
+        for id, text, finish, logprobs in zip(*columns, strict=True)
+    ]
+
+
+def scorer_of(schema: pa.Schema) -> str:
+    """Return the scorer, with its version, of the verdicts in a part that names it."""
+    return (schema.metadata or {}).get(SCORER, b"unknown").decode()
 
 
 def key_of(schema: pa.Schema) -> str:
@@ -126,6 +187,19 @@ def instances_of(schema: pa.Schema) -> list[Instance]:
         fields["aliases"] = tuple(fields["aliases"])
         instances.append(Instance(**fields))
     return instances
+
+
+def require_one_scorer(run: Path, scorers: Iterable[str]) -> None:
+    """Check that the parts read from a run hold the verdicts of one scorer.
+
+    Raises:
+        OutputError: they hold those of several, after a `rescore` that was interrupted.
+    """
+    if len(found := sorted(set(scorers))) > 1:
+        raise OutputError(
+            f"{run} holds verdicts of several scorers, {' and '.join(found)}; to make them those "
+            f"of one: xtransplant rescore {run}"
+        )
 
 
 def to_parquet(table: pa.Table) -> bytes:

@@ -166,18 +166,17 @@ def run_key(
     *,
     data_fingerprint: str,
     model_identity: str,
-    scorer_version: int,
     cells: Sequence[Cell],
 ) -> str:
     """Hash what changes results, and nothing else, to 12 hexadecimal characters.
 
     Languages are part of file names instead; batch size, device, shard and paths change nothing.
+    Nor do scorers: they only read the texts, and the parts carry which one did.
 
     Args:
         config: a run.
         data_fingerprint: digest of the data's content, of templates and of translations.
         model_identity: id and revision, or digest of the content; never a path.
-        scorer_version: version of the task's scorer.
         cells: the grid, resolved; its order and its name do not count.
     """
     task = config.task
@@ -190,7 +189,6 @@ def run_key(
         "sample": [task.sample_size, task.sample_seed, task.sample_by],
         "lost_markers": task.lost_markers,
         "prompt": asdict(config.prompt),
-        "scorer": [task.scorer, scorer_version],
         "module": config.module,
         "cells": sorted({(cell.source_layer, cell.target_layer) for cell in cells}),
         "decode": asdict(config.decode),

@@ -77,6 +77,13 @@ Examples:
   xtransplant bench model=hf model.id=DIR model.dtype=bfloat16 --random-weights
 """
 
+RESCORE_EXAMPLES = """\b
+Examples:
+  xtransplant rescore outputs/xnli scorer=option
+  xtransplant rescore outputs/xnli/llama2-7b/mlp scorer=paper,option
+  xtransplant rescore outputs           the same scorers, in the version of this package
+"""
+
 TRY_EXAMPLES = """\b
 Examples:
   xtransplant try --model smollm2-135m --source "The capital of France is" \\

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from xtransplant.config import ModelConfig, RunConfig, run_folder, run_key
 from xtransplant.engine.grid import resolve_cells
-from xtransplant.errors import ConfigError, unknown
 from xtransplant.instances import load_data
 from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.prompts import encode_pair, require_room
-from xtransplant.scoring import SCORERS
+from xtransplant.scoring import chosen, require_fit
 from xtransplant.types import Cell, Instance, PromptPair
 
 INSTANCES_PER_PART = 10
@@ -89,15 +89,14 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         grid.stride,
         grid.pairs,
     )
-    if config.task.scorer not in SCORERS:
-        raise ConfigError(unknown("task.scorer", config.task.scorer, SCORERS))
+    scorers = chosen(config.task.scorer)
     data = load_data(config)
+    require_fit(scorers, chain.from_iterable(data.instances.values()))
     tokenizer = load_tokenizer(**checkpoint, on_step=on_step)
     key = run_key(
         config,
         data_fingerprint=data.fingerprint,
         model_identity=identity(**checkpoint, on_step=on_step),
-        scorer_version=SCORERS[config.task.scorer].version,
         cells=cells,
     )
     return Plan(

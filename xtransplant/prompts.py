@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,28 @@ def encode_pair(tokenizer: Any, instance: Instance, chat: bool = False) -> Promp
             for side, text in (("source", instance.source), ("target", instance.target))
         )
     )
+
+
+def encode_options(
+    tokenizer: Any, prompt: Prompt, markers: Sequence[str]
+) -> tuple[tuple[int, ...], ...]:
+    """Return the ids of each option's marker as it would follow a prompt given as text.
+
+    A space stands between, unless the prompt ends in white space or in a wide character (of
+    Chinese or Japanese text), after which none is written. Where the marker's first token would
+    reach back into the prompt, whose ids stay as they are, the marker is encoded by itself.
+    """
+    text = prompt.text or ""
+    no_space = not text or text[-1].isspace() or unicodedata.east_asian_width(text[-1]) in "WF"
+    options = []
+    for marker in markers:
+        answer = marker if no_space else f" {marker}"
+        ids = tuple(_token_ids(tokenizer, text + answer))
+        n = len(prompt.token_ids)
+        if ids[:n] != prompt.token_ids or len(ids) == n:
+            ids, n = tuple(tokenizer(answer, add_special_tokens=False)["input_ids"]), 0
+        options.append(ids[n:])
+    return tuple(options)
 
 
 def require_room(prompt: Prompt, max_new_tokens: int, context_length: int, name: str) -> None:

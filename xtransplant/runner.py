@@ -12,20 +12,24 @@ from xtransplant.console import Console
 from xtransplant.engine.cost import device_name, rows_together
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.engine.request import Request
-from xtransplant.engine.transplant import transplant_all
+from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
 from xtransplant.plan import Part, Plan, data_remarks, make_plan, weights_arguments
-from xtransplant.scoring import score
+from xtransplant.prompts import encode_options
+from xtransplant.scoring import Reply, Scorer, chosen, judge
 from xtransplant.store import RunFolder
 from xtransplant.types import Instance, PromptPair
+from xtransplant.verdicts import require_verdicts, write_judged_part
 
 
 def run(config: RunConfig, console: Console) -> None:
     """Run every cell of the grid on every instance; parts that an earlier run finished are kept."""
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
+    scorers = chosen(config.task.scorer)
     folder = RunFolder(plan.folder, plan.key)
+    require_verdicts(folder, [scorer.label for scorer in scorers])
     folder.open_or_create(to_dict(config), plan.n_parts)
     for remark in data_remarks(plan.data):
         console.info(remark)
@@ -66,7 +70,7 @@ def _run_parts(
                 pairs = instances[start : start + n_together]
                 rows += _rows(config, plan, pairs, model, rows_per_batch)
                 progress.advance(len(pairs) * len(plan.cells))
-            folder.write_part(part.language, part.block, config.control, rows)
+            write_judged_part(folder, part.language, part.block, config.control, rows)
     folder.update_manifest(
         timings={"load": loaded - start, "transplant": time.monotonic() - loaded}
     )
@@ -86,15 +90,28 @@ def _rows(
             prompts.target,
             config.module,
             plan.cells,
+            encode_options(
+                model.tokenizer, prompts.target, [option.marker for option in instance.options]
+            ),
             name=f"instance {instance.id} ({instance.language})",
         )
         for instance, prompts in pairs
     ]
     grids = transplant_all(model, requests, config.decode.max_new_tokens, rows_per_batch)
     return [
-        Row(instance, cell, generation, score(config.task.scorer, generation.text, instance))
+        row
         for (instance, _), grid in zip(pairs, grids, strict=True)
-        for cell, generation in [(None, grid.baseline), *grid.generations.items()]
+        for row in _scored(instance, grid, chosen(config.task.scorer))
+    ]
+
+
+def _scored(instance: Instance, grid: TransplantGrid, scorers: Sequence[Scorer]) -> list[Row]:
+    rows = [(None, grid.baseline), *grid.generations.items()]
+    replies = [(instance, Reply(g.text, g.finish, g.option_logprobs)) for _, g in rows]
+    verdicts = {scorer.label: judge(scorer, replies) for scorer in scorers}
+    return [
+        Row(instance, cell, generation, {label: of[place] for label, of in verdicts.items()})
+        for place, (cell, generation) in enumerate(rows)
     ]
 
 

@@ -91,7 +91,8 @@ class TaskConfig:
         languages: all there are.
         pivot: the language on the other side of every pair.
         direction: `en_to_x` or `x_to_en`.
-        scorer: key of `xtransplant.scoring.SCORERS`.
+        scorer: key of `xtransplant.scoring.SCORERS`, or a list of them: the first gives `answer`
+            and `correct`, the verdicts of the others stand beside.
     """
 
     name: str = REQUIRED
@@ -119,7 +120,7 @@ class TaskConfig:
     languages: list[str] = REQUIRED
     pivot: str = "en"
     direction: str = REQUIRED
-    scorer: str = REQUIRED
+    scorer: Any = REQUIRED
 
 
 @dataclass

@@ -4,6 +4,7 @@ It does not know how rows come about or what they add up to.
 
     manifest.json                            resolved config, key, versions, status
     generations/<language>-<block>.parquet   one row per (instance, cell), the baseline included
+    scores/                                  see `verdicts`
     instances.parquet, pairs.parquet         what `analysis.aggregate` makes of them
 
 A part holds a block of instances of one language. Every file is written to a temporary name beside
@@ -33,6 +34,8 @@ from xtransplant.columns import (
     instances_of,
     key_of,
     part_table,
+    require_one_scorer,
+    scorer_of,
     to_frame,
     to_parquet,
 )
@@ -119,7 +122,7 @@ class RunFolder:
         path = self.part_path(language, block)
         if not path.exists():
             return False
-        with self._part(path):
+        with self.part(path):
             return True
 
     def complete_languages(self) -> list[str]:
@@ -139,8 +142,11 @@ class RunFolder:
             control: name of the control, "none" for the experiment itself.
             rows: of each instance the baseline and every cell, instance after instance.
         """
-        table = part_table(rows, control, self.key)
-        _write(self.part_path(language, block), to_parquet(table))
+        _write(self.part_path(language, block), to_parquet(part_table(rows, control, self.key)))
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Write a parquet file at a path inside the folder."""
+        _write(self.path / name, to_parquet(table))
 
     def read_generations(
         self, languages: Sequence[str] | None = None, columns: Sequence[str] | None = None
@@ -158,34 +164,38 @@ class RunFolder:
     ) -> pa.Table:
         """Return what `read_generations` does, as an Arrow table."""
         names = GENERATIONS.names if columns is None else list(columns)
+        scorers = set()
         tables = [pa.schema([GENERATIONS.field(name) for name in names]).empty_table()]
-        for path in self._parts(languages):
-            with self._part(path) as part, reading(path):
-                table = part.read(columns=names)
-            tables.append(table.replace_schema_metadata(None))
+        for path in self.parts(languages):
+            with self.part(path) as part, reading(path):
+                tables.append(part.read(columns=names).replace_schema_metadata(None))
+                scorers.add(scorer_of(part.schema_arrow))
+        require_one_scorer(self.path, scorers)
         return pa.concat_tables(tables)
 
     def read_instances(self, languages: Sequence[str] | None = None) -> list[Instance]:
         """Return the instances of all finished parts, by language and block."""
         instances = []
-        for path in self._parts(languages):
-            with self._part(path) as part:
+        for path in self.parts(languages):
+            with self.part(path) as part:
                 instances += instances_of(part.schema_arrow)
         return instances
 
     def write_frames(self, instances: pd.DataFrame, pairs: pd.DataFrame) -> None:
         """Write `instances.parquet` and `pairs.parquet`."""
-        _write(self.path / "instances.parquet", to_parquet(from_frame(instances, INSTANCES)))
-        _write(self.path / "pairs.parquet", to_parquet(from_frame(pairs, PAIRS)))
+        self.write_table("instances.parquet", from_frame(instances, INSTANCES))
+        self.write_table("pairs.parquet", from_frame(pairs, PAIRS))
 
-    def _parts(self, languages: Sequence[str] | None) -> list[Path]:
+    def parts(self, languages: Sequence[str] | None = None) -> list[Path]:
+        """Return the files of the finished parts, by language and block; None for all languages."""
         parts = sorted((self.path / "generations").glob("[!.]*.parquet"))
         if languages is None:
             return parts
         return [path for path in parts if path.stem.rpartition("-")[0] in languages]
 
     @contextmanager
-    def _part(self, path: Path) -> Iterator[pq.ParquetFile]:
+    def part(self, path: Path) -> Iterator[pq.ParquetFile]:
+        """Open a part; read from it inside `reading(path)`."""
         with reading(path):
             part = pq.ParquetFile(path)
         with part:
@@ -251,7 +261,7 @@ def _of_another_key(path: Path, found: str, expected: str) -> str:
 def _write(path: Path, content: bytes) -> None:
     """Write a whole file or none."""
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
@@ -263,6 +273,17 @@ def _write(path: Path, content: bytes) -> None:
             with suppress(OSError):
                 temporary.unlink()
             raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Word what goes wrong while a file of a run is written, replaced or removed.
+
+    Raises:
+        OutputError: the disk is full, or it is not allowed.
+    """
+    try:
+        yield
     except OSError as error:
         raise _cannot_write(path, error) from error
 

@@ -141,7 +141,12 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A verdict: `answer` is what the scorer read out of the text, None if it could not."""
+    """A verdict.
+
+    `answer` is what the scorer read out of the text, None if it could not; `value` the degree of
+    agreement, 0 to 1, of a scorer that measures one, else None.
+    """
 
     answer: str | None
     correct: bool
+    value: float | None = None

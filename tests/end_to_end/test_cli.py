@@ -42,8 +42,11 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rn"], "unknown command 'rn'; allowed: bench, check, ls, prepare, run, translate, try; "
-            "nearest match: run"),
+        (
+            ["rn"],
+            "unknown command 'rn'; allowed: bench, check, ls, prepare, rescore, run, translate, "
+            "try; nearest match: run",
+        ),
         (
             ["run", "--dryrun"],
             "No such option: --dryrun (Possible options: --dry-run); see 'xtransplant run --help'",
@@ -93,8 +96,8 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(
     [
         (
             ["rn"],
-            "unknown command 'rn'; allowed: bench, check, ls, prepare, run, translate, try; "
-            "nearest match: run",
+            "unknown command 'rn'; allowed: bench, check, ls, prepare, rescore, run, translate, "
+            "try; nearest match: run",
         ),
         (["run", "seed=x"], "bad value 'x' for seed; allowed: an integer"),
         (

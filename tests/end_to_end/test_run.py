@@ -218,10 +218,12 @@ def test_parts_hold_more_instances_where_each_has_few_cells(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["run", "languages=[sw]", "limit=45", "grid=first_to_first"]) == 0
     assert cli.main(["run", "languages=[sw]", "limit=45", "grid.stride=4"]) == 0
-    parts = [Path(path).name for path in Path("outputs").rglob("sw-*.parquet")]
+    parts = [Path(path).name for path in Path("outputs").rglob("generations/sw-*.parquet")]
     # 1 cell: at least 200 / 2 = 100 instances a part; 4 cells: 200 / 5 = 40.
     assert sorted(parts) == ["sw-0000.parquet", "sw-0000.parquet", "sw-0001.parquet"]
-    rows = {len(pd.read_parquet(path)) for path in Path("outputs").rglob("sw-*.parquet")}
+    rows = {
+        len(pd.read_parquet(path)) for path in Path("outputs").rglob("generations/sw-*.parquet")
+    }
     assert rows == {45 * 2, 40 * 5, 5 * 5}
 
 

@@ -203,7 +203,11 @@ def test_aggregate_run_writes_what_it_sums_up(tmp_path: Path):
                 Instance(instance, language, "en", language, "s", "t", GOLDS[language, instance]),
                 Cell(*cell) if cell else None,
                 Generation((1,), answer, "eos"),
-                Score(None if answer == "-" else answer, answer == GOLDS[language, instance]),
+                {
+                    "paper-2": Score(
+                        None if answer == "-" else answer, answer == GOLDS[language, instance]
+                    )
+                },
             )
             for (its_language, instance), answers in ANSWERS.items()
             if its_language == language
@@ -211,9 +215,8 @@ def test_aggregate_run_writes_what_it_sums_up(tmp_path: Path):
         ]
         folder.write_part(language, 0, "none", rows)
     half = Instance("x-1", "zh", "en", "zh", "s", "t", "1")
-    folder.write_part(
-        "zh", 0, "none", [Row(half, None, Generation((1,), "1", "eos"), Score("1", True))]
-    )
+    scores = {"paper-2": Score("1", True)}
+    folder.write_part("zh", 0, "none", [Row(half, None, Generation((1,), "1", "eos"), scores)])
     assert folder.complete_languages() == ["fr", "sw"]
     assert aggregate_run(folder) == [
         LanguageSummary("fr", 3, 1 / 3, Cell(1, 0), 2 / 3, 2 / 3),

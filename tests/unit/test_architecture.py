@@ -59,7 +59,10 @@ def inside(names: set[str], *places: str) -> set[str]:
         (("hydra", "omegaconf"), ("xtransplant.config", "xtransplant.validation")),
         (("rich",), ("xtransplant.console",)),
         (("datasets",), ("xtransplant.tasks.hub",)),
-        (("typer",), ("xtransplant.cli", "xtransplant.cli_data")),
+        (
+            ("typer",),
+            ("xtransplant.cli", "xtransplant.cli_data", "xtransplant.cli_results"),
+        ),
         (
             ("pandas", "pyarrow"),
             (

@@ -83,13 +83,13 @@ def instance(number, language="fr"):
 def rows_of(number, language="fr", cells=((0, 0), (0, 2), (5, 0), (5, 2))):
     """A baseline, then each cell; the text of the third has no answer and ran out of tokens."""
     subject = instance(number, language)
-    rows = [Row(subject, None, Generation((7, 2), "(2)", "eos"), Score("2", False))]
+    rows = [Row(subject, None, Generation((7, 2), "(2)", "eos"), {"paper-2": Score("2", False)})]
     for place, (source, target) in enumerate(cells):
         if place == 2:
             generation, score = Generation((9,) * 20, "…\n\0日", "length"), Score(None, False)
         else:
             generation, score = Generation((8, 2), f"(1) {number}", "eos"), Score("1", True)
-        rows.append(Row(subject, Cell(source, target), generation, score))
+        rows.append(Row(subject, Cell(source, target), generation, {"paper-2": score}))
     return rows
 
 

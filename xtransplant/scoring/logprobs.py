@@ -1,0 +1,67 @@
+"""Verdicts by the log-probabilities of the options' markers; the text does not count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from xtransplant.errors import DataError
+from xtransplant.scoring.scorer import Reply, option_key
+from xtransplant.types import Instance, Score
+
+
+def likeliest_option(reply: Reply, instance: Instance) -> Score:
+    """Take the most likely option, the first of several that are; right if it is the gold one."""
+    logprobs = _logprobs(reply, instance)
+    answer = option_key(instance.options[logprobs.index(max(logprobs))])
+    return Score(answer, answer == instance.gold)
+
+
+def opinion(reply: Reply, instance: Instance) -> Score:
+    """Give the likeness of the model's opinion and the people's as `value`, 0 to 1.
+
+    It is 1 minus the Jensen-Shannon distance, base 2, between the softmax of the options'
+    log-probabilities and the shares of the people asked (Durmus et al., arXiv 2306.16388).
+    `answer` and `correct` are those of `likeliest_option`.
+    """
+    verdict = likeliest_option(reply, instance)
+    shares = [option.share or 0.0 for option in instance.options]
+    model = _shares([math.exp(value) for value in _shifted(_logprobs(reply, instance))])
+    return Score(
+        verdict.answer, verdict.correct, 1 - jensen_shannon_distance(model, _shares(shares))
+    )
+
+
+def jensen_shannon_distance(p: Sequence[float], q: Sequence[float]) -> float:
+    """Return the square root of the Jensen-Shannon divergence, base 2: 0 to 1."""
+    middle = [(a + b) / 2 for a, b in zip(p, q, strict=True)]
+    divergence = (_kl_divergence(p, middle) + _kl_divergence(q, middle)) / 2
+    return math.sqrt(min(max(divergence, 0.0), 1.0))  # rounding may leave 0..1 by an ulp
+
+
+def _kl_divergence(p: Sequence[float], q: Sequence[float]) -> float:
+    return sum(a * math.log2(a / b) for a, b in zip(p, q, strict=True) if a > 0)
+
+
+def _shifted(logprobs: Sequence[float]) -> list[float]:
+    return [value - max(logprobs) for value in logprobs]
+
+
+def _shares(amounts: Sequence[float]) -> list[float]:
+    return [amount / sum(amounts) for amount in amounts]
+
+
+def _logprobs(reply: Reply, instance: Instance) -> tuple[float, ...]:
+    where = f"instance {instance.id} ({instance.language})"
+    found = reply.option_logprobs
+    if found is None:
+        raise DataError(
+            f"{where} has no option log-probabilities, which this scorer needs; choose paper or "
+            "option, or run it again into another output_root: such runs store them"
+        )
+    if len(found) != len(instance.options):
+        raise DataError(
+            f"{where} has {len(found)} option log-probabilities for {len(instance.options)} "
+            "options; remove its part and run it again"
+        )
+    return found

@@ -1,0 +1,148 @@
+"""The option that a text names, read with more care than the authors' rule does.
+
+Before anything is read, the text is brought to one form: compatibility characters to plain ones
+(NFKC: full-width, circled), digits of every script to ASCII, invisible format characters and
+Markdown's asterisks and backticks out. An option is named by
+
+its marker   its key in brackets or quotation marks of any kind, case aside: (2) [２] 「٢」 "b";
+its label    as a whole word, case aside. A longer label is looked for first and its place taken,
+             so that "Not acceptable" is not also "Acceptable";
+its key      bare, as printed: alone on a line; at the start of a line or after a colon, where
+             punctuation or a dash follows ("B. No", "Answer: 2"); or as the last word of a
+             sentence. Not in a number or an abbreviation (1.5, 3:30, -1, D.C.), not where the text
+             was cut off, and not beside another bare key.
+
+One named option is the answer; none (a refusal) or several are no answer. A label next to
+characters of a script without spaces counts, since no word ends there; a negated label counts,
+since nothing here knows grammar.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from xtransplant.scoring.scorer import Reply, option_key
+from xtransplant.scoring.words import WITHOUT_SPACES
+from xtransplant.types import Instance, Option, Score
+
+OPENING = "(\\[{<«‹“„”‘’\"'「『【〔《〈"
+CLOSING = ")\\]}>»›”“’‘\"'」』】〕》〉"
+PAUSES = ".,:;!?)\\]。、،؛؟।۔"
+"""Punctuation that may follow a bare key at the start of a line; full-width forms are ASCII."""
+
+JOINERS = "\u200c\u200d"
+"""Format characters that are part of words."""
+
+LEADS = re.compile(r"(?:^|\n|:)\s*$")
+PAUSE_FOLLOWS = re.compile(rf"[ \t]*\n|[{PAUSES}]+(?!\w)|\s+[-–—]\s")
+SENTENCE_ENDS = re.compile(r"[.!?。।۔؟]+(?:\s|$)")
+GOES_BEFORE = re.compile(rf"\d[,:/]$|\w\.$|[-−{OPENING}]$")
+GOES_ON = re.compile(r"[,:/−-]\d|\.\w")
+"""What makes a key a part of a number or an abbreviation, or of an unclosed bracket."""
+
+MASK = "\0"
+
+
+def named_option(reply: Reply, instance: Instance) -> Score:
+    """Read the one option that the text names; right if it is the gold one."""
+    text = _plain(reply.text)
+    folded = _folded(text)
+    keys = [_plain(option_key(option)) for option in instance.options]
+    labelled = _labelled(folded, instance.options)
+    clear = [
+        number in labelled or _has_marker(folded, _folded(key)) for number, key in enumerate(keys)
+    ]
+    named = [
+        is_clear or _stands_bare(text, key, cut=reply.finish == "length")
+        for is_clear, key in zip(clear, keys, strict=True)
+    ]
+    if sum(named) != 1 or not (any(clear) or _is_only_key(text, keys)):
+        return Score(None, False)
+    answer = option_key(instance.options[named.index(True)])
+    return Score(answer, answer == instance.gold)
+
+
+def _plain(text: str) -> str:
+    characters = []
+    for character in unicodedata.normalize("NFKC", text):
+        category = unicodedata.category(character)
+        if category == "Nd":
+            characters.append(str(unicodedata.decimal(character)))
+        elif (category != "Cf" or character in JOINERS) and character not in "*`":
+            characters.append(character)
+    return "".join(characters)
+
+
+def _folded(text: str) -> str:
+    """Remove case; the Turkish i with and without a dot are one letter then."""
+    return text.casefold().replace("i\u0307", "i").replace("ı", "i")
+
+
+def _has_marker(folded: str, key: str) -> bool:
+    if folded.strip(" \t\n.,:;!?)]。") == key:  # the key alone, in either case
+        return True
+    return bool(re.search(rf"[{OPENING}]\s*{re.escape(key)}\s*[{CLOSING}]", folded))
+
+
+def _labelled(folded: str, options: tuple[Option, ...]) -> set[int]:
+    """Return the positions of the options whose labels stand in the text."""
+    text = " ".join(folded.split())
+    labels = [(_label(option), number) for number, option in enumerate(options)]
+    found = set()
+    for label in sorted({label for label, _ in labels if label}, key=len, reverse=True):
+        for start in _whole_words(text, label):
+            text = text[:start] + MASK * len(label) + text[start + len(label) :]
+            found |= {number for same, number in labels if same == label}
+    return found
+
+
+def _label(option: Option) -> str:
+    """Return the label without the marker that some label files put before it."""
+    label = _folded(_plain(option.label or ""))
+    key = re.escape(_folded(_plain(option_key(option))))
+    return " ".join(re.sub(rf"^\s*[{OPENING}]\s*{key}\s*[{CLOSING}]", "", label).split())
+
+
+def _stands_bare(text: str, key: str, *, cut: bool) -> bool:
+    for start in _alone(text, key):
+        before, after = text[:start], text[start + len(key) :]
+        at_end = not after.strip() and not cut
+        if at_end or SENTENCE_ENDS.match(after):
+            return True
+        if LEADS.search(before) and PAUSE_FOLLOWS.match(after):
+            return True
+    return False
+
+
+def _is_only_key(text: str, keys: Sequence[str]) -> bool:
+    return sum(next(_alone(text, key), None) is not None for key in keys) <= 1
+
+
+def _alone(text: str, key: str) -> Iterator[int]:
+    """Give each place where a key stands as a word of its own."""
+    for start in _whole_words(text, key):
+        end = start + len(key)
+        if not (GOES_BEFORE.search(text[:start][-2:]) or GOES_ON.match(text[end : end + 2])):
+            yield start
+
+
+def _whole_words(text: str, word: str) -> Iterator[int]:
+    start = text.find(word)
+    while start >= 0:
+        end = start + len(word)
+        if not (_joins(text[start - 1 : start], before=True) or _joins(text[end : end + 1])):
+            yield start
+        start = text.find(word, start + 1)
+
+
+def _joins(neighbour: str, *, before: bool = False) -> bool:
+    """Return whether a character beside a word makes it a part of a longer one."""
+    if not neighbour:
+        return False
+    if unicodedata.category(neighbour).startswith("M"):  # a vowel sign belongs to what is before
+        return not (before and WITHOUT_SPACES.match(neighbour))
+    if WITHOUT_SPACES.match(neighbour):
+        return False
+    return neighbour.isalnum() or neighbour == "_" or neighbour in JOINERS

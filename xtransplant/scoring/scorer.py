@@ -1,0 +1,77 @@
+"""What a scorer is: a rule with a name, a version and a need; and what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from xtransplant.errors import ConfigError
+from xtransplant.types import Finish, Instance, Option, Score
+
+Need = Literal["options", "shares"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model gave: all that a scorer may look at, so that stored rows can be scored again.
+
+    `option_logprobs` are natural logarithms in the order of the instance's options, or None.
+    """
+
+    text: str
+    finish: Finish = "eos"
+    option_logprobs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A named rule and its version.
+
+    Attributes:
+        name: as in the configuration.
+        version: goes up whenever a verdict can change.
+        rule: from a reply and the instance it answers to the verdict.
+        needs: what an instance must have: answer options, or options with shares of people.
+    """
+
+    name: str
+    version: int
+    rule: Callable[[Reply, Instance], Score]
+    needs: Need | None = None
+
+    @property
+    def label(self) -> str:
+        """Name and version, "paper-2": what parts carry and folders of verdicts are called."""
+        return f"{self.name}-{self.version}"
+
+    def require(self, instance: Instance) -> None:
+        """Check that an instance can be scored at all.
+
+        Raises:
+            ConfigError: it has no options, or no shares; the message names scorers for it.
+        """
+        where = f"instance {instance.id} ({instance.language})"
+        if self.needs and not instance.options:
+            raise ConfigError(
+                f"scorer {self.name} needs answer options, {where} has none; for free answers "
+                "there are paper, exact_match, f1 and contains_any"
+            )
+        if self.needs == "shares" and not _is_distribution(instance):
+            raise ConfigError(
+                f"scorer {self.name} needs the share of people behind each option, {where} has "
+                "none; for right and wrong options there are paper, option and logprob"
+            )
+
+
+def option_key(option: Option) -> str:
+    """Return the bare key of an option: "1" of "(1)"."""
+    return option.marker.translate(ASCII_PARENTHESES).strip("()")
+
+
+ASCII_PARENTHESES = str.maketrans("（）", "()")
+
+
+def _is_distribution(instance: Instance) -> bool:
+    shares = [option.share for option in instance.options if option.share is not None]
+    return len(shares) == len(instance.options) and min(shares) >= 0 < sum(shares)

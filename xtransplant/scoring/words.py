@@ -1,0 +1,134 @@
+"""Exact match, F1 and containment over the words of an answer, normalised for its language.
+
+The normalisation is that of SQuAD's and MLQA's evaluation scripts: lower case, no punctuation
+(Unicode categories P*, and the ASCII symbols that SQuAD counts as such), no articles, words split
+at white space, and each character of a script without spaces a word of its own. Articles of en,
+es, de, vi and ar are MLQA's (of Arabic, it takes out "ال" wherever it stands), those of nl, sv,
+da, no, pt and hu are of MKQA's script; of fr and it, whole and elided articles; of el, ro and tr,
+which neither covers, the articles that are words. Other languages have none.
+
+Two departures, both where nothing is left: an answer of articles alone keeps them, so that "A"
+can be an answer, and an empty gold answer is never matched.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from xtransplant.scoring.scorer import Reply
+from xtransplant.types import Instance, Score
+
+F1_OF_A_RIGHT_ANSWER = 0.5
+"""`correct` of `f1`: at least this; `value` holds the F1 itself."""
+
+ARTICLES = {
+    "da": "en et",
+    "de": "ein eine einen einem eines einer der die das den dem des",
+    "el": "ο η το οι τα του της των τον την τους τις ένας μία μια ένα έναν ενός μιας",
+    "en": "a an the",
+    "es": "un una unos unas el la los las",
+    "fr": "le la les du de des un une",
+    "hu": "a az egy",
+    "it": "il lo la i gli le del dello della dei degli delle uno una un",
+    "nl": "de het een des der den",
+    "no": "en et ei",
+    "pt": "o a os as um uma uns umas",
+    "ro": "un o unui unei unor niște nişte",
+    "sv": "en ett",
+    "tr": "bir",
+    "vi": "của là cái chiếc những",
+}
+"""Whole words, by language."""
+
+ELIDED = {"fr": "l d", "it": "l un dell degl"}
+"""Articles that an apostrophe joins to the next word, by language."""
+
+WITHOUT_SPACES = re.compile(
+    "["
+    "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+    "\u3041-\u30ff"  # kana
+    "\u0e01-\u0e7f\u0e81-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    "]"
+)
+"""A character of a script that writes no spaces between words."""
+
+
+def exact_match(reply: Reply, instance: Instance) -> Score:
+    """Right if the words are those of the gold answer or of an alias, in their order."""
+    words = normalised(reply.text, instance.target_language)
+    return Score(_text(words), bool(words) and words in _golds(instance))
+
+
+def f1(reply: Reply, instance: Instance) -> Score:
+    """Give the best F1 over gold answer and aliases as `value`; right from one half on."""
+    words = normalised(reply.text, instance.target_language)
+    value = max(_f1(words, gold) for gold in _golds(instance))
+    return Score(_text(words), value >= F1_OF_A_RIGHT_ANSWER, value)
+
+
+def contains_any(reply: Reply, instance: Instance) -> Score:
+    """Right if the words of the gold answer or of an alias stand in the text, whole, in a row."""
+    words = normalised(reply.text, instance.target_language)
+    right = any(gold and _is_within(gold, words) for gold in _golds(instance))
+    return Score(_text(words), right)
+
+
+def normalised(text: str, language: str) -> list[str]:
+    """Return the words that are compared.
+
+    Args:
+        text: any text.
+        language: its code; of "zh-CN" the part before the hyphen counts.
+    """
+    code = language.partition("-")[0]
+    lowered = text.lower()
+    words = _words(lowered)
+    kept = _words(_without_elided(code)(lowered))
+    if code == "ar":  # the article is the beginning of a word, which MLQA replaces by a space
+        kept = " ".join(kept).replace("ال", " ").split()
+    articles = ARTICLES.get(code, "").split()
+    return [word for word in kept if word not in articles] or words
+
+
+def _words(lowered: str) -> list[str]:
+    plain = "".join(character for character in lowered if not _is_punctuation(character))
+    return WITHOUT_SPACES.sub(r" \g<0> ", plain).split()
+
+
+@cache
+def _is_punctuation(character: str) -> bool:
+    return character in string.punctuation or unicodedata.category(character).startswith("P")
+
+
+@cache
+def _without_elided(code: str) -> Callable[[str], str]:
+    if code not in ELIDED:
+        return lambda text: text
+    pattern = re.compile(rf"\b({ELIDED[code].replace(' ', '|')})['’]")
+    return lambda text: pattern.sub("", text)
+
+
+def _golds(instance: Instance) -> list[list[str]]:
+    return [
+        normalised(gold, instance.target_language) for gold in (instance.gold, *instance.aliases)
+    ]
+
+
+def _text(words: Sequence[str]) -> str | None:
+    return " ".join(words) or None
+
+
+def _f1(words: Sequence[str], gold: Sequence[str]) -> float:
+    """Return the harmonic mean of precision and recall over the words, as bags."""
+    common = sum((Counter(words) & Counter(gold)).values())
+    return 2 * common / (len(words) + len(gold)) if common else 0.0
+
+
+def _is_within(gold: Sequence[str], words: Sequence[str]) -> bool:
+    starts = range(len(words) - len(gold) + 1)
+    return any(list(words[start : start + len(gold)]) == list(gold) for start in starts)
