@@ -125,7 +125,7 @@ def test_a_prompt_transplanted_into_itself_at_the_same_layer_stays(
 @pytest.mark.parametrize("family", CONFIGS)
 def test_several_modules_ride_in_one_batch(family: str) -> None:
     model = tiny_model(family)
-    acts = capture(model, SOURCE, list(ModuleType))
+    acts = capture(model, [tuple(SOURCE)], list(ModuleType), N_LAYERS, ["source"])
     wanted = [
         (m, Cell(i, j))
         for j in (3, 0, 2)
@@ -133,7 +133,7 @@ def test_several_modules_ride_in_one_batch(family: str) -> None:
         for i in (3, 1)
         if {i, j} <= {*having(model, m)}
     ]
-    rows = [Row(cell.target_layer, m, acts[m][cell.source_layer]) for m, cell in wanted]
+    rows = [Row(cell.target_layer, m, acts[m][0, cell.source_layer]) for m, cell in wanted]
     got = decode(model, [Target(tuple(TARGET))], rows, NEW_TOKENS)
     expected = [naive(model, "source longer", m, cell) for m, cell in wanted]
     assert [continuation.token_ids for continuation in got] == expected

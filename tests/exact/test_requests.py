@@ -9,13 +9,14 @@ import torch
 from families import CONFIGS, N_LAYERS, SOURCE, TARGET, having, tiny_model
 
 from xtransplant.engine import decode as decoding
-from xtransplant.engine import oracle
+from xtransplant.engine import oracle, passes
 from xtransplant.engine.prefix_cache import SharedPrefixCache
 from xtransplant.engine.request import Request
 from xtransplant.engine.steps import Continuation, Row, decode_batch
 from xtransplant.engine.transplant import transplant, transplant_all
 from xtransplant.errors import ConfigError, ModelError, NumericsError, PromptError
 from xtransplant.models.families import Model
+from xtransplant.models.hooks import hooks
 from xtransplant.types import Cell, ModuleType, Prompt
 
 NEW_TOKENS = 8
@@ -54,6 +55,28 @@ def test_prompts_of_any_length_share_a_batch(family: str, size: int | None) -> N
     assert changed
 
 
+@pytest.mark.parametrize("pass_tokens", [1, 30])
+@pytest.mark.parametrize("family", CONFIGS)
+def test_prompts_are_read_in_passes_of_any_size_and_no_deeper_than_needed(
+    family: str, pass_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "PASS_TOKENS", pass_tokens)
+    model = tiny_model(family)
+    requests = [Request(TARGETS[(k + 1) % 5], TARGETS[k], BLOCK, [(1, 2)]) for k in range(5)]
+    with hooks(on_output=[(model.layers[2], lambda hidden: deep.append(hidden.shape[1]))]):
+        deep: list[int] = []
+        grids = transplant_all(model, requests, NEW_TOKENS)
+    prefixes = sorted((target[:-1] for target in TARGETS), key=len)
+    longest = [max(map(len, prefixes[part])) for part in passes.passes(model, prefixes)]
+    prompts = [length for length in deep if length > 1]
+    assert prompts == [length for length in longest if length > 1], "a source was read too deep"
+    for k, grid in enumerate(grids):
+        assert grid.baseline.token_ids == naive(model, k, k, None, None)
+        (generation,) = grid.generations.values()
+        assert generation.token_ids == naive(model, k, (k + 1) % 5, BLOCK, Cell(1, 2))
+    assert any(grid.text(1, 2) != grid.baseline.text for grid in grids)
+
+
 def vars_of(cell: Cell) -> tuple[int, int]:
     return cell.source_layer, cell.target_layer
 
@@ -69,7 +92,7 @@ def test_modules_and_sources_over_one_target_share_its_prefix_and_baseline(
     requests = [Request(SOURCE, TARGET, module) for module in ModuleType]
     requests.append(Request(TARGET[1:], TARGET, MLP))
     grids = transplant_all(model, requests, NEW_TOKENS)
-    assert read == [tuple(TARGET[:-1])]
+    assert read == [[tuple(TARGET[:-1])]]
     for request, grid in zip(requests, grids, strict=True):
         assert grid.baseline is grids[0].baseline
         assert grid == transplant(
@@ -148,8 +171,10 @@ def test_out_of_memory_halves_the_batch_and_keeps_finished_rows(
     expected = transplant(model, SOURCE, TARGET, "mlp", max_new_tokens=NEW_TOKENS)
     monkeypatch.setattr(decoding, "decode_batch", scarce)
     assert transplant(model, SOURCE, TARGET, "mlp", max_new_tokens=NEW_TOKENS) == expected
-    # 17 in two halves of at most 8 are three of 6; those in halves of at most 3 are six.
-    assert sizes == [17, 6, 3, 3, 3, 3, 3, 2]
+    # A row that writes at layer 0, 1, 2, 3 or nowhere weighs 10, 8, 6, 4 or 2, an average one 5.
+    # 17 rows weigh 114, and 8 average ones 40: three batches of about 38, as 4, 5 and 8 rows. The
+    # last is too large and weighs 36; 4 average ones weigh 20: two batches of 18, 3 and 5 rows.
+    assert sizes == [17, 4, 5, 8, 3, 5]
 
     monkeypatch.setattr(decoding, "decode_batch", lambda *_: out_of_memory())
     with pytest.raises(ModelError, match="out of memory with a single row"):

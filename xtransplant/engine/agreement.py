@@ -73,12 +73,12 @@ def _untouched(model: Model) -> Row:
 
 def _writes(model: Model, prompt: Sequence[int]) -> list[Row]:
     """Rows that write what is as large as the residual stream, and unlike what is there."""
-    acts = capture(model, prompt, _PROBED)
+    acts = capture(model, [tuple(prompt)], _PROBED, model.n_layers, ["the probe"])
     rows = []
     for module in _PROBED:
         for layer, part in enumerate(model.modules(module)):
-            size = acts[ModuleType.BLOCK][layer].float().norm()
-            vector_D = acts[module][layer].float().flip(0)
+            size = acts[ModuleType.BLOCK][0, layer].float().norm()
+            vector_D = acts[module][0, layer].float().flip(0)
             if part is not None and vector_D.any():
                 vector_D = vector_D * size / vector_D.norm()
                 rows.append(Row(layer, module, vector_D.to(model.hf.dtype)))

@@ -1,26 +1,34 @@
-"""The source pass: one forward through the source prompt yields the activation of every layer.
+"""The source pass: one forward through the source prompts yields the activation of every layer.
 
-Shape suffixes: L layers, D model width.
+Shape suffixes: B prompts, L layers, D model width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import torch
 from torch import nn
 
+from xtransplant.engine.options import Tokens
+from xtransplant.engine.passes import passes, read
 from xtransplant.errors import NumericsError
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.types import ModuleType
 
 
-class _LastTokens:
-    """What one kind of module shows at the last token of every layer: [L, D], never [T, D]."""
+class _Enough(Exception):
+    """All layers that are asked for have run: the pass need not go on."""
 
-    def __init__(self, parts: Sequence[nn.Module | None]) -> None:
+
+class _LastTokens:
+    """What one kind of module shows at the last token of the first layers: [B, D] a layer."""
+
+    def __init__(self, parts: Sequence[nn.Module | None], n_prompts: int) -> None:
         self._parts = parts
+        self._n_prompts = n_prompts
         self._states: dict[int, torch.Tensor] = {}
 
     def hooks(self) -> list[tuple[nn.Module, Hook]]:
@@ -28,50 +36,84 @@ class _LastTokens:
 
     def _keep(self, layer: int) -> Hook:
         def keep(hidden: torch.Tensor) -> None:
-            self._states[layer] = hidden.flatten(0, -2)[-1].clone()
+            # Some modules see all tokens of all prompts in one line: [B * P, D].
+            hidden_BPD = hidden.reshape(self._n_prompts, -1, hidden.shape[-1])
+            self._states[layer] = hidden_BPD[:, -1].clone()
 
         return keep
 
     def stack(self) -> torch.Tensor:
         nothing = torch.zeros_like(next(iter(self._states.values())))
         return torch.stack(
-            [self._states.get(layer, nothing) for layer, _ in enumerate(self._parts)]
+            [self._states.get(layer, nothing) for layer, _ in enumerate(self._parts)], 1
         )
 
 
 @torch.inference_mode()
 def capture(
-    model: Model, token_ids: Sequence[int], modules: Iterable[ModuleType]
+    model: Model,
+    prompts: Sequence[Tokens],
+    modules: Iterable[ModuleType],
+    n_layers: int,
+    names: Sequence[str],
 ) -> dict[ModuleType, torch.Tensor]:
-    """Run a prompt once and keep each module's activation at its last token.
+    """Run each prompt once and keep each module's activation at its last token.
+
+    Args:
+        model: any supported model.
+        prompts: token ids.
+        modules: whose activations are wanted.
+        n_layers: how many layers are, from the first on.
+        names: what messages call each prompt.
 
     Returns:
-        For each module a tensor of shape (layers, width), on the model's device, in its dtype;
-        zeros where a layer has no such module.
+        For each module a tensor of shape (prompts, n_layers, width), on the model's device, in its
+        dtype; zeros where a layer has no such module.
 
     Raises:
-        NumericsError: an activation is NaN or infinite; the message names the layer.
+        NumericsError: an activation is NaN or infinite; the message names prompt and layer.
     """
-    entering = _LastTokens(model.layers)
-    leaving = {module: _LastTokens(model.modules(module)) for module in modules}
-    ids = torch.tensor([token_ids], device=model.device)
-    on_output = [pair for kept in leaving.values() for pair in kept.hooks()]
-    with hooks(on_input=entering.hooks(), on_output=on_output):
-        model.hf(input_ids=ids, use_cache=False, logits_to_keep=1)
-
-    acts = {module: kept.stack() for module, kept in leaving.items()}
-    if ModuleType.ATTN_RESIDUAL in acts:
-        acts[ModuleType.ATTN_RESIDUAL] = acts[ModuleType.ATTN_RESIDUAL] + entering.stack()
-    for module, acts_LD in acts.items():
-        _require_finite(module, acts_LD)
+    wanted = list(modules)
+    order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
+    in_order = [prompts[number] for number in order]
+    found = [
+        _capture_pass(model, in_order[part], wanted, n_layers) for part in passes(model, in_order)
+    ]
+    back = torch.tensor(order, device=model.device).argsort()
+    acts = {module: torch.cat([part[module] for part in found])[back] for module in wanted}
+    for module, acts_BLD in acts.items():
+        _require_finite(module, acts_BLD, names)
     return acts
 
 
-def _require_finite(module: ModuleType, acts_LD: torch.Tensor) -> None:
-    finite_L = acts_LD.isfinite().all(-1)
-    if not finite_L.all():
-        layer = int((~finite_L).nonzero()[0])
+def _capture_pass(
+    model: Model, prompts: Sequence[Tokens], modules: Sequence[ModuleType], n_layers: int
+) -> dict[ModuleType, torch.Tensor]:
+    n_prompts = len(prompts)
+    entering = _LastTokens(model.layers[:n_layers], n_prompts)
+    leaving = {
+        module: _LastTokens(model.modules(module)[:n_layers], n_prompts) for module in modules
+    }
+    on_output = [pair for kept in leaving.values() for pair in kept.hooks()]
+    if n_layers < model.n_layers:
+        on_output.append((model.layers[n_layers - 1], _stop))
+    with hooks(on_input=entering.hooks(), on_output=on_output), suppress(_Enough):
+        read(model, prompts)
+    acts = {module: kept.stack() for module, kept in leaving.items()}
+    if ModuleType.ATTN_RESIDUAL in acts:
+        acts[ModuleType.ATTN_RESIDUAL] = acts[ModuleType.ATTN_RESIDUAL] + entering.stack()
+    return acts
+
+
+def _stop(_hidden: torch.Tensor) -> None:
+    raise _Enough
+
+
+def _require_finite(module: ModuleType, acts_BLD: torch.Tensor, names: Sequence[str]) -> None:
+    finite_BL = acts_BLD.isfinite().all(-1)
+    if not finite_BL.all():
+        prompt, layer = (~finite_BL).nonzero()[0].tolist()
         raise NumericsError(
-            f"NaN or infinite {module} activation leaving layer {layer}; "
+            f"{names[prompt]}: NaN or infinite {module} activation leaving layer {layer}; "
             "try model.dtype=float32 or another checkpoint"
         )

@@ -88,8 +88,8 @@ def rows_together(
 def prompts_that_fit(
     text_config: Any, dtype: torch.dtype, n_tokens: int, device: torch.device
 ) -> int:
-    """Choose how many prompts' prefixes are kept at once, in two copies while they are stacked."""
-    return max(1, _budget(device) // (2 * kv_bytes(text_config, dtype.itemsize) * n_tokens))
+    """Choose how many prompts' prefixes are kept at once; while they are stacked, in two copies."""
+    return max(1, _budget(device) // (kv_bytes(text_config, dtype.itemsize) * n_tokens))
 
 
 def _budget(device: torch.device) -> int:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from xtransplant.engine.capture import capture
 from xtransplant.engine.cost import prompts_that_fit, rows_together
+from xtransplant.engine.layout import Ints
 from xtransplant.engine.model_cache import prefill, state_bytes
 from xtransplant.engine.options import OptionTrees, Tokens
 from xtransplant.engine.prefix_cache import Prefix, SharedPrefixCache
@@ -68,6 +70,7 @@ def decode(
         OptionTrees([target.options for target in targets]).branches,
         state_bytes(model),
     )
+    asked = rows_per_batch is not None
     longest = max(len(target.token_ids) for target in targets)
     n_prompts = prompts_that_fit(model.text_config, model.hf.dtype, longest, model.device)
     if model.own_attention:
@@ -77,8 +80,8 @@ def decode(
         of_target[row.target].append(number)
     out: dict[int, Continuation] = {}
     for group in _groups(targets, [len(numbers) for numbers in of_target], n_rows, n_prompts):
-        prefixes = [prefill(model, targets[target].token_ids[:-1]) for target in group]
         members = [targets[target] for target in group]
+        prefixes = prefill(model, [target.token_ids[:-1] for target in members])
         local = {
             number: replace(rows[number], target=place)
             for place, target in enumerate(group)
@@ -86,7 +89,8 @@ def decode(
         }
         pending = sorted(local, key=lambda r: (rows[r].layer, rows[r].module or ""))
         while pending:
-            batch = pending[: _even_share(len(pending), n_rows)]
+            layers = np.array([rows[r].layer for r in pending])
+            batch = pending[: _batch_size(layers, model.n_layers, n_rows, alike=asked)]
             try:
                 done = _decode_batch(
                     model, members, prefixes, [local[r] for r in batch], max_new_tokens
@@ -128,17 +132,27 @@ def _decode_batch(
         return decode_batch(model, cache, rows, last_tokens, trees, max_new_tokens)
     except NonFiniteLogits as error:
         target = targets[error.row.target]
-        try:
-            capture(model, target.token_ids, [ModuleType.BLOCK])  # is the prompt at fault?
-        except NumericsError as cause:
-            raise NumericsError(f"{target.name}: {cause}") from error
+        # If the prompt itself is at fault, this tells.
+        capture(model, [target.token_ids], [ModuleType.BLOCK], model.n_layers, [target.name])
         raise NumericsError(f"{target.name}: {error}") from error
 
 
-def _even_share(n_pending: int, n_rows: int) -> int:
-    """Return how many rows to take so that all batches are about equally large."""
-    n_batches = -(-n_pending // n_rows)
-    return -(-n_pending // n_batches)
+def _batch_size(layers: Ints, n_layers: int, n_rows: int, *, alike: bool) -> int:
+    """Return how many of the pending rows decode next, so that all batches are about as large.
+
+    A row keeps keys and values of its own above its target layer only. A batch holds as much memory
+    as `n_rows` average rows, or, where rows count alike, so many rows at most.
+
+    Args:
+        layers: target layers of the rows that are left, ascending.
+        n_layers: N.
+        n_rows: rows that fit.
+        alike: whether every row counts the same.
+    """
+    average = 1 if alike else n_layers + 1
+    weights = np.ones(len(layers), np.int64) if alike else 2 * (n_layers + 1 - layers)
+    n_batches = np.ceil(weights.sum() / (n_rows * average))
+    return int(np.searchsorted(np.cumsum(weights), weights.sum() / n_batches)) + 1
 
 
 def _halved(n_rows: int, n_tried: int) -> int:
@@ -148,4 +162,4 @@ def _halved(n_rows: int, n_tried: int) -> int:
             "with more memory"
         )
     torch.cuda.empty_cache()
-    return min(n_rows, n_tried) // 2
+    return max(1, min(n_rows, n_tried) // 2)

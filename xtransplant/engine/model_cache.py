@@ -24,39 +24,56 @@ from transformers.cache_utils import (
 )
 
 from xtransplant.engine.attention import KeysValues
+from xtransplant.engine.options import Tokens
+from xtransplant.engine.passes import keeps_states, passes, read
 from xtransplant.engine.prefix_cache import Prefix, SharedPrefixCache
 from xtransplant.errors import ModelError
 from xtransplant.models.families import Model
 
 
 @torch.inference_mode()
-def prefill(model: Model, token_ids: Sequence[int]) -> Prefix:
-    """Run a prompt but its last token.
+def prefill(model: Model, prompts: Sequence[Tokens]) -> list[Prefix]:
+    """Read the prefixes of some prompts, best sorted by length.
 
     Raises:
         ModelError: a layer keeps something else than the keys and values of all tokens.
     """
+    return [
+        prefix for part in passes(model, prompts) for prefix in _prefill_pass(model, prompts[part])
+    ]
+
+
+def _prefill_pass(model: Model, prompts: Sequence[Tokens]) -> list[Prefix]:
     # Sliding windows are cut later, from whole prefixes.
     kept: Any = DynamicCache(config=model.hf.config)
     kept.layers = [DynamicLayer() if _slides(layer) else layer for layer in kept.layers]
-    ids = torch.tensor([token_ids], device=model.device)
-    model.hf(input_ids=ids, past_key_values=kept, use_cache=True, logits_to_keep=1)
-    keys_values: list[KeysValues | None] = []
+    read(model, prompts, kept)
+    longest = max(map(len, prompts))
     for number, layer in enumerate(kept.layers):
         keys = getattr(layer, "keys", None)
-        keys_values.append(None if keys is None else (keys[0], layer.values[0]))
-        if keys is not None and keys.shape[2] != len(token_ids):
-            raise ModelError(f"layer {number} keeps {keys.shape[2]} of {len(token_ids)} keys")
-    return Prefix(len(token_ids), keys_values, _states(kept))
+        if keys is not None and keys.shape[2] != longest:
+            raise ModelError(f"layer {number} keeps {keys.shape[2]} of {longest} keys")
+    return [
+        Prefix(len(prompt), _keys_values(kept, line, longest - len(prompt)), _states(kept))
+        for line, prompt in enumerate(prompts)
+    ]
+
+
+def _keys_values(kept: Any, line: int, n_padding: int) -> list[KeysValues | None]:
+    return [
+        (layer.keys[line, :, n_padding:], layer.values[line, :, n_padding:])
+        if getattr(layer, "keys", None) is not None
+        else None
+        for layer in kept.layers
+    ]
 
 
 def state_bytes(model: Model) -> int:
     """Bytes of one row's recurrent states; 0 where a model has none."""
-    if not _states(DynamicCache(config=model.hf.config)):
+    if not keeps_states(model):
         return 0
-    return sum(
-        state.nbytes for layer in prefill(model, [0]).states.values() for state in _tensors(layer)
-    )
+    (prefix,) = prefill(model, [(0,)])
+    return sum(state.nbytes for layer in prefix.states.values() for state in _tensors(layer))
 
 
 class RowsCache(Cache):

@@ -22,6 +22,7 @@ from transformers.masking_utils import AttentionMaskInterface
 
 from xtransplant.engine.attention import KeysValues, Places, attend
 from xtransplant.engine.layout import Ints
+from xtransplant.engine.passes import padding
 from xtransplant.errors import ModelError
 from xtransplant.models.families import Model
 
@@ -70,7 +71,7 @@ class SharedPrefixCache:
         of_layers = zip(*(prefix.keys_values for prefix in prefixes), strict=True)
         self._prefix = [_stack_layer(of_prompts) for of_prompts in of_layers]
         some = next(keys_values for keys_values in self._prefix if keys_values)
-        self._padding_BP = _padding(self.lengths, some[0].device)
+        self._padding_BP = padding(self.lengths, some[0].device)
         self._max_new_tokens = max_new_tokens
         self._suffix: list[KeysValues | None] = [None] * len(self._prefix)
         self._moves: Sequence[Move | None] = ()
@@ -176,14 +177,6 @@ def _stack(prefixes: Sequence[torch.Tensor]) -> torch.Tensor:
     for line, prefix in zip(stacked_BKPE, prefixes, strict=True):
         line[:, longest - prefix.shape[1] :] = prefix
     return stacked_BKPE
-
-
-def _padding(lengths: Sequence[int], device: torch.device) -> torch.Tensor | None:
-    if len(set(lengths)) == 1:
-        return None
-    longest = max(lengths)
-    missing_B = torch.tensor([longest - length for length in lengths], device=device)
-    return torch.arange(longest, device=device) < missing_B[:, None]
 
 
 def _window(

@@ -12,7 +12,7 @@ from xtransplant.engine.grid import resolve_cells
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.request import Request, Resolved
 from xtransplant.engine.steps import Continuation, Row
-from xtransplant.errors import ConfigError, LayerError, NumericsError
+from xtransplant.errors import ConfigError, LayerError
 from xtransplant.models.families import Model
 from xtransplant.prompts import decode_text
 from xtransplant.types import Cell, Generation, ModuleType, Prompt
@@ -186,17 +186,15 @@ def transplant_all(
 def _capture_sources(
     model: Model, grids: Sequence[Resolved]
 ) -> dict[Tokens, dict[ModuleType, torch.Tensor]]:
-    """Read each source prompt once; keep the activations of the modules that its grids need."""
-    wanted: dict[Tokens, dict[ModuleType, str]] = {}
-    for grid in grids:
-        wanted.setdefault(grid.source, {}).setdefault(grid.module, grid.name)
-    acts = {}
-    for source, modules in wanted.items():
-        try:
-            acts[source] = capture(model, source, modules)
-        except NumericsError as error:
-            raise NumericsError(f"{next(iter(modules.values()))}source prompt: {error}") from error
-    return acts
+    """Read each source prompt once, up to the deepest layer that any grid takes from."""
+    names = {grid.source: f"{grid.name}source prompt" for grid in reversed(grids)}
+    modules = dict.fromkeys(grid.module for grid in grids)
+    n_layers = 1 + max(cell.source_layer for grid in grids for cell in grid.cells)
+    acts = capture(model, list(names), modules, n_layers, list(names.values()))
+    return {
+        source: {module: acts[module][number] for module in modules}
+        for number, source in enumerate(names)
+    }
 
 
 def _generations(model: Model, continuations: Sequence[Continuation]) -> list[Generation]:

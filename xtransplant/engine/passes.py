@@ -1,0 +1,75 @@
+"""Passes over whole prompts: several of them at once, padded on the left.
+
+A batch of prompts keeps the matrix products of short prompts large. Padding is on the left because
+then the last token of every prompt is the last of its line, and a sliding window is the same slice
+of all lines.
+
+Shape suffixes: B prompts, P tokens of the longest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import LinearAttentionCacheLayerMixin
+
+from xtransplant.engine.options import Tokens
+from xtransplant.models.families import Model
+
+PASS_TOKENS = 2048
+"""Tokens of a pass, padding included; a longer prompt has a pass of its own."""
+
+
+def passes(model: Model, prompts: Sequence[Tokens]) -> Iterator[slice]:
+    """Cut a list of prompts, best sorted by length, into the passes that read them.
+
+    Models with recurrent states or attention code of their own read one prompt at a time: they
+    would carry the padding along.
+    """
+    if model.own_attention or keeps_states(model):
+        yield from (slice(number, number + 1) for number in range(len(prompts)))
+        return
+    start, longest = 0, 0
+    for stop, prompt in enumerate(prompts):
+        longest = max(longest, len(prompt))
+        if stop > start and longest * (stop + 1 - start) > PASS_TOKENS:
+            yield slice(start, stop)
+            start, longest = stop, len(prompt)
+    yield slice(start, len(prompts))
+
+
+def padding(lengths: Sequence[int], device: torch.device) -> torch.Tensor | None:
+    """Return where prompts that are padded on the left have no token, [B, P]; None if nowhere."""
+    longest = max(lengths)
+    if min(lengths) == longest:
+        return None
+    missing_B = torch.tensor([longest - length for length in lengths], device=device)
+    return torch.arange(longest, device=device) < missing_B[:, None]
+
+
+def keeps_states(model: Model) -> bool:
+    """Whether some layer has a recurrent state: state-space and linear-attention layers."""
+    layers = DynamicCache(config=model.hf.config).layers
+    return any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers)
+
+
+def read(model: Model, prompts: Sequence[Tokens], cache: DynamicCache | None = None) -> None:
+    """Run some prompts; hooks and cache see [B, P, ...]."""
+    longest = max(map(len, prompts))
+    ids_BP = torch.tensor([[0] * (longest - len(p)) + list(p) for p in prompts])
+    kwargs: dict[str, Any] = {}
+    padding_BP = padding([len(p) for p in prompts], model.device)
+    if padding_BP is not None:
+        mask_BP = ~padding_BP
+        kwargs["attention_mask"] = mask_BP.long()
+        kwargs["position_ids"] = (mask_BP.cumsum(-1) - 1).clamp(min=0)
+    model.hf(
+        input_ids=ids_BP.to(model.device),
+        past_key_values=cache,
+        use_cache=cache is not None,
+        logits_to_keep=1,
+        **kwargs,
+    )
