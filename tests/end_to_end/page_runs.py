@@ -71,7 +71,7 @@ def write_run(
                     answer=own.get("answer", f"read {k}") if right == "1" else None,
                     correct=right == "1",
                 )
-                rows.append(Row(instance, cell, Generation((1,), text, "eos"), score))
+                rows.append(Row(instance, cell, Generation((1,), text, "eos"), {"paper-2": score}))
         folder.write_part(language, 0, control, rows)
     folder.update_manifest(status=status)
 
@@ -108,7 +108,7 @@ def write_big_run(root: Path) -> str:
             ),
             cell,
             Generation((1,), text_of(f"{cell} {k}", 2), "length"),
-            Score(None, correct=False),
+            {"paper-2": Score(None, correct=False)},
         )
         for k in range(49)
         for cell in (None, *cells)

@@ -110,7 +110,7 @@ def test_rows_that_are_no_grid_are_refused(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "toy" / "tiny" / "mlp" / "aaaa", "aaaa")
     more = Instance("q9", "sw", "en", "sw", "s", "t", "g")
     generation, score = Generation((1,), "x", "eos"), Score("x", correct=True)
-    folder.write_part("sw", 1, "none", [Row(more, None, generation, score)])
+    folder.write_part("sw", 1, "none", [Row(more, None, generation, {"paper-2": score})])
     with pytest.raises(OutputError, match=r"language sw has 21 rows, not one baseline and 4 cells"):
         write_page(xt.load_runs(tmp_path), tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
