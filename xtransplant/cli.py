@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -193,13 +192,13 @@ def try_(
 
     pairs = [parse_cell(text) for text in cell or []]
     chosen = _module(module)
-    checkpoint = asdict(find_model(model, config_dir))
-    del checkpoint["name"]
+    checkpoint = find_model(model, config_dir)
     console = Console()
     import xtransplant as xt
+    from xtransplant.plan import load_arguments
 
     with console.steps() as on_step:
-        loaded = xt.load_model(**checkpoint, on_step=on_step)
+        loaded = xt.load_model(**load_arguments(checkpoint), on_step=on_step)
     grid = xt.transplant(
         loaded,
         source=source,

