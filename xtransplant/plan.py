@@ -15,6 +15,7 @@ from typing import Any
 from xtransplant.config import ModelConfig, RunConfig, run_folder, run_key
 from xtransplant.engine.grid import resolve_cells
 from xtransplant.instances import load_data
+from xtransplant.models.adapter import adapter_identity
 from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
@@ -96,7 +97,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     key = run_key(
         config,
         data_fingerprint=data.fingerprint,
-        model_identity=identity(**checkpoint, on_step=on_step),
+        model_identity=_identity(config.model, on_step),
         cells=cells,
     )
     return Plan(
@@ -148,6 +149,8 @@ def load_arguments(model: ModelConfig) -> dict[str, Any]:
         "dtype": model.dtype,
         "allow_pickle": model.allow_pickle,
         "family": asdict(model.family),
+        "adapter": model.adapter,
+        "adapter_revision": model.adapter_revision,
     }
 
 
@@ -159,6 +162,14 @@ def checkpoint_arguments(model: ModelConfig) -> dict[str, Any]:
         "distribution": model.distribution,
         "trust_remote_code": model.trust_remote_code,
     }
+
+
+def _identity(model: ModelConfig, on_step: OnStep) -> str:
+    """Return what tells the checkpoint from others, with its adapter."""
+    found = identity(**checkpoint_arguments(model), on_step=on_step)
+    if model.adapter is None:
+        return found
+    return f"{found} + {adapter_identity(model.adapter, model.adapter_revision, on_step)}"
 
 
 def _parts(

@@ -68,6 +68,8 @@ class ModelConfig:
         trust_remote_code: run Python code that comes with the checkpoint.
         allow_pickle: read pickled weights, which can run code.
         family: layout, for an architecture that is not known.
+        adapter: Hugging Face id or local folder of a PEFT adapter.
+        adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
         about: family, size and licence.
     """
 
@@ -79,6 +81,8 @@ class ModelConfig:
     trust_remote_code: bool = False
     allow_pickle: bool = False
     family: FamilyConfig = field(default_factory=FamilyConfig)
+    adapter: str | None = None
+    adapter_revision: str | None = None
     about: ModelAbout = field(default_factory=ModelAbout)
 
 

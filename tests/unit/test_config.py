@@ -102,6 +102,8 @@ def test_defaults_and_what_follows_from_the_task(own):
             "trust_remote_code": False,
             "allow_pickle": False,
             "family": {"layers": None, "attn": None, "mlp": None},
+            "adapter": None,
+            "adapter_revision": None,
             "about": {
                 **{"family": None, "layers": None, "parameters": None},
                 **{"licence": None, "gated": False},
@@ -424,7 +426,7 @@ def test_an_unknown_model_names_the_way_to_any_checkpoint():
             "name: typo\nid: x\ndtpye: float16\n",
             "model=typo",
             f"In 'model/typo': unknown key 'model.dtpye'; allowed: "
-            f"{TOP_KEYS.format('').replace('module,', 'model.about.family, model.about.gated, model.about.layers, model.about.licence, model.about.parameters, model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.layers, model.family.mlp, model.id, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
+            f"{TOP_KEYS.format('').replace('module,', 'model.about.family, model.about.gated, model.about.layers, model.about.licence, model.about.parameters, model.adapter, model.adapter_revision, model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.layers, model.family.mlp, model.id, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
             "nearest match: model.dtype",
         ),
         (
@@ -540,6 +542,8 @@ DECISIONS = {
     "model.family.layers": ("model.layers", True),
     "model.family.attn": ("mixer", True),
     "model.family.mlp": ("ffn", True),
+    "model.adapter": ("org/adapter", False),  # model_identity tells
+    "model.adapter_revision": ("def", False),
     "model.about.family": ("llama", False),  # about tells, and changes nothing
     "model.about.layers": (4, False),
     "model.about.parameters": (1000, False),

@@ -23,6 +23,7 @@ from transformers import (
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.errors import ModelError, unknown
+from xtransplant.models.adapter import apply_adapter
 from xtransplant.models.cache import OnStep, file_digest, silent
 from xtransplant.models.checkpoint import (
     SAFETENSORS,
@@ -54,6 +55,8 @@ def load_model(
     allow_pickle: bool = False,
     random_weights: bool = False,
     family: Mapping[str, str | None] | None = None,
+    adapter: str | None = None,
+    adapter_revision: str | None = None,
     on_step: OnStep = silent,
 ) -> Model:
     """Load a causal language model and check that its layers are where they should be.
@@ -69,6 +72,8 @@ def load_model(
         random_weights: draw the weights on the device; configuration and tokenizer suffice.
         family: where "layers", "attn" and "mlp" are, for an architecture that is not known: the
             fields of `families.Family`.
+        adapter: Hugging Face id or local folder of a PEFT adapter, whose weights are merged.
+        adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
         on_step: told of progress while files are fetched or converted.
 
     Returns:
@@ -92,6 +97,10 @@ def load_model(
             )
     else:
         hf, report = _read_weights(checkpoint, config, torch_dtype, torch_device, allow_pickle)
+    if adapter is not None:
+        hf = apply_adapter(
+            hf, adapter, adapter_revision, allow_pickle=allow_pickle, on_step=on_step
+        )
     hf.eval().requires_grad_(False)
     hf.generation_config = _greedy(hf)
     model = find_parts(
