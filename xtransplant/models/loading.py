@@ -37,6 +37,7 @@ from xtransplant.models.checkpoint import (
 )
 from xtransplant.models.families import Family, Model, find_parts, layers_prefix
 from xtransplant.models.gguf import Gguf
+from xtransplant.models.quantised import require_quantiser
 from xtransplant.models.reading import reading
 from xtransplant.models.verify import verify
 
@@ -88,6 +89,7 @@ def load_model(
         resolve(id, revision, distribution), id, trust_remote_code, on_step
     )
     config = _config(checkpoint)
+    require_quantiser(config, id, torch_device)
     tokenizer = _tokenizer(checkpoint)
     report: Any = None
     if random_weights:
