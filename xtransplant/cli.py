@@ -99,8 +99,9 @@ def check(
     overrides: Overrides = None,
     cells: Annotated[int, typer.Option(min=1, help="Cells to compare for each module.")] = 25,
     modules: Annotated[
-        str, typer.Option(help="Modules to compare, with commas between them.")
-    ] = ",".join(ModuleType),
+        str | None,
+        typer.Option(help="Modules to compare, with commas between them; without: all there are."),
+    ] = None,
     config_dir: ConfigDir = None,
 ) -> None:
     """Compare the fast engine with the naive oracle on a checkpoint.
@@ -112,7 +113,7 @@ def check(
     from xtransplant.console import Console
 
     config = compose(overrides or [], config_dir)
-    chosen = [_module(name) for name in modules.split(",")]
+    chosen = [_module(name) for name in modules.split(",")] if modules else []
     from xtransplant.check import run_check
 
     if not run_check(config, Console(), n_cells=cells, modules=chosen):

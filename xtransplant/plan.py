@@ -19,9 +19,10 @@ from xtransplant.models.adapter import adapter_identity
 from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
+from xtransplant.models.seq2seq import n_layers
 from xtransplant.prompts import encode_pair, require_room
 from xtransplant.scoring import chosen, require_fit
-from xtransplant.types import Cell, Instance, PromptPair
+from xtransplant.types import Cell, Instance, ModuleType, PromptPair
 
 INSTANCES_PER_PART = 10
 """At least; a part is what a killed run loses at most."""
@@ -84,7 +85,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     text_config = model_config.get_text_config()
     grid = config.grid
     cells = resolve_cells(
-        text_config.num_hidden_layers,
+        n_layers(model_config, ModuleType(config.module)),
         grid.source_layers,
         grid.target_layers,
         grid.stride,
@@ -108,6 +109,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
                 data.instances,
                 tokenizer,
                 context_length(text_config),
+                new_tokens=0 if model_config.is_encoder_decoder else config.decode.max_new_tokens,
                 n_instances=max(INSTANCES_PER_PART, ROWS_PER_PART // (len(cells) + 1)),
             )
         ),
@@ -151,6 +153,7 @@ def load_arguments(model: ModelConfig) -> dict[str, Any]:
         "family": asdict(model.family),
         "adapter": model.adapter,
         "adapter_revision": model.adapter_revision,
+        "language_token": model.language_token,
     }
 
 
@@ -177,6 +180,7 @@ def _parts(
     instances: Mapping[str, Sequence[Instance]],
     tokenizer: Any,
     context_length: int,
+    new_tokens: int,
     n_instances: int,
 ) -> list[Part]:
     """Split each language's instances into parts of `n_instances`."""
@@ -187,9 +191,7 @@ def _parts(
         for instance, pair in zip(loaded, prompts, strict=True):
             where = f"prompt of instance {instance.id} ({language})"
             require_room(pair.source, 0, context_length, f"source {where}")
-            require_room(
-                pair.target, config.decode.max_new_tokens, context_length, f"target {where}"
-            )
+            require_room(pair.target, new_tokens, context_length, f"target {where}")
         for block, start in enumerate(range(0, len(loaded), n_instances)):
             chunk = slice(start, start + n_instances)
             parts.append(Part(language, block, tuple(loaded[chunk]), tuple(prompts[chunk])))

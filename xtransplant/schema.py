@@ -70,6 +70,7 @@ class ModelConfig:
         family: layout, for an architecture that is not known.
         adapter: Hugging Face id or local folder of a PEFT adapter.
         adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
+        language_token: token with which the decoder of a translator starts its answer.
         about: family, size and licence.
     """
 
@@ -83,6 +84,7 @@ class ModelConfig:
     family: FamilyConfig = field(default_factory=FamilyConfig)
     adapter: str | None = None
     adapter_revision: str | None = None
+    language_token: str | None = None
     about: ModelAbout = field(default_factory=ModelAbout)
 
 

@@ -98,6 +98,13 @@ def test_what_is_wrong_with_an_adapter_is_one_line(
     )
 
 
+def test_an_adapter_beside_the_model_is_not_applied_unasked(base: Path, adapter: Path) -> None:
+    for file in adapter.glob("adapter_*"):
+        shutil.copy(file, base)
+    text = message(lambda: load_model(str(base)))
+    assert text.startswith(f"'{base}' holds an adapter (adapter_config.json) beside the model")
+
+
 def test_the_key_of_a_run_tells_the_adapter_and_not_where_it_is(
     base: Path, adapter: Path, tmp_path: Path
 ) -> None:

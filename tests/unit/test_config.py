@@ -104,6 +104,7 @@ def test_defaults_and_what_follows_from_the_task(own):
             "family": {"layers": None, "attn": None, "mlp": None},
             "adapter": None,
             "adapter_revision": None,
+            "language_token": None,
             "about": {
                 **{"family": None, "layers": None, "parameters": None},
                 **{"licence": None, "gated": False},
@@ -329,11 +330,13 @@ def test_find_model(own, tmp_path):
         ),
         (
             ["module=atn"],
-            "unknown module 'atn'; allowed: attn, attn_residual, block, mlp; nearest match: attn",
+            "unknown module 'atn'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
+            "mlp; nearest match: attn",
         ),
         (
             ["module=null"],
-            "bad value 'null' for module; allowed: attn, mlp, block, attn_residual",
+            "bad value 'null' for module; "
+            "allowed: attn, mlp, block, attn_residual, cross_attn, encoder_block",
         ),
         (
             ["languages=[fr,xx]"],
@@ -426,7 +429,7 @@ def test_an_unknown_model_names_the_way_to_any_checkpoint():
             "name: typo\nid: x\ndtpye: float16\n",
             "model=typo",
             f"In 'model/typo': unknown key 'model.dtpye'; allowed: "
-            f"{TOP_KEYS.format('').replace('module,', 'model.about.family, model.about.gated, model.about.layers, model.about.licence, model.about.parameters, model.adapter, model.adapter_revision, model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.layers, model.family.mlp, model.id, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
+            f"{TOP_KEYS.format('').replace('module,', 'model.about.family, model.about.gated, model.about.layers, model.about.licence, model.about.parameters, model.adapter, model.adapter_revision, model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.layers, model.family.mlp, model.id, model.language_token, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
             "nearest match: model.dtype",
         ),
         (
@@ -544,6 +547,7 @@ DECISIONS = {
     "model.family.mlp": ("ffn", True),
     "model.adapter": ("org/adapter", False),  # model_identity tells
     "model.adapter_revision": ("def", False),
+    "model.language_token": ("fra_Latn", True),
     "model.about.family": ("llama", False),  # about tells, and changes nothing
     "model.about.layers": (4, False),
     "model.about.parameters": (1000, False),

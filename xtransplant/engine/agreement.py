@@ -21,7 +21,7 @@ from xtransplant.models.families import Model, describe
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.types import ModuleType
 
-_PROBED = (ModuleType.ATTN, ModuleType.MLP, ModuleType.BLOCK)
+_BLOCKS = (ModuleType.BLOCK, ModuleType.ENCODER_BLOCK)
 _N_TOKENS, _N_NEXT = 6, 3
 
 
@@ -44,7 +44,7 @@ def require_agreement(model: Model) -> None:
 
 def _require_effects(model: Model, target: Target, writes: Sequence[Row]) -> None:
     # Leaving a layer, a write cannot but have an effect.
-    rows = [_untouched(model), *(row for row in writes if row.module is not ModuleType.BLOCK)]
+    rows = [_untouched(model), *(row for row in writes if row.module not in _BLOCKS)]
     untouched, *others = (answer.option_logprobs for answer in decode(model, [target], rows, 1))
     for row, logprobs in zip(rows[1:], others, strict=True):
         if logprobs == untouched:
@@ -74,11 +74,14 @@ def _untouched(model: Model) -> Row:
 
 def _writes(model: Model, prompt: Sequence[int]) -> list[Row]:
     """Rows that write what is as large as the residual stream, and unlike what is there."""
-    acts = capture(model, prompt, _PROBED)
+    # What attn_residual writes is written as attn's.
+    probed = [module for module in model.module_types if module is not ModuleType.ATTN_RESIDUAL]
+    acts = capture(model, prompt, probed)
     rows = []
-    for module in _PROBED:
+    for module in probed:
+        blocks = module if module is ModuleType.ENCODER_BLOCK else ModuleType.BLOCK
         for layer, part in enumerate(model.modules(module)):
-            size = acts[ModuleType.BLOCK][layer].float().norm()
+            size = acts[blocks][layer].float().norm()
             vector_D = acts[module][layer].float().flip(0)
             if part is not None and vector_D.any():
                 vector_D = vector_D * size / vector_D.norm()
@@ -91,11 +94,16 @@ def _logprobs(
     model: Model, prompt: Sequence[int], row: Row, following: Sequence[int]
 ) -> torch.Tensor:
     """Log-probability of each following token, [O], by a plain pass over all."""
-    ids = torch.tensor([[*prompt, *following]], device=model.device)
-    with hooks(on_output=_write(model, row, len(prompt) - 1)):
-        out = model.hf(input_ids=ids, use_cache=False, logits_to_keep=len(following) + 1)
+    before = model.decoder_prompt or prompt
+    ids = torch.tensor([[*before, *following]], device=model.device)
+    inputs = {"input_ids": ids, "logits_to_keep": len(following) + 1}
+    if model.decoder_prompt:
+        inputs = model.inputs(prompt) | {"decoder_input_ids": ids}
+    written = prompt if row.module is ModuleType.ENCODER_BLOCK else before
+    with hooks(on_output=_write(model, row, len(written) - 1)):
+        out = model.hf(**inputs, use_cache=False)
     logits: torch.Tensor = out.logits[0, -len(following) - 1 : -1]
-    chosen = ids[0, len(prompt) :, None].to(logits.device)
+    chosen = ids[0, len(before) :, None].to(logits.device)
     return logits.float().log_softmax(-1).gather(-1, chosen)[:, 0].cpu()
 
 

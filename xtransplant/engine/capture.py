@@ -54,10 +54,9 @@ def capture(
     """
     entering = _LastTokens(model.layers)
     leaving = {module: _LastTokens(model.modules(module)) for module in modules}
-    ids = torch.tensor([token_ids], device=model.device)
     on_output = [pair for kept in leaving.values() for pair in kept.hooks()]
     with hooks(on_input=entering.hooks(), on_output=on_output):
-        model.hf(input_ids=ids, use_cache=False, logits_to_keep=1)
+        model.hf(**model.inputs(token_ids), use_cache=False)
 
     acts = {module: kept.stack() for module, kept in leaving.items()}
     if ModuleType.ATTN_RESIDUAL in acts:

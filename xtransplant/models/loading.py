@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
     AutoConfig,
-    AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
 )
@@ -23,6 +23,7 @@ from transformers import (
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.errors import ModelError, unknown
+from xtransplant.models.adapter import CONFIG as ADAPTER_CONFIG
 from xtransplant.models.adapter import apply_adapter
 from xtransplant.models.cache import OnStep, file_digest, silent
 from xtransplant.models.checkpoint import (
@@ -39,6 +40,7 @@ from xtransplant.models.families import Family, Model, find_parts, layers_prefix
 from xtransplant.models.gguf import Gguf
 from xtransplant.models.quantised import require_quantiser
 from xtransplant.models.reading import reading
+from xtransplant.models.seq2seq import auto_class, language_token_id
 from xtransplant.models.verify import verify
 
 LOG = logging.getLogger(__name__)
@@ -58,9 +60,10 @@ def load_model(
     family: Mapping[str, str | None] | None = None,
     adapter: str | None = None,
     adapter_revision: str | None = None,
+    language_token: str | None = None,
     on_step: OnStep = silent,
 ) -> Model:
-    """Load a causal language model and check that its layers are where they should be.
+    """Load a language model and check that its layers are where they should be.
 
     Args:
         id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
@@ -75,6 +78,8 @@ def load_model(
             fields of `families.Family`.
         adapter: Hugging Face id or local folder of a PEFT adapter, whose weights are merged.
         adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
+        language_token: token of the tokenizer with which the decoder starts its answer, after its
+            start token: of encoder-decoder models that translate.
         on_step: told of progress while files are fetched or converted.
 
     Returns:
@@ -94,7 +99,7 @@ def load_model(
     report: Any = None
     if random_weights:
         with torch.device(torch_device):
-            hf: Any = AutoModelForCausalLM.from_config(
+            hf: Any = auto_class(config).from_config(
                 config, dtype=torch_dtype, trust_remote_code=trust_remote_code
             )
     else:
@@ -105,6 +110,10 @@ def load_model(
         )
     hf.eval().requires_grad_(False)
     hf.generation_config = _greedy(hf)
+    if language_token is not None:
+        hf.generation_config.forced_bos_token_id = language_token_id(
+            config, tokenizer, language_token, id
+        )
     model = find_parts(
         hf, tokenizer, id=id, revision=checkpoint.revision, family=Family(**family or {})
     )
@@ -197,7 +206,8 @@ def _config(checkpoint: Checkpoint) -> Any:
     with reading(checkpoint.id):
         config: Any = AutoConfig.from_pretrained(**checkpoint.arguments)
     # Told here, before weights are fetched; code that comes with a checkpoint knows for itself.
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and not hasattr(config, "auto_map"):
+    known = (MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING)
+    if type(config) not in known[config.is_encoder_decoder] and not hasattr(config, "auto_map"):
         raise ModelError(
             f"{checkpoint.id!r} has model type {config.model_type!r}, of which transformers knows "
             "no causal language model; see docs/models.md for those that work"
@@ -221,11 +231,17 @@ def _read_weights(
     allow_pickle: bool,
 ) -> tuple[Any, Any]:
     """Return the model, and transformers' report of weights that did not fit."""
+    if (checkpoint.folder / ADAPTER_CONFIG).is_file():
+        raise ModelError(
+            f"{checkpoint.id!r} holds an adapter ({ADAPTER_CONFIG}) beside the model, which "
+            "transformers would apply unasked; move it to a folder of its own: model.adapter=FOLDER"
+        )
     weights = weight_files(checkpoint, allow_pickle)
     with reading(checkpoint.id):
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = auto_class(config).from_pretrained(
             **checkpoint.arguments,
             config=config,
+            adapter_kwargs={"local_files_only": True},
             dtype=dtype,
             device_map=str(device),
             use_safetensors=weights[0].startswith(SAFETENSORS),
@@ -248,6 +264,12 @@ def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> No
             raise ModelError(f"{id!r} has weights {key!r}, but its config says {n_layers} layers")
 
 
+_SPECIAL_TOKENS = (
+    *("bos_token_id", "eos_token_id", "pad_token_id"),
+    *("decoder_start_token_id", "forced_bos_token_id"),
+)
+
+
 def _greedy(hf: Any) -> GenerationConfig:
     """Return plain greedy decoding with the checkpoint's special tokens.
 
@@ -258,7 +280,7 @@ def _greedy(hf: Any) -> GenerationConfig:
     """
     own, text_config = hf.generation_config, hf.config.get_text_config()
     tokens = {}
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+    for name in _SPECIAL_TOKENS:
         token = getattr(own, name, None)
         tokens[name] = getattr(text_config, name, None) if token is None else token
     return GenerationConfig(**tokens)
