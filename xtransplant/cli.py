@@ -226,6 +226,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that spin while they wait starve other processes: on a machine that two of them share,
     # torch was measured 15 times slower. It has no effect where the user has chosen.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0":
+        # Processes that torchrun started share one terminal, and all would tell the same.
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     given = list(sys.argv[1:] if arguments is None else arguments)
     group = typer.main.get_group(app)
     command = given[0] if given and not given[0].startswith("-") else ""

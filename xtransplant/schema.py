@@ -221,7 +221,7 @@ class RunConfig:
     """One run.
 
     Attributes:
-        module: `attn`, `mlp`, `block` or `attn_residual`.
+        module: a name of `types.ModuleType`.
         languages: "all" for all of the task but its pivot, one name, or a list of names.
         direction: None for the task's.
         split: None for the task's first.

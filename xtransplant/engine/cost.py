@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from xtransplant.models.parallel import from_first
 from xtransplant.models.seq2seq import auto_class
 from xtransplant.types import Cell
 
@@ -102,7 +103,7 @@ def prompts_that_fit(
 def _budget(device: torch.device) -> int:
     """Bytes for each of both; on a GPU a quarter of the free memory."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] // 4
+        return from_first(torch.cuda.mem_get_info(device)[0] // 4)
     return CPU_BUDGET
 
 

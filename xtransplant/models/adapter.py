@@ -17,6 +17,7 @@ from typing import Any
 from xtransplant.errors import ModelError
 from xtransplant.models.cache import OnStep, file_digest, silent
 from xtransplant.models.hub import Snapshot
+from xtransplant.models.parallel import n_processes
 from xtransplant.models.reading import reading
 
 CONFIG = "adapter_config.json"
@@ -45,6 +46,11 @@ def apply_adapter(
         ModelError: `peft` is not installed; an adapter that cannot be found or read, is for another
             architecture, or does not change weights (prompt and prefix tuning).
     """
+    if n_processes() > 1:
+        raise ModelError(
+            f"adapter {id!r} cannot be merged into weights that {n_processes()} processes share; "
+            "merge it once (peft's merge_and_unload, save_pretrained) and load the result"
+        )
     if find_spec("peft") is None:
         raise ModelError(f"adapter {id!r} needs the package peft: pip install 'xtransplant[peft]'")
     folder = _weights(_folder(id, revision, on_step), id, allow_pickle, on_step)

@@ -38,6 +38,7 @@ from xtransplant.models.checkpoint import (
 )
 from xtransplant.models.families import Family, Model, find_parts, layers_prefix
 from xtransplant.models.gguf import Gguf
+from xtransplant.models.parallel import placement
 from xtransplant.models.quantised import require_quantiser
 from xtransplant.models.reading import reading
 from xtransplant.models.seq2seq import auto_class, language_token_id
@@ -243,7 +244,7 @@ def _read_weights(
             config=config,
             adapter_kwargs={"local_files_only": True},
             dtype=dtype,
-            device_map=str(device),
+            **placement(device),
             use_safetensors=weights[0].startswith(SAFETENSORS),
             ignore_mismatched_sizes=True,  # they are in the report
             output_loading_info=True,
