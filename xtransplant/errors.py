@@ -53,7 +53,7 @@ class NumericsError(XtransplantError):
     """NaN or infinite activations."""
 
 
-MANY = 40
+MANY = 60
 """Names that a message lists at most."""
 
 

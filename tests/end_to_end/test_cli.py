@@ -62,7 +62,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ),
         (
             ["try", "--model", "m", "--source", "a", "--target", "b", "--module", "mpl"],
-            "unknown module 'mpl'; allowed: attn, attn_residual, block, mlp; nearest match: mlp",
+            "unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
+            "mlp; nearest match: mlp",
         ),
         (
             ["ls", "model"],
@@ -331,6 +332,9 @@ def test_try_with_cells_shows_each(own, stand_in, capsys):
             "trust_remote_code": False,
             "allow_pickle": False,
             "family": {"layers": None, "attn": None, "mlp": None},
+            "adapter": None,
+            "adapter_revision": None,
+            "language_token": None,
         },
         {
             "model": "the model",
@@ -377,13 +381,14 @@ def test_check_hands_on_cells_and_modules_and_fails_where_not_identical(
     assert cli.main(["check", *own]) == status
     assert calls == [
         ("tiny", 3, ["block", "attn"]),
-        ("tiny", 25, ["attn", "mlp", "block", "attn_residual"]),
+        ("tiny", 25, []),  # all that the model has
     ]
 
 
 def test_check_refuses_an_unknown_module(own, capsys):
     assert cli.main(["check", *own, "--modules", "attn,mpl"]) == 2
     assert capsys.readouterr().err == (
-        "error: unknown module 'mpl'; allowed: attn, attn_residual, block, mlp; "
+        "error: unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, "
+        "encoder_block, mlp; "
         "nearest match: mlp\n"
     )

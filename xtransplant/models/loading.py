@@ -17,7 +17,6 @@ from transformers import (
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoTokenizer,
-    GenerationConfig,
 )
 
 from xtransplant.engine.agreement import require_agreement
@@ -37,6 +36,7 @@ from xtransplant.models.checkpoint import (
     weight_files,
 )
 from xtransplant.models.families import Family, Model, find_parts, layers_prefix
+from xtransplant.models.generation import greedy
 from xtransplant.models.gguf import Gguf
 from xtransplant.models.parallel import placement
 from xtransplant.models.quantised import require_quantiser
@@ -110,7 +110,7 @@ def load_model(
             hf, adapter, adapter_revision, allow_pickle=allow_pickle, on_step=on_step
         )
     hf.eval().requires_grad_(False)
-    hf.generation_config = _greedy(hf)
+    hf.generation_config = greedy(hf)
     if language_token is not None:
         hf.generation_config.forced_bos_token_id = language_token_id(
             config, tokenizer, language_token, id
@@ -263,28 +263,6 @@ def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> No
         number = key.removeprefix(prefix).split(".")[0]
         if key.startswith(prefix) and number.isdecimal() and int(number) >= n_layers:
             raise ModelError(f"{id!r} has weights {key!r}, but its config says {n_layers} layers")
-
-
-_SPECIAL_TOKENS = (
-    *("bos_token_id", "eos_token_id", "pad_token_id"),
-    *("decoder_start_token_id", "forced_bos_token_id"),
-)
-
-
-def _greedy(hf: Any) -> GenerationConfig:
-    """Return plain greedy decoding with the checkpoint's special tokens.
-
-    A checkpoint's own generation_config.json may hold a repetition penalty, forced or suppressed
-    tokens (Qwen2-7B-Instruct: repetition_penalty 1.05). `generate` would apply them to greedy
-    decoding too, also when it is given another GenerationConfig, whose unset fields it fills from
-    the model's; the method is defined without them.
-    """
-    own, text_config = hf.generation_config, hf.config.get_text_config()
-    tokens = {}
-    for name in _SPECIAL_TOKENS:
-        token = getattr(own, name, None)
-        tokens[name] = getattr(text_config, name, None) if token is None else token
-    return GenerationConfig(**tokens)
 
 
 def _dtype(name: str) -> torch.dtype:
