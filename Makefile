@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## run the embedded model and task on the full grid
 	$(BIN)/xtransplant run
 
 test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff check .

@@ -180,7 +180,7 @@ def _together(
         Request(source, pair.target, module, cells)
         for pair in pairs
         for module, source in [
-            *((module, pair.source) for module in ModuleType),
+            *((module, pair.source) for module in model.module_types),
             (ModuleType.MLP, pair.target),
         ]
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from xtransplant.errors import ConfigError, unknown
 
 Row = tuple[str, ...]
 
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""Of one weight, by dtype."""
+
 
 def listing(kind: str, config_dir: Path | None = None) -> tuple[Row, list[Row]]:
     """Return headings and rows for "models", "tasks", "grids" or "experiments".
@@ -23,8 +27,22 @@ def listing(kind: str, config_dir: Path | None = None) -> tuple[Row, list[Row]]:
     if kind not in KINDS:
         raise ConfigError(unknown("kind", kind, KINDS, "as in 'xtransplant ls models'"))
     headings, describe = KINDS[kind]
-    files = entries(kind.removesuffix("s"), config_dir)
-    return headings, [(name, *describe(_read(path))) for name, path in files.items()]
+    found = {
+        name: _read(path) for name, path in entries(kind.removesuffix("s"), config_dir).items()
+    }
+    names = sorted(found, key=lambda name: _by_size(name, found[name]))
+    return headings, [(name, *describe(found[name])) for name in names]
+
+
+def _by_size(name: str, entry: Mapping[str, Any]) -> tuple[str, int]:
+    """Order models that differ in size only, such as pythia-70m and pythia-1.4b, by size."""
+    size = _about(entry).get("parameters")
+    return (re.sub(r"-[\d.]+[bm]\b.*", "", name), int(size)) if size else (name, 0)
+
+
+def _about(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    about = entry.get("about")
+    return about if isinstance(about, dict) else {}
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -38,12 +56,27 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _model(entry: Mapping[str, Any]) -> Row:
-    checkpoint = str(entry.get("id", "???"))
-    if checkpoint == "???":
-        checkpoint = "any: model.id=org/name, a folder or a GGUF file"
-    elif entry.get("distribution"):
-        checkpoint += f" in {entry['distribution']}"
-    return checkpoint, str(entry.get("dtype", "float32"))
+    about, dtype = _about(entry), str(entry.get("dtype", "float32"))
+    if "parameters" not in about:
+        return "any" if entry.get("id") == "???" else "", "", "", dtype, "", ""
+    n_parameters = int(about["parameters"])
+    return (
+        str(about.get("family", "")),
+        f"{about.get('layers', ''):>6}",
+        _count(n_parameters),
+        dtype,
+        _memory(n_parameters * BYTES.get(dtype, 4) / 2**30),
+        "token" if about.get("gated") else "",
+    )
+
+
+def _count(n: int) -> str:
+    text = f"{n / 1e9:.1f} B" if n >= 0.9995e9 else f"{n / 1e6:.{int(n < 1e7)}f} M"
+    return f"{text:>10}"
+
+
+def _memory(gibibytes: float) -> str:
+    return f"{gibibytes:3.0f} GiB" if gibibytes >= 9.95 else f"{gibibytes:3.1f} GiB"
 
 
 def _task(entry: Mapping[str, Any]) -> Row:
@@ -87,7 +120,7 @@ def _experiment(entry: Mapping[str, Any]) -> Row:
 
 
 KINDS: Mapping[str, tuple[Row, Callable[[Mapping[str, Any]], Row]]] = {
-    "models": (("model", "checkpoint", "dtype"), _model),
+    "models": (("model", "family", "layers", "parameters", "dtype", "memory", "needs"), _model),
     "tasks": (
         ("task", "languages", "size", "splits", "direction", "scorer", "licence of the data"),
         _task,

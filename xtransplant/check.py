@@ -42,15 +42,17 @@ class Comparison:
 
 
 def run_check(
-    config: RunConfig, console: Console, *, n_cells: int, modules: Sequence[ModuleType]
+    config: RunConfig, console: Console, *, n_cells: int, modules: Sequence[ModuleType] = ()
 ) -> bool:
     """Compare both on the run's first prompt pair, show a table, return whether all are identical.
 
-    The cells are a random sample of the grid, by `seed`.
+    The cells are a random sample of the grid, by `seed`; the modules all that the model has, if
+    none are given.
     """
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
         model = load_model(**weights_arguments(config), on_step=on_step)
+    modules = modules or model.module_types
     part = plan.parts[0]
     cells = random.Random(config.seed).sample(plan.cells, min(n_cells, len(plan.cells)))
     console.info(

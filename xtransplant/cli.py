@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,8 +99,9 @@ def check(
     overrides: Overrides = None,
     cells: Annotated[int, typer.Option(min=1, help="Cells to compare for each module.")] = 25,
     modules: Annotated[
-        str, typer.Option(help="Modules to compare, with commas between them.")
-    ] = ",".join(ModuleType),
+        str | None,
+        typer.Option(help="Modules to compare, with commas between them; without: all there are."),
+    ] = None,
     config_dir: ConfigDir = None,
 ) -> None:
     """Compare the fast engine with the naive oracle on a checkpoint.
@@ -113,7 +113,7 @@ def check(
     from xtransplant.console import Console
 
     config = compose(overrides or [], config_dir)
-    chosen = [_module(name) for name in modules.split(",")]
+    chosen = [_module(name) for name in modules.split(",")] if modules else []
     from xtransplant.check import run_check
 
     if not run_check(config, Console(), n_cells=cells, modules=chosen):
@@ -193,13 +193,13 @@ def try_(
 
     pairs = [parse_cell(text) for text in cell or []]
     chosen = _module(module)
-    checkpoint = asdict(find_model(model, config_dir))
-    del checkpoint["name"]
+    checkpoint = find_model(model, config_dir)
     console = Console()
     import xtransplant as xt
+    from xtransplant.plan import load_arguments
 
     with console.steps() as on_step:
-        loaded = xt.load_model(**checkpoint, on_step=on_step)
+        loaded = xt.load_model(**load_arguments(checkpoint), on_step=on_step)
     grid = xt.transplant(
         loaded,
         source=source,
@@ -226,6 +226,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that spin while they wait starve other processes: on a machine that two of them share,
     # torch was measured 15 times slower. It has no effect where the user has chosen.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0":
+        # Processes that torchrun started share one terminal, and all would tell the same.
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     given = list(sys.argv[1:] if arguments is None else arguments)
     group = typer.main.get_group(app)
     command = given[0] if given and not given[0].startswith("-") else ""

@@ -181,8 +181,9 @@ def run_key(
     """
     task = config.task
     family = {kind: path for kind, path in asdict(config.model.family).items() if path}
+    more = [fact for fact in (family, config.model.language_token) if fact]
     facts = {
-        "model": [model_identity, config.model.dtype, *([family] if family else [])],
+        "model": [model_identity, config.model.dtype, *more],
         "task": [task.name, task.loader, task.pivot, task.keys, data_fingerprint],
         "direction": config.direction or task.direction,
         "split": config.split or task.splits[0],

@@ -8,10 +8,11 @@ from xtransplant.config import RunConfig
 from xtransplant.console import Console
 from xtransplant.engine.cost import grid_flops, kv_bytes, matmul_rate, model_size, rows_together
 from xtransplant.models.loading import DTYPES, choose_device
+from xtransplant.models.seq2seq import n_layers
 from xtransplant.plan import Part, Plan, make_plan
 from xtransplant.progress import duration
 from xtransplant.store import RunFolder
-from xtransplant.types import Prompt
+from xtransplant.types import ModuleType, Prompt
 
 
 def show(config: RunConfig, console: Console) -> None:
@@ -40,13 +41,13 @@ def _work(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
     done = sum(RunFolder(plan.folder, plan.key).is_done(part.language, part.block) for part in mine)
     shard = f" (shard {config.shard.index} of {config.shard.count})" * (config.shard.count > 1)
     return [
-        ("model", f"{config.model.name}, {config.model.dtype}"),
+        ("model", f"{config.model.name} ({config.model.id}), {config.model.dtype}"),
         ("task", f"{config.task.name}, split {config.split}, {config.direction}"),
         ("module", config.module),
         ("instances", ", ".join(f"{language} {n}" for language, n in counts.items())),
         (
             "cells",
-            f"{len(plan.cells):,} of {plan.model_config.get_text_config().num_hidden_layers}²",
+            f"{len(plan.cells):,} of {_n_layers(config, plan)}²",
         ),
         ("rows", f"{instances * (len(plan.cells) + 1):,}, baselines included"),
         ("output folder", str(plan.folder)),
@@ -62,7 +63,7 @@ def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
     pairs = [pair for part in plan.parts for pair in part.prompts]
     lengths = [(len(pair.source.token_ids), len(pair.target.token_ids)) for pair in pairs]
     flops = sum(
-        grid_flops(size, text_config.num_hidden_layers, plan.cells, source, target, new_tokens)
+        grid_flops(size, _n_layers(config, plan), plan.cells, source, target, new_tokens)
         for source, target in lengths
     )
     rows = min(
@@ -80,6 +81,10 @@ def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         ("KV memory", f"{kv / 2**20:.0f} MiB at {rows:,} rows per batch"),
         ("time", f"{duration(seconds)} or more, at this {device.type}'s matmul rate"),
     ]
+
+
+def _n_layers(config: RunConfig, plan: Plan) -> int:
+    return n_layers(plan.model_config, ModuleType(config.module))
 
 
 def _first_parts(parts: Iterable[Part]) -> list[Part]:

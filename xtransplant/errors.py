@@ -53,6 +53,10 @@ class NumericsError(XtransplantError):
     """NaN or infinite activations."""
 
 
+MANY = 60
+"""Names that a message lists at most."""
+
+
 def unknown(kind: str, value: str, allowed: Iterable[str], hint: str = "") -> str:
     """Word the message for a value outside a set of names.
 
@@ -61,7 +65,11 @@ def unknown(kind: str, value: str, allowed: Iterable[str], hint: str = "") -> st
     """
     names = sorted(allowed)
     close = get_close_matches(value, names, n=1, cutoff=0.4)
-    parts = [f"unknown {kind} {value!r}", "allowed: " + ", ".join(names)]
+    shown = ", ".join(names)
+    if len(names) > MANY:
+        nearest = get_close_matches(value, names, n=5, cutoff=0)
+        shown = f"{', '.join(nearest)}, … {len(names)} in all"
+    parts = [f"unknown {kind} {value!r}", f"allowed: {shown}"]
     if close:
         parts.append(f"nearest match: {close[0]}")
     if hint:

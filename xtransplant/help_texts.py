@@ -9,7 +9,8 @@ RUN = """Run every cell of a grid on every instance of a task.
 Groups, one entry each (see xtransplant ls):
   model task grid decode experiment
 Keys:
-  module          attn, mlp, block or attn_residual             [mlp]
+  module          attn, mlp, block or attn_residual; of encoder-decoder
+                  models cross_attn and encoder_block too       [mlp]
   languages       all (but the pivot), or a list: [fr,sw]       [all]
   direction       en_to_x or x_to_en                            [the task's]
   split           a split of the task                           [its first]

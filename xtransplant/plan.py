@@ -15,12 +15,14 @@ from typing import Any
 from xtransplant.config import ModelConfig, RunConfig, run_folder, run_key
 from xtransplant.engine.grid import resolve_cells
 from xtransplant.instances import load_data
+from xtransplant.models.adapter import adapter_identity
 from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
+from xtransplant.models.seq2seq import n_layers
 from xtransplant.prompts import encode_pair, require_room
 from xtransplant.scoring import chosen, require_fit
-from xtransplant.types import Cell, Instance, PromptPair
+from xtransplant.types import Cell, Instance, ModuleType, PromptPair
 
 INSTANCES_PER_PART = 10
 """At least; a part is what a killed run loses at most."""
@@ -83,7 +85,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     text_config = model_config.get_text_config()
     grid = config.grid
     cells = resolve_cells(
-        text_config.num_hidden_layers,
+        n_layers(model_config, ModuleType(config.module)),
         grid.source_layers,
         grid.target_layers,
         grid.stride,
@@ -96,7 +98,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     key = run_key(
         config,
         data_fingerprint=data.fingerprint,
-        model_identity=identity(**checkpoint, on_step=on_step),
+        model_identity=_identity(config.model, on_step),
         cells=cells,
     )
     return Plan(
@@ -107,6 +109,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
                 data.instances,
                 tokenizer,
                 context_length(text_config),
+                new_tokens=0 if model_config.is_encoder_decoder else config.decode.max_new_tokens,
                 n_instances=max(INSTANCES_PER_PART, ROWS_PER_PART // (len(cells) + 1)),
             )
         ),
@@ -139,11 +142,18 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
 
 def weights_arguments(config: RunConfig) -> dict[str, Any]:
     """Return the arguments by which `models.loading.load_model` loads a run's weights."""
-    return checkpoint_arguments(config.model) | {
-        "dtype": config.model.dtype,
-        "device": config.device,
-        "allow_pickle": config.model.allow_pickle,
-        "family": asdict(config.model.family),
+    return load_arguments(config.model) | {"device": config.device}
+
+
+def load_arguments(model: ModelConfig) -> dict[str, Any]:
+    """Return the arguments by which `models.loading.load_model` loads a checkpoint."""
+    return checkpoint_arguments(model) | {
+        "dtype": model.dtype,
+        "allow_pickle": model.allow_pickle,
+        "family": asdict(model.family),
+        "adapter": model.adapter,
+        "adapter_revision": model.adapter_revision,
+        "language_token": model.language_token,
     }
 
 
@@ -157,11 +167,20 @@ def checkpoint_arguments(model: ModelConfig) -> dict[str, Any]:
     }
 
 
+def _identity(model: ModelConfig, on_step: OnStep) -> str:
+    """Return what tells the checkpoint from others, with its adapter."""
+    found = identity(**checkpoint_arguments(model), on_step=on_step)
+    if model.adapter is None:
+        return found
+    return f"{found} + {adapter_identity(model.adapter, model.adapter_revision, on_step)}"
+
+
 def _parts(
     config: RunConfig,
     instances: Mapping[str, Sequence[Instance]],
     tokenizer: Any,
     context_length: int,
+    new_tokens: int,
     n_instances: int,
 ) -> list[Part]:
     """Split each language's instances into parts of `n_instances`."""
@@ -172,9 +191,7 @@ def _parts(
         for instance, pair in zip(loaded, prompts, strict=True):
             where = f"prompt of instance {instance.id} ({language})"
             require_room(pair.source, 0, context_length, f"source {where}")
-            require_room(
-                pair.target, config.decode.max_new_tokens, context_length, f"target {where}"
-            )
+            require_room(pair.target, new_tokens, context_length, f"target {where}")
         for block, start in enumerate(range(0, len(loaded), n_instances)):
             chunk = slice(start, start + n_instances)
             parts.append(Part(language, block, tuple(loaded[chunk]), tuple(prompts[chunk])))

@@ -15,6 +15,7 @@ from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
+from xtransplant.models.parallel import from_first, is_first
 from xtransplant.plan import Part, Plan, data_remarks, make_plan, weights_arguments
 from xtransplant.prompts import encode_options
 from xtransplant.scoring import Reply, Scorer, chosen, judge
@@ -28,6 +29,10 @@ def run(config: RunConfig, console: Console) -> None:
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
     scorers = chosen(config.task.scorer)
+    if not is_first():  # it holds a part of the model, and computes with the one that writes
+        if missing := from_first(list[Part]()):
+            _run_parts(config, plan, missing, None, console)
+        return
     folder = RunFolder(plan.folder, plan.key)
     require_verdicts(folder, [scorer.label for scorer in scorers])
     folder.open_or_create(to_dict(config), plan.n_parts)
@@ -39,14 +44,19 @@ def run(config: RunConfig, console: Console) -> None:
         missing = [part for part in parts if not folder.is_done(part.language, part.block)]
         if len(missing) < len(parts):
             console.info(f"{len(parts) - len(missing)} of {len(parts)} parts are done already")
-        if missing:
+        if from_first(missing):
             _run_parts(config, plan, missing, folder, console)
         _sum_up(plan, folder, console)
 
 
 def _run_parts(
-    config: RunConfig, plan: Plan, parts: Sequence[Part], folder: RunFolder, console: Console
+    config: RunConfig,
+    plan: Plan,
+    parts: Sequence[Part],
+    folder: RunFolder | None,
+    console: Console,
 ) -> None:
+    """Compute parts; write them where there is a folder."""
     start = time.monotonic()
     with console.steps() as on_step:
         model = load_model(**weights_arguments(config), on_step=on_step)
@@ -59,7 +69,8 @@ def _run_parts(
         model.device,
         state_bytes=state_bytes(model),
     )
-    folder.note_environment(device_name(model.device), rows_per_batch)
+    if folder is not None:
+        folder.note_environment(device_name(model.device), rows_per_batch)
     n_together = max(1, rows_per_batch // (len(plan.cells) + 1))
     with console.progress(sum(len(part.instances) for part in parts), len(plan.cells)) as progress:
         for part in parts:
@@ -70,10 +81,12 @@ def _run_parts(
                 pairs = instances[start : start + n_together]
                 rows += _rows(config, plan, pairs, model, rows_per_batch)
                 progress.advance(len(pairs) * len(plan.cells))
-            write_judged_part(folder, part.language, part.block, config.control, rows)
-    folder.update_manifest(
-        timings={"load": loaded - start, "transplant": time.monotonic() - loaded}
-    )
+            if folder is not None:
+                write_judged_part(folder, part.language, part.block, config.control, rows)
+    if folder is not None:
+        folder.update_manifest(
+            timings={"load": loaded - start, "transplant": time.monotonic() - loaded}
+        )
 
 
 def _rows(

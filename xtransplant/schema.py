@@ -37,6 +37,25 @@ class FamilyConfig:
 
 
 @dataclass
+class ModelAbout:
+    """What `xtransplant ls models` tells of a checkpoint; it changes nothing.
+
+    Attributes:
+        family: transformers' model type.
+        layers: N; of an encoder-decoder model its decoder layers.
+        parameters: all of them, those of a vision tower too, tied ones once.
+        licence: its name.
+        gated: whether the hub asks for an access token.
+    """
+
+    family: str | None = None
+    layers: int | None = None
+    parameters: int | None = None
+    licence: str | None = None
+    gated: bool = False
+
+
+@dataclass
 class ModelConfig:
     """A checkpoint: `conf/model/<name>.yaml`.
 
@@ -49,6 +68,10 @@ class ModelConfig:
         trust_remote_code: run Python code that comes with the checkpoint.
         allow_pickle: read pickled weights, which can run code.
         family: layout, for an architecture that is not known.
+        adapter: Hugging Face id or local folder of a PEFT adapter.
+        adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
+        language_token: token with which the decoder of a translator starts its answer.
+        about: family, size and licence.
     """
 
     name: str = REQUIRED
@@ -59,6 +82,10 @@ class ModelConfig:
     trust_remote_code: bool = False
     allow_pickle: bool = False
     family: FamilyConfig = field(default_factory=FamilyConfig)
+    adapter: str | None = None
+    adapter_revision: str | None = None
+    language_token: str | None = None
+    about: ModelAbout = field(default_factory=ModelAbout)
 
 
 @dataclass
@@ -194,7 +221,7 @@ class RunConfig:
     """One run.
 
     Attributes:
-        module: `attn`, `mlp`, `block` or `attn_residual`.
+        module: a name of `types.ModuleType`.
         languages: "all" for all of the task but its pivot, one name, or a list of names.
         direction: None for the task's.
         split: None for the task's first.

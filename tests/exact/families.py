@@ -13,9 +13,11 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from xtransplant.models import seq2seq
 from xtransplant.models.families import Model, find_parts
 from xtransplant.types import ModuleType
 
+MODULES = [module for module in ModuleType if module not in seq2seq.MODULES]
 VOCABULARY = 101
 N_LAYERS = 4
 SOURCE = [3 + (7 * k) % 97 for k in range(14)]

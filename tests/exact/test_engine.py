@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from families import CONFIGS, N_LAYERS, SOURCE, TARGET, having, tiny_model
+from families import CONFIGS, MODULES, N_LAYERS, SOURCE, TARGET, having, tiny_model
 from transformers.utils import logging
 
 from xtransplant.engine import oracle
@@ -54,7 +54,7 @@ def assert_equals_oracle(
         assert generation.token_ids == naive(model, prompts, module, cell), cell
 
 
-@pytest.mark.parametrize("module", list(ModuleType))
+@pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("family", CONFIGS)
 def test_every_cell_equals_the_oracle(family: str, module: ModuleType) -> None:
     model = tiny_model(family)
@@ -125,11 +125,11 @@ def test_a_prompt_transplanted_into_itself_at_the_same_layer_stays(
 @pytest.mark.parametrize("family", CONFIGS)
 def test_several_modules_ride_in_one_batch(family: str) -> None:
     model = tiny_model(family)
-    acts = capture(model, [tuple(SOURCE)], list(ModuleType), N_LAYERS, ["source"])
+    acts = capture(model, [tuple(SOURCE)], MODULES, N_LAYERS, ["source"])
     wanted = [
         (m, Cell(i, j))
         for j in (3, 0, 2)
-        for m in ModuleType
+        for m in MODULES
         for i in (3, 1)
         if {i, j} <= {*having(model, m)}
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from families import CONFIGS, N_LAYERS, SOURCE, TARGET, having, tiny_model
+from families import CONFIGS, MODULES, N_LAYERS, SOURCE, TARGET, having, tiny_model
 
 from xtransplant.engine import decode as decoding
 from xtransplant.engine import oracle, passes
@@ -89,7 +89,7 @@ def test_modules_and_sources_over_one_target_share_its_prefix_and_baseline(
     monkeypatch.setattr(
         decoding, "prefill", lambda m, ids, of=decoding.prefill: read.append(ids) or of(m, ids)
     )
-    requests = [Request(SOURCE, TARGET, module) for module in ModuleType]
+    requests = [Request(SOURCE, TARGET, module) for module in MODULES]
     requests.append(Request(TARGET[1:], TARGET, MLP))
     grids = transplant_all(model, requests, NEW_TOKENS)
     assert read == [[tuple(TARGET[:-1])]]

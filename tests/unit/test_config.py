@@ -102,6 +102,13 @@ def test_defaults_and_what_follows_from_the_task(own):
             "trust_remote_code": False,
             "allow_pickle": False,
             "family": {"layers": None, "attn": None, "mlp": None},
+            "adapter": None,
+            "adapter_revision": None,
+            "language_token": None,
+            "about": {
+                **{"family": None, "layers": None, "parameters": None},
+                **{"licence": None, "gated": False},
+            },
         },
         "task": {
             "name": "toy",
@@ -323,11 +330,13 @@ def test_find_model(own, tmp_path):
         ),
         (
             ["module=atn"],
-            "unknown module 'atn'; allowed: attn, attn_residual, block, mlp; nearest match: attn",
+            "unknown module 'atn'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
+            "mlp; nearest match: attn",
         ),
         (
             ["module=null"],
-            "bad value 'null' for module; allowed: attn, mlp, block, attn_residual",
+            "bad value 'null' for module; "
+            "allowed: attn, mlp, block, attn_residual, cross_attn, encoder_block",
         ),
         (
             ["languages=[fr,xx]"],
@@ -405,10 +414,10 @@ def test_bad_overrides_are_one_line_with_value_allowed_and_nearest(own, override
 
 
 def test_an_unknown_model_names_the_way_to_any_checkpoint():
-    message = error(["model=smolm2"])
-    assert message.startswith("unknown model 'smolm2'; allowed: bloomz-7b1, ")
+    message = error(["model=smolm2-135"])
+    assert message.startswith("unknown model 'smolm2-135'; allowed: smollm2-135m, ")
     assert message.endswith(
-        "; nearest match: smollm2-135m; any other checkpoint: model=hf model.id=org/name"
+        " in all; nearest match: smollm2-135m; any other checkpoint: model=hf model.id=org/name"
     )
 
 
@@ -420,7 +429,7 @@ def test_an_unknown_model_names_the_way_to_any_checkpoint():
             "name: typo\nid: x\ndtpye: float16\n",
             "model=typo",
             f"In 'model/typo': unknown key 'model.dtpye'; allowed: "
-            f"{TOP_KEYS.format('').replace('module,', 'model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.layers, model.family.mlp, model.id, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
+            f"{TOP_KEYS.format('').replace('module,', 'model.about.family, model.about.gated, model.about.layers, model.about.licence, model.about.parameters, model.adapter, model.adapter_revision, model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.layers, model.family.mlp, model.id, model.language_token, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
             "nearest match: model.dtype",
         ),
         (
@@ -536,6 +545,14 @@ DECISIONS = {
     "model.family.layers": ("model.layers", True),
     "model.family.attn": ("mixer", True),
     "model.family.mlp": ("ffn", True),
+    "model.adapter": ("org/adapter", False),  # model_identity tells
+    "model.adapter_revision": ("def", False),
+    "model.language_token": ("fra_Latn", True),
+    "model.about.family": ("llama", False),  # about tells, and changes nothing
+    "model.about.layers": (4, False),
+    "model.about.parameters": (1000, False),
+    "model.about.licence": ("MIT", False),
+    "model.about.gated": (True, False),
     "task.name": ("other", True),
     "task.loader": ("other", True),
     "task.data_dir": ("/elsewhere", False),  # data_fingerprint tells

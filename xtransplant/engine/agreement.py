@@ -8,6 +8,7 @@ Shape suffixes: O options, D model width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +21,7 @@ from xtransplant.models.families import Model, describe
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.types import ModuleType
 
-_PROBED = (ModuleType.ATTN, ModuleType.MLP, ModuleType.BLOCK)
+_BLOCKS = (ModuleType.BLOCK, ModuleType.ENCODER_BLOCK)
 _N_TOKENS, _N_NEXT = 6, 3
 
 
@@ -43,7 +44,7 @@ def require_agreement(model: Model) -> None:
 
 def _require_effects(model: Model, target: Target, writes: Sequence[Row]) -> None:
     # Leaving a layer, a write cannot but have an effect.
-    rows = [_untouched(model), *(row for row in writes if row.module is not ModuleType.BLOCK)]
+    rows = [_untouched(model), *(row for row in writes if row.module not in _BLOCKS)]
     untouched, *others = (answer.option_logprobs for answer in decode(model, [target], rows, 1))
     for row, logprobs in zip(rows[1:], others, strict=True):
         if logprobs == untouched:
@@ -59,7 +60,7 @@ def _require_same(model: Model, target: Target, rows: Sequence[Row]) -> None:
         found_O = torch.tensor(answer.option_logprobs)
         expected_O = _logprobs(model, target.token_ids, row, target.options[-1]).cumsum(0)
         error = float((found_O - expected_O).abs().mean())
-        if not error <= _tolerance(model.hf.dtype):
+        if not error <= _tolerance(model.hf):
             what = f"a write to {row.module}" if row.module else "no write"
             raise ModelError(
                 f"{model.id or 'model'!r}: the engine's log-probabilities differ by {error:.2g} "
@@ -73,11 +74,15 @@ def _untouched(model: Model) -> Row:
 
 def _writes(model: Model, prompt: Sequence[int]) -> list[Row]:
     """Rows that write what is as large as the residual stream, and unlike what is there."""
-    acts = capture(model, [tuple(prompt)], _PROBED, model.n_layers, ["the probe"])
+    # What attn_residual writes is written as attn's.
+    probed = [module for module in model.module_types if module is not ModuleType.ATTN_RESIDUAL]
+    n_layers = max(len(model.modules(module)) for module in probed)
+    acts = capture(model, [tuple(prompt)], probed, n_layers, ["the probe"])
     rows = []
-    for module in _PROBED:
+    for module in probed:
+        blocks = module if module is ModuleType.ENCODER_BLOCK else ModuleType.BLOCK
         for layer, part in enumerate(model.modules(module)):
-            size = acts[ModuleType.BLOCK][0, layer].float().norm()
+            size = acts[blocks][0, layer].float().norm()
             vector_D = acts[module][0, layer].float().flip(0)
             if part is not None and vector_D.any():
                 vector_D = vector_D * size / vector_D.norm()
@@ -90,11 +95,16 @@ def _logprobs(
     model: Model, prompt: Sequence[int], row: Row, following: Sequence[int]
 ) -> torch.Tensor:
     """Log-probability of each following token, [O], by a plain pass over all."""
-    ids = torch.tensor([[*prompt, *following]], device=model.device)
-    with hooks(on_output=_write(model, row, len(prompt) - 1)):
-        out = model.hf(input_ids=ids, use_cache=False, logits_to_keep=len(following) + 1)
+    before = model.decoder_prompt or prompt
+    ids = torch.tensor([[*before, *following]], device=model.device)
+    inputs = {"input_ids": ids, "logits_to_keep": len(following) + 1}
+    if model.decoder_prompt:
+        inputs = model.inputs(prompt) | {"decoder_input_ids": ids}
+    written = prompt if row.module is ModuleType.ENCODER_BLOCK else before
+    with hooks(on_output=_write(model, row, len(written) - 1)):
+        out = model.hf(**inputs, use_cache=False)
     logits: torch.Tensor = out.logits[0, -len(following) - 1 : -1]
-    chosen = ids[0, len(prompt) :, None].to(logits.device)
+    chosen = ids[0, len(before) :, None].to(logits.device)
     return logits.float().log_softmax(-1).gather(-1, chosen)[:, 0].cpu()
 
 
@@ -111,6 +121,10 @@ def _write(model: Model, row: Row, place: int) -> list[tuple[nn.Module, Hook]]:
     return [(model.module(row.module, row.layer), hook)]
 
 
-def _tolerance(dtype: torch.dtype) -> float:
-    """Sums round differently in another batch shape; half precision moves choices of experts."""
-    return 1e-2 if dtype == torch.float32 else 1.0
+def _tolerance(hf: Any) -> float:
+    """Sums round differently in another batch shape; half precision moves choices of experts.
+
+    Checkpoints in 8 bits round activations to 8 bits too, whatever their dtype is.
+    """
+    exact = hf.dtype == torch.float32 and not getattr(hf, "is_loaded_in_8bit", False)
+    return 1e-2 if exact else 1.0

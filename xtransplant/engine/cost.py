@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM
 
+from xtransplant.models.parallel import from_first
+from xtransplant.models.seq2seq import auto_class
 from xtransplant.types import Cell
 
 CPU_BUDGET = 256 << 20
@@ -26,12 +27,19 @@ class ModelSize:
 
 
 def model_size(config: Any) -> ModelSize:
-    """Count matmul parameters on torch's meta device: nothing is loaded or allocated."""
+    """Count matmul parameters on torch's meta device: nothing is loaded or allocated.
+
+    Of an encoder-decoder model those of the decoder, which are about as many as the encoder's: a
+    prompt is read by the one and answered by the other.
+    """
     with torch.device("meta"):
-        hf = AutoModelForCausalLM.from_config(config)
+        hf: Any = auto_class(config).from_config(config)
     unembedding = hf.get_output_embeddings().weight.numel()
-    linear = sum(part.weight.numel() for part in hf.modules() if isinstance(part, nn.Linear))
-    return ModelSize(layers=linear - unembedding, unembedding=unembedding)
+    parts = (hf.get_decoder() if config.is_encoder_decoder else hf).modules()
+    linear = sum(part.weight.numel() for part in parts if isinstance(part, nn.Linear))
+    if not config.is_encoder_decoder:
+        linear -= unembedding
+    return ModelSize(layers=linear, unembedding=unembedding)
 
 
 def grid_flops(
@@ -95,7 +103,7 @@ def prompts_that_fit(
 def _budget(device: torch.device) -> int:
     """Bytes for each of both; on a GPU a quarter of the free memory."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] // 4
+        return from_first(torch.cuda.mem_get_info(device)[0] // 4)
     return CPU_BUDGET
 
 

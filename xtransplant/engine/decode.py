@@ -14,6 +14,7 @@ import torch
 
 from xtransplant.engine.capture import capture
 from xtransplant.engine.cost import prompts_that_fit, rows_together
+from xtransplant.engine.encoder_decoder import decode_rows
 from xtransplant.engine.layout import Ints
 from xtransplant.engine.model_cache import prefill, state_bytes
 from xtransplant.engine.options import OptionTrees, Tokens
@@ -61,6 +62,7 @@ def decode(
         NumericsError: NaN or infinite numbers; the message names prompt and layer.
         ModelError: out of memory with a single row.
     """
+    shares_prefix = not model.decoder_prompt
     n_rows = rows_together(
         rows_per_batch,
         model.text_config,
@@ -68,12 +70,12 @@ def decode(
         max_new_tokens,
         model.device,
         OptionTrees([target.options for target in targets]).branches,
-        state_bytes(model),
+        state_bytes(model) if shares_prefix else 0,
     )
     asked = rows_per_batch is not None
     longest = max(len(target.token_ids) for target in targets)
     n_prompts = prompts_that_fit(model.text_config, model.hf.dtype, longest, model.device)
-    if model.own_attention:
+    if model.own_attention or not shares_prefix:
         n_prompts = 1  # their masks are not made for prefixes of several lengths
     of_target: list[list[int]] = [[] for _ in targets]
     for number, row in enumerate(rows):
@@ -81,7 +83,8 @@ def decode(
     out: dict[int, Continuation] = {}
     for group in _groups(targets, [len(numbers) for numbers in of_target], n_rows, n_prompts):
         members = [targets[target] for target in group]
-        prefixes = prefill(model, [target.token_ids[:-1] for target in members])
+        beginnings = [member.token_ids[:-1] for member in members]
+        prefixes = prefill(model, beginnings) if shares_prefix else []
         local = {
             number: replace(rows[number], target=place)
             for place, target in enumerate(group)
@@ -125,10 +128,13 @@ def _decode_batch(
     rows: Sequence[Row],
     max_new_tokens: int,
 ) -> list[Continuation]:
-    trees = OptionTrees([target.options for target in targets])
-    cache = SharedPrefixCache(prefixes, max(max_new_tokens, trees.depth))
-    last_tokens = [target.token_ids[-1] for target in targets]
     try:
+        if model.decoder_prompt:
+            (only,) = targets
+            return decode_rows(model, only.token_ids, only.options, rows, max_new_tokens)
+        trees = OptionTrees([target.options for target in targets])
+        cache = SharedPrefixCache(prefixes, max(max_new_tokens, trees.depth))
+        last_tokens = [target.token_ids[-1] for target in targets]
         return decode_batch(model, cache, rows, last_tokens, trees, max_new_tokens)
     except NonFiniteLogits as error:
         target = targets[error.row.target]
@@ -151,6 +157,7 @@ def _batch_size(layers: Ints, n_layers: int, n_rows: int, *, alike: bool) -> int
     """
     average = 1 if alike else n_layers + 1
     weights = np.ones(len(layers), np.int64) if alike else 2 * (n_layers + 1 - layers)
+    weights = weights.clip(1)  # an encoder may have more layers than the decoder
     n_batches = np.ceil(weights.sum() / (n_rows * average))
     return int(np.searchsorted(np.cumsum(weights), weights.sum() / n_batches)) + 1
 

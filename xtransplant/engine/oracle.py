@@ -41,13 +41,12 @@ def capture_layer(
 
     handle = model.module(module, layer).register_forward_hook(look)
     try:
-        out = model.hf(
-            input_ids=torch.tensor([source_ids], device=model.device), output_hidden_states=True
-        )
+        out = model.hf(**model.inputs(source_ids), output_hidden_states=True)
     finally:
         handle.remove()
     if module is ModuleType.ATTN_RESIDUAL:
-        seen.append(out.hidden_states[layer][0, -1])
+        states = out.decoder_hidden_states if model.decoder_prompt else out.hidden_states
+        seen.append(states[layer][0, -1])
     return torch.stack(seen).sum(0)
 
 
@@ -60,17 +59,19 @@ def generate(
     layer: int = 0,
     activation_D: torch.Tensor | None = None,
 ) -> tuple[int, ...]:
-    """Continue the target prompt greedily, with an activation written at its last token."""
-    n_prompt = len(target_ids)
-    activation: Any = activation_D
+    """Continue the target prompt greedily, with an activation written at its last token.
+
+    In an encoder-decoder model that is the last of the decoder's prompt, of `encoder_block` the
+    last of the encoder's.
+    """
+    unwritten: list[Any] = [activation_D]
     ids = torch.tensor([target_ids], device=model.device)
 
     def write(_module: Any, _args: Any, output: Any) -> Any:
-        hidden = _hidden(output)
-        if hidden.shape[1] != n_prompt:
+        if not unwritten:  # only the first pass reads a prompt
             return output
-        written = hidden.clone()
-        written[:, -1] = activation
+        written = _hidden(output).clone()
+        written[:, -1] = unwritten.pop()
         if isinstance(output, tuple):
             return (written, *output[1:])
         return written.view_as(output)
@@ -85,12 +86,17 @@ def generate(
     handles = []
     if module is not None:
         handles.append(model.module(module, layer).register_forward_hook(write))
+    answer_of = ids
+    arguments = {"attention_mask": torch.ones_like(ids)}
+    if model.decoder_prompt:
+        answer_of = torch.tensor([model.decoder_prompt], device=model.device)
+        arguments["decoder_input_ids"] = answer_of
     try:
-        out = model.hf.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+        out = model.hf.generate(ids, **arguments, generation_config=config)
     finally:
         for handle in handles:
             handle.remove()
-    return tuple(out[0, n_prompt:].tolist())
+    return tuple(out[0, answer_of.shape[1] :].tolist())
 
 
 def _hidden(output: Any) -> torch.Tensor:

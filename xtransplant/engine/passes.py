@@ -26,10 +26,10 @@ PASS_TOKENS = 2048
 def passes(model: Model, prompts: Sequence[Tokens]) -> Iterator[slice]:
     """Cut a list of prompts, best sorted by length, into the passes that read them.
 
-    Models with recurrent states or attention code of their own read one prompt at a time: they
-    would carry the padding along.
+    Models with recurrent states or attention code of their own, and encoder-decoder models, read
+    one prompt at a time: they would carry the padding along.
     """
-    if model.own_attention or keeps_states(model):
+    if model.own_attention or model.decoder_prompt or keeps_states(model):
         yield from (slice(number, number + 1) for number in range(len(prompts)))
         return
     start, longest = 0, 0
@@ -58,18 +58,17 @@ def keeps_states(model: Model) -> bool:
 
 def read(model: Model, prompts: Sequence[Tokens], cache: DynamicCache | None = None) -> None:
     """Run some prompts; hooks and cache see [B, P, ...]."""
+    inputs = model.inputs(prompts[0]) if len(prompts) == 1 else _padded(model, prompts)
+    model.hf(**inputs, past_key_values=cache, use_cache=cache is not None)
+
+
+def _padded(model: Model, prompts: Sequence[Tokens]) -> dict[str, Any]:
     longest = max(map(len, prompts))
     ids_BP = torch.tensor([[0] * (longest - len(p)) + list(p) for p in prompts])
-    kwargs: dict[str, Any] = {}
+    inputs: dict[str, Any] = {"input_ids": ids_BP.to(model.device), "logits_to_keep": 1}
     padding_BP = padding([len(p) for p in prompts], model.device)
     if padding_BP is not None:
         mask_BP = ~padding_BP
-        kwargs["attention_mask"] = mask_BP.long()
-        kwargs["position_ids"] = (mask_BP.cumsum(-1) - 1).clamp(min=0)
-    model.hf(
-        input_ids=ids_BP.to(model.device),
-        past_key_values=cache,
-        use_cache=cache is not None,
-        logits_to_keep=1,
-        **kwargs,
-    )
+        inputs["attention_mask"] = mask_BP.long()
+        inputs["position_ids"] = (mask_BP.cumsum(-1) - 1).clamp(min=0)
+    return inputs

@@ -10,6 +10,7 @@ from xtransplant.engine.grid import resolve_cells
 from xtransplant.engine.options import Tokens
 from xtransplant.errors import LayerError, PromptError, unknown
 from xtransplant.models.families import Model
+from xtransplant.models.seq2seq import n_layers
 from xtransplant.prompts import encode, require_room
 from xtransplant.types import Cell, ModuleType, Prompt
 
@@ -52,7 +53,7 @@ class Resolved:
         """Encode the prompts, list the cells, and raise what `transplant` promises to."""
         module = _module(request.module)
         pairs = None if request.cells == "full" else [_pair(cell) for cell in request.cells]
-        cells = resolve_cells(model.n_layers, pairs=pairs)
+        cells = resolve_cells(n_layers(model.hf.config, module), pairs=pairs)
         for layer in {cell.source_layer for cell in cells} | {cell.target_layer for cell in cells}:
             model.module(module, layer)
         name = f"{request.name}: " if request.name else ""
@@ -60,6 +61,10 @@ class Resolved:
         _require_options(options, model.text_config.vocab_size, name)
         answer = max([max_new_tokens, *map(len, options)])
         source = _encoded(model, request.source, 0, f"{name}source prompt")
+        if model.decoder_prompt:
+            decoder = Prompt(model.decoder_prompt)
+            require_room(decoder, answer, model.context_length, f"{name}decoder's prompt")
+            answer = 0
         target = _encoded(model, request.target, answer, f"{name}target prompt")
         return cls(source, (target, options), module, tuple(cells), name)
 

@@ -30,7 +30,7 @@ class TransplantGrid:
         module: what was transplanted.
         baseline: the target prompt untouched.
         generations: by cell, in the order the cells were given.
-        n_layers: N of the model.
+        n_layers: N, the number of layers that have the module.
     """
 
     module: ModuleType
@@ -177,7 +177,7 @@ def transplant_all(
             grid.module,
             baselines[targets[grid.target]],
             dict(zip(grid.cells, generations[grid.first_row :], strict=False)),
-            model.n_layers,
+            len(model.modules(grid.module)),
         )
         for grid in resolved
     ]

@@ -52,12 +52,13 @@ class BestByBlock:
 def best_by_block(hf: Any) -> Iterator[BestByBlock | None]:
     """Let a Hugging Face model return block maxima for logits inside this block.
 
-    Only on a CPU, and only where the unembedding is a plain linear layer: None if not, and the
-    model returns its logits.
+    Only on a CPU, and only where the unembedding is a plain linear layer with a whole matrix: None
+    if not, and the model returns its logits.
     """
     unembedding: Any = hf.get_output_embeddings()
     # Not isinstance: a quantised or adapted layer may be a subclass that computes otherwise.
-    if type(unembedding) is not nn.Linear or unembedding.weight.device.type != "cpu":
+    plain = type(unembedding) is nn.Linear and type(unembedding.weight) is nn.Parameter
+    if not plain or unembedding.weight.device.type != "cpu":
         yield None
         return
     best = BestByBlock(unembedding)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from xtransplant.errors import LayerError, ModelError
+from xtransplant.models.seq2seq import decoder_prompt, n_layers
 from xtransplant.types import ModuleType
 
 
@@ -26,13 +27,19 @@ class Family:
     layers: str | None = None
     attn: str | None = None
     mlp: str | None = None
+    cross_attn: str | None = None
 
 
 ORDINARY = {
     "attn": ("self_attn", "attn", "attention", "self_attention"),
     "mlp": ("mlp", "feed_forward", "block_sparse_moe"),
+    "cross_attn": ("encoder_attn", "cross_attn"),
 }
 """Names of the modules in most families' decoder layers."""
+
+_T5 = Family(
+    attn="layer.0.SelfAttention", mlp="layer.2.DenseReluDense", cross_attn="layer.1.EncDecAttention"
+)
 
 FAMILIES: dict[str, Family] = {
     # Its modules add the residual stream themselves; their last linear layers come before that.
@@ -40,16 +47,26 @@ FAMILIES: dict[str, Family] = {
     # Their layers have no feed-forward module; its last linear layer gives its output.
     "opt": Family(mlp="fc2"),
     "xglm": Family(mlp="fc2"),
+    "bart": Family(mlp="fc2"),
+    "mbart": Family(mlp="fc2"),
+    "m2m_100": Family(mlp="fc2"),
+    "marian": Family(mlp="fc2"),
+    "pegasus": Family(mlp="fc2"),
+    "t5": _T5,
+    "mt5": _T5,
+    "umt5": _T5,
 }
 """By `config.model_type`, where the layout is not ordinary."""
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A Hugging Face causal language model whose layers and modules have been found.
+    """A Hugging Face language model whose layers and modules have been found.
 
     `attn` and `mlp` are None where a layer has no such module. `revision` is the commit hash or
-    content digest that was loaded, where one is known.
+    content digest that was loaded, where one is known. In an encoder-decoder model `layers` are the
+    decoder's; `cross_attn`, `encoder_layers`, and `decoder_prompt`, the tokens with which the
+    decoder starts, are empty in others.
     """
 
     hf: Any
@@ -60,6 +77,9 @@ class Model:
     eos_token_ids: frozenset[int]
     id: str = ""
     revision: str | None = None
+    cross_attn: Sequence[nn.Module | None] = ()
+    encoder_layers: Sequence[nn.Module] = ()
+    decoder_prompt: tuple[int, ...] = ()
 
     @property
     def n_layers(self) -> int:
@@ -95,6 +115,23 @@ class Model:
                 return self.mlp
             case ModuleType.BLOCK:
                 return self.layers
+            case ModuleType.CROSS_ATTN:
+                return self.cross_attn
+            case ModuleType.ENCODER_BLOCK:
+                return self.encoder_layers
+
+    @property
+    def module_types(self) -> tuple[ModuleType, ...]:
+        """What can be transplanted: all kinds of modules that some layer has."""
+        return tuple(kind for kind in ModuleType if any(self.modules(kind)))
+
+    def inputs(self, token_ids: Sequence[int]) -> dict[str, Any]:
+        """Return the arguments of a forward pass over a prompt that yields its last logits."""
+        ids = torch.tensor([token_ids], device=self.device)
+        if not self.decoder_prompt:
+            return {"input_ids": ids, "logits_to_keep": 1}
+        start = torch.tensor([self.decoder_prompt], device=self.device)
+        return {"input_ids": ids, "decoder_input_ids": start}
 
     def module(self, module: ModuleType, layer: int) -> nn.Module:
         """Return the module of one layer.
@@ -103,6 +140,11 @@ class Model:
             LayerError: the layer has none, which is so in hybrids of attention and state spaces.
         """
         parts = self.modules(module)
+        if not parts:
+            raise LayerError(
+                f"{self.id!r} has no module {str(module)!r}, which is of encoder-decoder models; "
+                f"allowed: {', '.join(self.module_types)}"
+            )
         part = parts[layer]
         if part is None:
             having = [str(number) for number, other in enumerate(parts) if other is not None]
@@ -155,14 +197,26 @@ def find_parts(
     known = FAMILIES.get(hf.config.model_type, Family())
     given = family or Family()
     name = f"{id!r} (model type {hf.config.model_type})"
-    expected = hf.config.get_text_config().num_hidden_layers
-    path = given.layers or known.layers or _layers_path(hf, expected, name)
+    expected = n_layers(hf.config, ModuleType.BLOCK)
+    path = given.layers or known.layers or _layers_path(hf, hf.get_decoder(), expected, name)
     layers = _layers_at(hf, path, expected, name)
-    attn, mlp = (
-        _modules(layers, kind, getattr(given, kind) or getattr(known, kind), name)
-        for kind in ORDINARY
+
+    def modules(kind: str) -> tuple[nn.Module | None, ...]:
+        return _modules(layers, kind, getattr(given, kind) or getattr(known, kind), name)
+
+    model = Model(
+        hf, tokenizer, layers, modules("attn"), modules("mlp"), eos_token_ids(hf), id, revision
     )
-    return Model(hf, tokenizer, layers, attn, mlp, eos_token_ids(hf), id, revision)
+    if not hf.config.is_encoder_decoder:
+        return model
+    expected = n_layers(hf.config, ModuleType.ENCODER_BLOCK)
+    path = _layers_path(hf, hf.get_encoder(), expected, name)
+    return replace(
+        model,
+        cross_attn=modules("cross_attn"),
+        encoder_layers=_layers_at(hf, path, expected, name),
+        decoder_prompt=decoder_prompt(hf),
+    )
 
 
 def layers_prefix(hf: Any, layers: Sequence[nn.Module]) -> str:
@@ -171,8 +225,7 @@ def layers_prefix(hf: Any, layers: Sequence[nn.Module]) -> str:
     return first.removesuffix("0")
 
 
-def _layers_path(hf: Any, expected: int, name: str) -> str:
-    decoder = hf.get_decoder()
+def _layers_path(hf: Any, decoder: Any, expected: int, name: str) -> str:
     lists = {id(part) for part in decoder.children() if isinstance(part, nn.ModuleList)}
     paths: dict[str, int] = {
         path: len(part) for path, part in hf.named_modules() if id(part) in lists

@@ -14,15 +14,16 @@ from typing import Any
 import torch
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
     AutoConfig,
-    AutoModelForCausalLM,
     AutoTokenizer,
-    GenerationConfig,
 )
 
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.errors import ModelError, unknown
+from xtransplant.models.adapter import CONFIG as ADAPTER_CONFIG
+from xtransplant.models.adapter import apply_adapter
 from xtransplant.models.cache import OnStep, file_digest, silent
 from xtransplant.models.checkpoint import (
     SAFETENSORS,
@@ -35,8 +36,12 @@ from xtransplant.models.checkpoint import (
     weight_files,
 )
 from xtransplant.models.families import Family, Model, find_parts, layers_prefix
+from xtransplant.models.generation import greedy
 from xtransplant.models.gguf import Gguf
+from xtransplant.models.parallel import placement
+from xtransplant.models.quantised import require_quantiser
 from xtransplant.models.reading import reading
+from xtransplant.models.seq2seq import auto_class, language_token_id
 from xtransplant.models.verify import verify
 
 LOG = logging.getLogger(__name__)
@@ -54,9 +59,12 @@ def load_model(
     allow_pickle: bool = False,
     random_weights: bool = False,
     family: Mapping[str, str | None] | None = None,
+    adapter: str | None = None,
+    adapter_revision: str | None = None,
+    language_token: str | None = None,
     on_step: OnStep = silent,
 ) -> Model:
-    """Load a causal language model and check that its layers are where they should be.
+    """Load a language model and check that its layers are where they should be.
 
     Args:
         id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
@@ -69,6 +77,10 @@ def load_model(
         random_weights: draw the weights on the device; configuration and tokenizer suffice.
         family: where "layers", "attn" and "mlp" are, for an architecture that is not known: the
             fields of `families.Family`.
+        adapter: Hugging Face id or local folder of a PEFT adapter, whose weights are merged.
+        adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
+        language_token: token of the tokenizer with which the decoder starts its answer, after its
+            start token: of encoder-decoder models that translate.
         on_step: told of progress while files are fetched or converted.
 
     Returns:
@@ -83,17 +95,26 @@ def load_model(
         resolve(id, revision, distribution), id, trust_remote_code, on_step
     )
     config = _config(checkpoint)
+    require_quantiser(config, id, torch_device)
     tokenizer = _tokenizer(checkpoint)
     report: Any = None
     if random_weights:
         with torch.device(torch_device):
-            hf: Any = AutoModelForCausalLM.from_config(
+            hf: Any = auto_class(config).from_config(
                 config, dtype=torch_dtype, trust_remote_code=trust_remote_code
             )
     else:
         hf, report = _read_weights(checkpoint, config, torch_dtype, torch_device, allow_pickle)
+    if adapter is not None:
+        hf = apply_adapter(
+            hf, adapter, adapter_revision, allow_pickle=allow_pickle, on_step=on_step
+        )
     hf.eval().requires_grad_(False)
-    hf.generation_config = _greedy(hf)
+    hf.generation_config = greedy(hf)
+    if language_token is not None:
+        hf.generation_config.forced_bos_token_id = language_token_id(
+            config, tokenizer, language_token, id
+        )
     model = find_parts(
         hf, tokenizer, id=id, revision=checkpoint.revision, family=Family(**family or {})
     )
@@ -186,7 +207,8 @@ def _config(checkpoint: Checkpoint) -> Any:
     with reading(checkpoint.id):
         config: Any = AutoConfig.from_pretrained(**checkpoint.arguments)
     # Told here, before weights are fetched; code that comes with a checkpoint knows for itself.
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and not hasattr(config, "auto_map"):
+    known = (MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING)
+    if type(config) not in known[config.is_encoder_decoder] and not hasattr(config, "auto_map"):
         raise ModelError(
             f"{checkpoint.id!r} has model type {config.model_type!r}, of which transformers knows "
             "no causal language model; see docs/models.md for those that work"
@@ -210,13 +232,19 @@ def _read_weights(
     allow_pickle: bool,
 ) -> tuple[Any, Any]:
     """Return the model, and transformers' report of weights that did not fit."""
+    if (checkpoint.folder / ADAPTER_CONFIG).is_file():
+        raise ModelError(
+            f"{checkpoint.id!r} holds an adapter ({ADAPTER_CONFIG}) beside the model, which "
+            "transformers would apply unasked; move it to a folder of its own: model.adapter=FOLDER"
+        )
     weights = weight_files(checkpoint, allow_pickle)
     with reading(checkpoint.id):
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = auto_class(config).from_pretrained(
             **checkpoint.arguments,
             config=config,
+            adapter_kwargs={"local_files_only": True},
             dtype=dtype,
-            device_map=str(device),
+            **placement(device),
             use_safetensors=weights[0].startswith(SAFETENSORS),
             ignore_mismatched_sizes=True,  # they are in the report
             output_loading_info=True,
@@ -235,22 +263,6 @@ def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> No
         number = key.removeprefix(prefix).split(".")[0]
         if key.startswith(prefix) and number.isdecimal() and int(number) >= n_layers:
             raise ModelError(f"{id!r} has weights {key!r}, but its config says {n_layers} layers")
-
-
-def _greedy(hf: Any) -> GenerationConfig:
-    """Return plain greedy decoding with the checkpoint's special tokens.
-
-    A checkpoint's own generation_config.json may hold a repetition penalty, forced or suppressed
-    tokens (Qwen2-7B-Instruct: repetition_penalty 1.05). `generate` would apply them to greedy
-    decoding too, also when it is given another GenerationConfig, whose unset fields it fills from
-    the model's; the method is defined without them.
-    """
-    own, text_config = hf.generation_config, hf.config.get_text_config()
-    tokens = {}
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        token = getattr(own, name, None)
-        tokens[name] = getattr(text_config, name, None) if token is None else token
-    return GenerationConfig(**tokens)
 
 
 def _dtype(name: str) -> torch.dtype:

@@ -10,12 +10,13 @@ from xtransplant.models.hooks import Hook, hooks
 from xtransplant.types import ModuleType
 
 _N_TOKENS = 4
-_PROBED = (ModuleType.ATTN, ModuleType.MLP, ModuleType.BLOCK)
 
 
 @torch.inference_mode()
 def verify(model: Model) -> None:
     """Run a few tokens; each module of each layer must return finite hidden states [1, T, width].
+
+    An encoder-decoder model gets them on both sides.
 
     Raises:
         ModelError: naming the first layer and module that does not.
@@ -29,8 +30,7 @@ def verify(model: Model) -> None:
             shape = tuple(hidden.shape)
             if shape not in (expected, (_N_TOKENS, width)):
                 problems[layer, module] = (
-                    f"returns shape {shape}, not {expected}; "
-                    f"{describe(model.layers[layer], module)}"
+                    f"returns shape {shape}, not {expected}; {_described(model, layer, module)}"
                 )
             elif not bool(hidden.isfinite().all()):
                 problems[layer, module] = (
@@ -44,17 +44,24 @@ def verify(model: Model) -> None:
 
     probes = [
         (part, probe(layer, module))
-        for module in _PROBED
+        for module in model.module_types
         for layer, part in enumerate(model.modules(module))
         if part is not None
     ]
     ids = torch.arange(_N_TOKENS, device=model.device)[None] % model.text_config.vocab_size
     with hooks(on_output=probes):
-        model.hf(input_ids=ids, use_cache=False)
-    for layer, part in enumerate(model.layers):
-        for module in _PROBED:
-            if model.modules(module)[layer] is None:
+        sides = ("input_ids", "decoder_input_ids") if model.decoder_prompt else ("input_ids",)
+        model.hf(**dict.fromkeys(sides, ids), use_cache=False)
+    for layer in range(max(len(model.layers), len(model.encoder_layers))):
+        for module in model.module_types:
+            parts = model.modules(module)
+            if layer >= len(parts) or parts[layer] is None:
                 continue
-            missing = f"is not called in a forward pass; {describe(part, module)}"
+            missing = f"is not called in a forward pass; {_described(model, layer, module)}"
             if problem := problems.get((layer, module), missing):
                 raise ModelError(f"{model.id or 'model'!r}: layer {layer} {module} {problem}")
+
+
+def _described(model: Model, layer: int, module: ModuleType) -> str:
+    layers = model.encoder_layers if module is ModuleType.ENCODER_BLOCK else model.layers
+    return describe(layers[layer], module)

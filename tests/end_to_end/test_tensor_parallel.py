@@ -1,0 +1,58 @@
+"""Two processes that share a model's matrices: the tokens of one, written once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+from tiny_checkpoint import save_llama
+
+ROOT = Path(__file__).parents[2]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+
+
+@pytest.fixture
+def llama(tmp_path: Path) -> Path:
+    sizes = {"hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2}
+    save_llama(tmp_path / "tiny", **sizes, max_position_embeddings=128)
+    return tmp_path / "tiny"
+
+
+def xtransplant(launcher: list[str], *arguments: str) -> str:
+    finished = subprocess.run(
+        [*launcher, "-m", "xtransplant", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def results(folder: Path) -> tuple[list[Path], pd.DataFrame]:
+    """Return the files of all runs below a folder, and their generations."""
+    files = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    parts = sorted(folder.rglob("generations/*.parquet"))
+    return files, pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
+
+
+def test_two_processes_write_what_one_writes(llama: Path, tmp_path: Path) -> None:
+    run = ["run", "model=hf", f"model.id={llama}", "languages=[de]", "limit=3", "device=cpu"]
+    run += ["decode.max_new_tokens=5", "module=attn"]
+    xtransplant([sys.executable], *run, f"output_root={tmp_path / 'one'}")
+    out = xtransplant(TORCHRUN, *run, f"output_root={tmp_path / 'two'}")
+    assert out.count("results: ") == 1
+    (files, one), (same_files, two) = results(tmp_path / "one"), results(tmp_path / "two")
+    assert files == same_files
+    pd.testing.assert_frame_equal(one, two)
+    assert one.text.nunique() > 5
+
+
+def test_check_finds_two_processes_identical_to_the_oracle(llama: Path) -> None:
+    arguments = ["model=hf", f"model.id={llama}", "languages=[de]", "device=cpu"]
+    out = xtransplant(TORCHRUN, "check", *arguments, "decode.max_new_tokens=4", "--cells", "4")
+    assert out.count("identical, token for token") == 1

@@ -1,0 +1,61 @@
+"""Each shipped model entry tells the sizes that transformers counts for its configuration."""
+
+from typing import Any
+
+import pytest
+import yaml
+from model_configs import CONFIGS, config_of, n_parameters
+from transformers import AutoConfig
+from transformers.utils import logging
+
+from xtransplant.catalog import BYTES, listing
+from xtransplant.config import conf_dir, find_model
+from xtransplant.models.loading import DTYPES
+from xtransplant.schema import ModelAbout
+
+logging.set_verbosity_error()
+ENTRIES = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
+POCKET = conf_dir().parent / "xtransplant" / "assets" / "pocket"
+
+
+def about(name: str) -> dict[str, Any]:
+    return dict(yaml.safe_load((conf_dir() / "model" / f"{name}.yaml").read_text("utf-8"))["about"])
+
+
+def test_every_entry_is_counted() -> None:
+    assert set(ENTRIES) - {"hf", "pocket"} == set(CONFIGS)
+
+
+@pytest.mark.parametrize("name", [*CONFIGS, "pocket"])
+def test_layers_parameters_and_family_are_those_of_the_configuration(name: str) -> None:
+    config = AutoConfig.from_pretrained(POCKET) if name == "pocket" else config_of(name)
+    told = about(name)
+    assert told["family"] == config.model_type
+    assert told["layers"] == config.get_text_config(decoder=True).num_hidden_layers
+    assert told["parameters"] == n_parameters(config)
+
+
+@pytest.mark.parametrize("name", ["llama3.1-8b", "aya-101", "hf"])
+def test_an_entry_is_read_with_what_it_tells(name: str) -> None:
+    if name == "hf":
+        assert find_model("org/name").about == ModelAbout()
+    else:
+        assert vars(find_model(name).about) == about(name)
+
+
+def test_models_are_listed_in_80_columns_by_size_with_what_they_need() -> None:
+    headings, rows = listing("models")
+    table = {row[0]: [cell.strip() for cell in row[1:]] for row in rows}
+    assert table["llama3.1-8b"] == ["llama", "32", "8.0 B", "bfloat16", "15 GiB", "token"]
+    assert table["pythia-160m"] == ["gpt_neox", "12", "162 M", "float32", "0.6 GiB", ""]
+    assert table["pocket"][2] == "1.8 M"
+    assert table["hf"][0] == "any"
+    pythias = [name for name in table if name.startswith("pythia")]
+    sizes = ("70m", "160m", "410m", "1.4b", "2.8b", "6.9b", "12b")
+    assert pythias == [f"pythia-{size}" for size in sizes]
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    assert sum(widths) + 2 * (len(widths) - 1) <= 80
+
+
+def test_bytes_of_a_weight_are_those_of_torch() -> None:
+    assert {name: dtype.itemsize for name, dtype in DTYPES.items()} == BYTES

@@ -1,0 +1,208 @@
+"""Rows of one target prompt in an encoder-decoder model.
+
+The prompt goes to the encoder, whose states all rows share, and with them the keys and values of
+cross-attention: one copy that is seen as one a row. Only rows that write in the encoder
+(`encoder_block`) have their own. The decoder's prompt is a token or two, so that rows have little
+to share there: each runs from the first layer with a cache of its own.
+
+Shape suffixes: R rows, B rows of encoder states (1 or R), T tokens, D model width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import DynamicCache, EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
+
+from xtransplant.engine.cost import prompts_that_fit
+from xtransplant.engine.layout import Ints
+from xtransplant.engine.options import Tokens
+from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row
+from xtransplant.models.families import Model
+from xtransplant.models.hooks import Hook, hooks
+from xtransplant.types import ModuleType
+
+
+@torch.inference_mode()
+def decode_rows(
+    model: Model,
+    token_ids: Sequence[int],
+    options: Sequence[Tokens],
+    rows: Sequence[Row],
+    max_new_tokens: int,
+) -> list[Continuation]:
+    """Continue one target prompt greedily, once for each row.
+
+    Args:
+        model: an encoder-decoder model.
+        token_ids: the prompt, for the encoder.
+        options: token sequences whose log-probabilities as the decoder's answer are wanted.
+        rows: sorted by target layer.
+        max_new_tokens: tokens generated at most.
+
+    Raises:
+        NonFiniteLogits: of a row, which the error tells.
+    """
+    in_encoder = [row for row in rows if row.module is ModuleType.ENCODER_BLOCK]
+    in_decoder = [row for row in rows if row.module is not ModuleType.ENCODER_BLOCK]
+    groups = [in_decoder] if in_decoder else []
+    n_states = prompts_that_fit(model.text_config, model.hf.dtype, len(token_ids), model.device)
+    groups += [in_encoder[k : k + n_states] for k in range(0, len(in_encoder), n_states)]
+    done: dict[Row, Continuation] = {}
+    for group in groups:
+        encoded = _Encoded(model, token_ids, [] if group is in_decoder else group)
+        tokens = _decode(model, encoded, group, max_new_tokens)
+        logprobs = [_option_logprobs(model, encoded, group, option) for option in options]
+        for k, row in enumerate(group):
+            done[row] = Continuation(tokens[k], tuple(of_rows[k] for of_rows in logprobs) or None)
+    return [done[row] for row in rows]
+
+
+class _Encoded:
+    """A prompt as the decoder reads it: the encoder's states, and keys and values made of them.
+
+    Args:
+        model: an encoder-decoder model.
+        token_ids: the prompt.
+        rows: those that write in the encoder; without any there is one state for all.
+    """
+
+    def __init__(self, model: Model, token_ids: Sequence[int], rows: Sequence[Row]) -> None:
+        self._states_BTD = _encode(model, token_ids, rows)
+        # Built without the config, as ordinary layers that keep every token.
+        cache: Any = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        _forward(model, self._states_BTD, _prompts(model, self._states_BTD.shape[0]), cache)
+        self._layers: list[Any] = cache.cross_attention_cache.layers
+        self._keys_values = [(layer.keys, layer.values) for layer in self._layers]
+
+    def of_rows(self, rows: Ints) -> tuple[torch.Tensor, DynamicCache]:
+        """Return states and cross-attention cache of these rows; views, where all have the same."""
+        cross = DynamicCache()
+        for layer, (keys, values) in zip(self._layers, self._keys_values, strict=True):
+            layer.keys, layer.values = self._select(keys, rows), self._select(values, rows)
+        cross.layers = self._layers
+        return self._select(self._states_BTD, rows), cross
+
+    def _select(self, tensor: torch.Tensor, rows: Ints) -> torch.Tensor:
+        if self._states_BTD.shape[0] == 1:
+            return tensor.expand(len(rows), *tensor.shape[1:])
+        return tensor[torch.from_numpy(rows).to(tensor.device)]
+
+
+def _encode(model: Model, token_ids: Sequence[int], rows: Sequence[Row]) -> torch.Tensor:
+    """Run the encoder; return its states, one for each row that writes there, else one for all.
+
+    A row joins the batch at its layer, as a copy of the first, the untouched one, with its write.
+    """
+    joining = [
+        (
+            model.encoder_layers[layer],
+            _join([row.vector for row in group if row.vector is not None]),
+        )
+        for layer, group in groupby(rows, key=lambda row: row.layer)
+    ]
+    ids = torch.tensor([token_ids], device=model.device)
+    with hooks(on_output=joining):
+        states_BTD: torch.Tensor = model.hf.get_encoder()(input_ids=ids).last_hidden_state
+    return states_BTD[1:] if rows else states_BTD
+
+
+def _join(vectors: Sequence[torch.Tensor]) -> Hook:
+    def hook(hidden_RTD: torch.Tensor) -> torch.Tensor:
+        joining_RTD = hidden_RTD[:1].repeat(len(vectors), 1, 1)
+        joining_RTD[:, -1] = torch.stack(list(vectors)).to(joining_RTD)
+        return torch.cat([hidden_RTD, joining_RTD])
+
+    return hook
+
+
+def _decode(
+    model: Model, encoded: _Encoded, rows: Sequence[Row], max_new_tokens: int
+) -> list[Tokens]:
+    """Decode greedily; rows that end leave the batch."""
+    eos = list(model.eos_token_ids)
+    own = DynamicCache()
+    tokens: list[list[int]] = [[] for _ in rows]
+    active = np.arange(len(rows))
+    new_RT = _prompts(model, len(rows))
+    states_RTD, cross = encoded.of_rows(active)
+    writes = _writes(model, rows, place=-1)
+    for step in range(max_new_tokens):
+        with hooks(on_output=writes if step == 0 else ()):
+            cache = EncoderDecoderCache(own, cross)
+            logits_RV = _forward(model, states_RTD, new_RT, cache)[:, -1]
+        new_RT = logits_RV.argmax(-1, keepdim=True)
+        finite = logits_RV.gather(-1, new_RT).isfinite()[:, 0].cpu().numpy()
+        if not finite.all():
+            raise NonFiniteLogits(rows[int(active[~finite][0])])
+        chosen = new_RT[:, 0].cpu().numpy()
+        for row, token in zip(active, chosen, strict=True):
+            tokens[row].append(int(token))
+        going = np.flatnonzero(~np.isin(chosen, eos))
+        if not len(going):
+            break
+        if len(going) < len(active):
+            kept = torch.from_numpy(going).to(model.device)
+            own.batch_select_indices(kept)
+            active, new_RT = active[going], new_RT[kept]
+            states_RTD, cross = encoded.of_rows(active)
+    return [tuple(new_tokens) for new_tokens in tokens]
+
+
+def _option_logprobs(
+    model: Model, encoded: _Encoded, rows: Sequence[Row], option: Tokens
+) -> list[float]:
+    """Log-probability of an option after the decoder's prompt, for each row, in one pass."""
+    n_prompt = len(model.decoder_prompt)
+    answer_RT = torch.tensor([option], device=model.device).expand(len(rows), -1)
+    ids_RT = torch.cat([_prompts(model, len(rows)), answer_RT[:, :-1]], -1)
+    states_RTD, cross = encoded.of_rows(np.arange(len(rows)))
+    with hooks(on_output=_writes(model, rows, place=n_prompt - 1)):
+        logits_RTV = _forward(model, states_RTD, ids_RT, EncoderDecoderCache(DynamicCache(), cross))
+    logprobs_RTV = logits_RTV[:, n_prompt - 1 :].float().log_softmax(-1)
+    found_R = logprobs_RTV.gather(-1, answer_RT[:, :, None]).sum((1, 2))
+    return [float(logprob) for logprob in found_R]
+
+
+def _prompts(model: Model, n_rows: int) -> torch.Tensor:
+    return torch.tensor([model.decoder_prompt], device=model.device).repeat(n_rows, 1)
+
+
+def _forward(
+    model: Model, states_RTD: torch.Tensor, ids_RT: torch.Tensor, cache: EncoderDecoderCache
+) -> torch.Tensor:
+    logits: torch.Tensor = model.hf(
+        encoder_outputs=BaseModelOutput(last_hidden_state=states_RTD),
+        decoder_input_ids=ids_RT,
+        past_key_values=cache,
+        use_cache=True,
+    ).logits
+    return logits
+
+
+def _writes(model: Model, rows: Sequence[Row], place: int) -> list[tuple[nn.Module, Hook]]:
+    """Hooks of the decoder's modules: each row's vector takes the place of its output there."""
+    places: dict[tuple[int, ModuleType], list[int]] = {}
+    for index, row in enumerate(rows):
+        if row.module is not None and row.module is not ModuleType.ENCODER_BLOCK:
+            places.setdefault((row.layer, row.module), []).append(index)
+
+    def write(indices: list[int]) -> Hook:
+        vectors_RD = torch.stack([v for k in indices if (v := rows[k].vector) is not None])
+
+        def hook(hidden_RTD: torch.Tensor) -> torch.Tensor:
+            written = hidden_RTD.clone()
+            written[indices, place] = vectors_RD.to(written)
+            return written
+
+        return hook
+
+    return [
+        (model.module(module, layer), write(indices)) for (layer, module), indices in places.items()
+    ]

@@ -1,0 +1,128 @@
+"""A PEFT adapter on top of a checkpoint: where it is, its identity, and its weights, merged.
+
+Merged, because the model then is an ordinary one: its layers and modules are where they were, and
+each product of matrices is computed once. In a quantised checkpoint the sum would be rounded to the
+grid of the quantisation, so there the adapter stays beside the weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from xtransplant.errors import ModelError
+from xtransplant.models.cache import OnStep, file_digest, silent
+from xtransplant.models.hub import Snapshot
+from xtransplant.models.parallel import n_processes
+from xtransplant.models.reading import reading
+
+CONFIG = "adapter_config.json"
+SAFETENSORS = "adapter_model.safetensors"
+PICKLE = "adapter_model.bin"
+
+
+def apply_adapter(
+    hf: Any,
+    id: str,
+    revision: str | None = None,
+    *,
+    allow_pickle: bool = False,
+    on_step: OnStep = silent,
+) -> Any:
+    """Return the model with an adapter's weights added to its own.
+
+    Args:
+        hf: a Hugging Face model; it is changed.
+        id: Hugging Face id or local folder of the adapter.
+        revision: commit, tag or branch of a Hugging Face id.
+        allow_pickle: read pickled weights (.bin) where there are no safetensors.
+        on_step: told of progress while files are fetched.
+
+    Raises:
+        ModelError: `peft` is not installed; an adapter that cannot be found or read, is for another
+            architecture, or does not change weights (prompt and prefix tuning).
+    """
+    if n_processes() > 1:
+        raise ModelError(
+            f"adapter {id!r} cannot be merged into weights that {n_processes()} processes share; "
+            "merge it once (peft's merge_and_unload, save_pretrained) and load the result"
+        )
+    if find_spec("peft") is None:
+        raise ModelError(f"adapter {id!r} needs the package peft: pip install 'xtransplant[peft]'")
+    folder = _weights(_folder(id, revision, on_step), id, allow_pickle, on_step)
+    from peft import PeftModel
+    from peft.tuners.tuners_utils import BaseTuner
+
+    with reading(f"adapter {id}"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that transformers has given up, and the like
+        # Without it, peft takes what is there and draws the rest: results would be wrong.
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        adapted: Any = PeftModel.from_pretrained(hf, str(folder))
+    if not isinstance(adapted.base_model, BaseTuner):
+        kind = adapted.peft_config["default"].peft_type.value
+        raise ModelError(
+            f"adapter {id!r} ({kind}) adds tokens to the prompt instead of changing weights; "
+            "allowed: adapters of the kinds LORA, IA3, LOHA, LOKR, OFT and the like"
+        )
+    if getattr(hf, "is_quantized", False):
+        return adapted.get_base_model()
+    with reading(f"adapter {id}"):
+        return adapted.merge_and_unload(safe_merge=True)
+
+
+def adapter_identity(id: str, revision: str | None = None, on_step: OnStep = silent) -> str:
+    """Return what tells an adapter from others in the key of a run; never a path.
+
+    "owner/name@revision" for a hub id, else "sha256:" and the digest of configuration and weights.
+    Errors as for `apply_adapter`.
+    """
+    if not _is_path(id):
+        return f"{id}@{revision or 'main'}"
+    folder = _folder(id, revision, on_step)
+    digest = hashlib.sha256()
+    for name in (CONFIG, SAFETENSORS, PICKLE):
+        if (folder / name).is_file():
+            digest.update(f"{name} {file_digest(folder / name, on_step)}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _is_path(id: str) -> bool:
+    path = Path(id).expanduser()
+    return path.exists() or path.is_absolute() or id.startswith((".", "~"))
+
+
+def _folder(id: str, revision: str | None, on_step: OnStep) -> Path:
+    """Return the folder with the adapter's configuration; fetched, if it is the hub's."""
+    if _is_path(id):
+        if revision is not None:
+            raise ModelError(f"adapter revision {revision!r} is for hub ids, but {id!r} is a path")
+        folder = Path(id).expanduser()
+    else:
+        folder = Snapshot(id, revision, on_step).fetch((CONFIG,))
+    if not (folder / CONFIG).is_file():
+        raise ModelError(f"{id!r} is no adapter: it has no {CONFIG}")
+    with reading(f"{id}/{CONFIG}"):
+        json.loads((folder / CONFIG).read_text("utf-8"))
+    return folder
+
+
+def _weights(folder: Path, id: str, allow_pickle: bool, on_step: OnStep) -> Path:
+    names = (SAFETENSORS, PICKLE) if allow_pickle else (SAFETENSORS,)
+    if not _is_path(id):
+        # By the commit that the configuration is of.
+        folder = Snapshot(id, folder.name, on_step).fetch((CONFIG, *names))
+    if not any((folder / name).is_file() for name in names):
+        raise ModelError(
+            f"adapter {id!r} has no {SAFETENSORS}"
+            + (
+                f" and no {PICKLE}"
+                if allow_pickle
+                else f"; pickled weights ({PICKLE}) can run code and are refused unless "
+                "model.allow_pickle=true is set"
+            )
+        )
+    return folder

@@ -1,0 +1,28 @@
+"""How answers are decoded: greedily, with nothing but the checkpoint's special tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import GenerationConfig
+
+_SPECIAL_TOKENS = (
+    *("bos_token_id", "eos_token_id", "pad_token_id"),
+    *("decoder_start_token_id", "forced_bos_token_id"),
+)
+
+
+def greedy(hf: Any) -> GenerationConfig:
+    """Return plain greedy decoding with the checkpoint's special tokens.
+
+    A checkpoint's own generation_config.json may hold a repetition penalty, forced or suppressed
+    tokens (Qwen2-7B-Instruct: repetition_penalty 1.05). `generate` would apply them to greedy
+    decoding too, also when it is given another GenerationConfig, whose unset fields it fills from
+    the model's; the method is defined without them.
+    """
+    own, text_config = hf.generation_config, hf.config.get_text_config()
+    tokens = {}
+    for name in _SPECIAL_TOKENS:
+        token = getattr(own, name, None)
+        tokens[name] = getattr(text_config, name, None) if token is None else token
+    return GenerationConfig(**tokens)

@@ -1,0 +1,56 @@
+"""Tensor parallelism: processes started by torchrun hold a part of each matrix of one model.
+
+All of them compute the same rows, so that the first one alone has to write results.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from typing import Any, TypeVar
+
+import torch
+from torch import distributed
+from transformers.distributed.configuration_utils import DistributedConfig
+
+T = TypeVar("T")
+
+
+def n_processes() -> int:
+    """Return how many processes share the model: 1 without torchrun."""
+    return int(os.environ["WORLD_SIZE"]) if distributed.is_torchelastic_launched() else 1
+
+
+def is_first() -> bool:
+    """Return whether this process writes results and messages."""
+    return n_processes() == 1 or os.environ["RANK"] == "0"
+
+
+def placement(device: torch.device) -> dict[str, Any]:
+    """Return transformers' arguments that say where weights go: one device, or parts by plan."""
+    if n_processes() == 1:
+        return {"device_map": str(device)}
+    _join()
+    return {"distributed_config": DistributedConfig(tp_plan="auto")}
+
+
+def from_first(value: T) -> T:
+    """Return the first process's value in all of them."""
+    if n_processes() == 1:
+        return value
+    _join()
+    values: list[Any] = [value]
+    distributed.broadcast_object_list(values, src=0)
+    received: T = values[0]
+    return received
+
+
+def _join() -> None:
+    if distributed.is_initialized():
+        return
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        backend = "cpu:gloo,cuda:nccl"
+    distributed.init_process_group(backend)
+    atexit.register(distributed.destroy_process_group)

@@ -1,0 +1,28 @@
+"""Quantised checkpoints: what can be known before their weights are fetched.
+
+transformers reads them; which packages it needs for which kind is its own knowledge.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers.quantizers.auto import AutoHfQuantizer
+
+from xtransplant.models.reading import reading
+
+
+def require_quantiser(config: Any, id: str, device: torch.device) -> None:
+    """Check that a checkpoint, if it is quantised, can be read here.
+
+    Raises:
+        ModelError: an unknown kind of quantisation, a package that is missing, a device that will
+            not do.
+    """
+    settings = getattr(config, "quantization_config", None)
+    if settings is None:
+        return
+    with reading(id):
+        quantiser: Any = AutoHfQuantizer.from_config(settings, pre_quantized=True)
+        quantiser.validate_environment(device_map={"": str(device)})
