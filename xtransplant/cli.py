@@ -227,7 +227,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # torch was measured 15 times slower. It has no effect where the user has chosen.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0":
-        # Processes that torchrun started share one terminal, and all would tell the same.
+        # Processes that torchrun started share one terminal, and all would tell the same. The file
+        # stays open as long as the process, like the streams whose place it takes.
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     given = list(sys.argv[1:] if arguments is None else arguments)
     group = typer.main.get_group(app)

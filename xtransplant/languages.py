@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from xtransplant.errors import ConfigError, unknown
 

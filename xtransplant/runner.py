@@ -79,7 +79,7 @@ def _run_parts(
             instances = list(zip(part.instances, part.prompts, strict=True))
             for start in range(0, len(instances), n_together):
                 pairs = instances[start : start + n_together]
-                rows += _rows(config, plan, pairs, model, rows_per_batch)
+                rows += _rows(config, plan, pairs, model)
                 progress.advance(len(pairs) * len(plan.cells))
             if folder is not None:
                 write_judged_part(folder, part.language, part.block, config.control, rows)
@@ -94,7 +94,6 @@ def _rows(
     plan: Plan,
     pairs: Sequence[tuple[Instance, PromptPair]],
     model: Model,
-    rows_per_batch: int,
 ) -> list[Row]:
     """Return the rows of some instances: of each the baseline's and one for each cell."""
     requests = [
@@ -110,7 +109,7 @@ def _rows(
         )
         for instance, prompts in pairs
     ]
-    grids = transplant_all(model, requests, config.decode.max_new_tokens, rows_per_batch)
+    grids = transplant_all(model, requests, config.decode.max_new_tokens, config.rows_per_batch)
     return [
         row
         for (instance, _), grid in zip(pairs, grids, strict=True)

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from xtransplant.errors import ConfigError, DataError, unknown
 from xtransplant.languages import language as find_language

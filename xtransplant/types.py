@@ -60,6 +60,11 @@ class Option:
     label: str | None = None
     share: float | None = None
 
+    @property
+    def key(self) -> str:
+        """The marker without what is around it: "1" of "(1)", "A" of "A." or "[A]"."""
+        return self.marker.strip("()（）[]. ")
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

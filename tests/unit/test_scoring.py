@@ -13,7 +13,6 @@ from answer_table import ANSWERS, LABELS, QUESTIONS, keys
 
 from xtransplant.errors import ConfigError
 from xtransplant.scoring import SCORERS, Reply, chosen, judge
-from xtransplant.scoring.scorer import option_key
 from xtransplant.types import Instance, Option, Score
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "reference" / "golden"
@@ -170,10 +169,11 @@ def test_paper_scorer_without_options(gold, text, answer, correct):
 
 
 @pytest.mark.parametrize(
-    ("marker", "key"), [("(1)", "1"), ("(A)", "A"), ("（2）", "2"), ("3", "3")]
+    ("marker", "key"),
+    [("(1)", "1"), ("(A)", "A"), ("（2）", "2"), ("3", "3"), ("A.", "A"), ("[B]", "B")],
 )
 def test_option_key(marker, key):
-    assert option_key(Option(marker)) == key
+    assert Option(marker).key == key
 
 
 def test_full_width_markers_in_the_prompt_make_no_difference():

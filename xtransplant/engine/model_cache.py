@@ -98,6 +98,8 @@ class RowsCache(Cache):
 
         In the first step they continue those of the prompts of these numbers.
         """
+        # Called on the class: a layer of both kinds would move its (empty) keys too. The stubs give
+        # the mixin's method the type of a whole layer.
         for number, index in rows.items():
             LinearAttentionCacheLayerMixin.reorder_cache(self._states[number], index)  # type: ignore[arg-type]
 

@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 
 from xtransplant.errors import DataError
-from xtransplant.scoring.scorer import Reply, option_key
+from xtransplant.scoring.scorer import Reply
 from xtransplant.types import Instance, Score
 
 
 def likeliest_option(reply: Reply, instance: Instance) -> Score:
     """Take the most likely option, the first of several that are; right if it is the gold one."""
     logprobs = _logprobs(reply, instance)
-    answer = option_key(instance.options[logprobs.index(max(logprobs))])
+    answer = instance.options[logprobs.index(max(logprobs))].key
     return Score(answer, answer == instance.gold)
 
 

@@ -23,7 +23,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from xtransplant.scoring.scorer import Reply, option_key
+from xtransplant.scoring.scorer import Reply
 from xtransplant.scoring.words import WITHOUT_SPACES
 from xtransplant.types import Instance, Option, Score
 
@@ -49,7 +49,7 @@ def named_option(reply: Reply, instance: Instance) -> Score:
     """Read the one option that the text names; right if it is the gold one."""
     text = _plain(reply.text)
     folded = _folded(text)
-    keys = [_plain(option_key(option)) for option in instance.options]
+    keys = [_plain(option.key) for option in instance.options]
     labelled = _labelled(folded, instance.options)
     clear = [
         number in labelled or _has_marker(folded, _folded(key)) for number, key in enumerate(keys)
@@ -60,7 +60,7 @@ def named_option(reply: Reply, instance: Instance) -> Score:
     ]
     if sum(named) != 1 or not (any(clear) or _is_only_key(text, keys)):
         return Score(None, False)
-    answer = option_key(instance.options[named.index(True)])
+    answer = instance.options[named.index(True)].key
     return Score(answer, answer == instance.gold)
 
 
@@ -101,7 +101,7 @@ def _labelled(folded: str, options: tuple[Option, ...]) -> set[int]:
 def _label(option: Option) -> str:
     """Return the label without the marker that some label files put before it."""
     label = _folded(_plain(option.label or ""))
-    key = re.escape(_folded(_plain(option_key(option))))
+    key = re.escape(_folded(_plain(option.key)))
     return " ".join(re.sub(rf"^\s*[{OPENING}]\s*{key}\s*[{CLOSING}]", "", label).split())
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from string import ascii_uppercase
 
-from xtransplant.scoring.scorer import ASCII_PARENTHESES, Reply, option_key
+from xtransplant.scoring.scorer import ASCII_PARENTHESES, Reply
 from xtransplant.types import Instance, Score
 
 LETTERS = tuple(ascii_uppercase)
@@ -31,7 +31,7 @@ def paper(reply: Reply, instance: Instance) -> Score:
     """Judge as the authors' code does."""
     if not instance.options:
         return _free(reply.text, instance.gold)
-    labels = {option_key(option): option.label for option in instance.options}
+    labels = {option.key: option.label for option in instance.options}
     # The authors ask for the gold option and then for no other one. Since "is indicated" means
     # the same for both, that is: the gold option alone.
     if all(key in LETTERS and label is None for key, label in labels.items()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xtransplant.errors import ConfigError
-from xtransplant.types import Finish, Instance, Option, Score
+from xtransplant.types import Finish, Instance, Score
 
 Need = Literal["options", "shares"]
 
@@ -62,11 +62,6 @@ class Scorer:
                 f"scorer {self.name} needs the share of people behind each option, {where} has "
                 "none; for right and wrong options there are paper, option and logprob"
             )
-
-
-def option_key(option: Option) -> str:
-    """Return the bare key of an option: "1" of "(1)"."""
-    return option.marker.translate(ASCII_PARENTHESES).strip("()")
 
 
 ASCII_PARENTHESES = str.maketrans("（）", "()")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from xtransplant.languages import language
 

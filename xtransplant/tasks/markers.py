@@ -5,13 +5,7 @@ from __future__ import annotations
 from xtransplant.errors import DataError
 from xtransplant.types import Instance
 
-BRACKETS = "()（）[]. "
 TO_ASCII = str.maketrans("（）", "()")
-
-
-def key_of(marker: str) -> str:
-    """Return the bare key of a marker: "1" of "(1)"."""
-    return marker.strip(BRACKETS)
 
 
 def lost_marker(instance: Instance) -> tuple[str, str] | None:
@@ -20,7 +14,7 @@ def lost_marker(instance: Instance) -> tuple[str, str] | None:
     Raises:
         DataError: a gold answer outside the options.
     """
-    keys = [key_of(option.marker) for option in instance.options]
+    keys = [option.key for option in instance.options]
     if keys and instance.gold not in keys:
         raise DataError(
             f"instance {instance.id} ({instance.language}): gold answer {instance.gold!r} is none "

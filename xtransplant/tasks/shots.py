@@ -8,7 +8,6 @@ from itertools import islice
 
 from xtransplant.errors import DataError
 from xtransplant.tasks.draft import Draft
-from xtransplant.tasks.markers import key_of
 from xtransplant.tasks.splits import rank
 from xtransplant.types import Instance
 
@@ -54,6 +53,6 @@ def _with_shots(instance: Instance, pool: Sequence[Draft], n: int) -> Instance:
 def _answer(shot: Instance, source_gold: str | None) -> str:
     """Return the right answer as a prompt would go on with it: a marker, or the text."""
     for option in shot.options:
-        if key_of(option.marker) == shot.gold:
+        if option.key == shot.gold:
             return option.marker
     return source_gold or shot.gold
