@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 import xtransplant as xt
 from xtransplant import cli
 from xtransplant.engine import oracle
+from xtransplant.engine.transplant import transplant_all
 from xtransplant.models.families import Model
 from xtransplant.types import Cell, ModuleType
 
@@ -225,6 +227,21 @@ def test_parts_hold_more_instances_where_each_has_few_cells(
         len(pd.read_parquet(path)) for path in Path("outputs").rglob("generations/sw-*.parquet")
     }
     assert rows == {45 * 2, 40 * 5, 5 * 5}
+
+
+@pytest.mark.parametrize(("asked", "given"), [((), None), (("rows_per_batch=3",), 3)])
+def test_the_engine_chooses_its_batches_unless_asked(
+    here: Path, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...], given: int | None
+) -> None:
+    seen = set()
+
+    def spy(model: Model, requests: Any, new_tokens: int, rows_per_batch: int | None) -> Any:
+        seen.add(rows_per_batch)
+        return transplant_all(model, requests, new_tokens, rows_per_batch)
+
+    monkeypatch.setattr("xtransplant.runner.transplant_all", spy)
+    run(*asked)
+    assert seen == {given}
 
 
 def test_data_that_lost_something_is_named_by_file_and_line(here: Path, capsys) -> None:

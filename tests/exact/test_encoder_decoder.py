@@ -1,9 +1,8 @@
 """Encoder-decoder models yield the oracle's tokens: every family and module, on awkward grids."""
 
-from functools import cache
-
 import pytest
 import torch
+from against_oracle import NEW_TOKENS, assert_equals_oracle, naive
 from encoder_decoders import (
     CONFIGS,
     N_DECODER_LAYERS,
@@ -20,55 +19,33 @@ from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import transplant, transplant_all
 from xtransplant.errors import LayerError, PromptError
-from xtransplant.models.families import Model
 from xtransplant.models.verify import verify
 from xtransplant.types import Cell, ModuleType
 
-NEW_TOKENS = 8
 N_LAYERS = {
     module: N_ENCODER_LAYERS if module is ModuleType.ENCODER_BLOCK else N_DECODER_LAYERS
     for module in ModuleType
 }
 UNORDERED = [(2, 1), (1, 2), (2, 2), (1, 1), (2, 1)]
-PROMPTS = {"source longer": (SOURCE, TARGET), "source shorter": (TARGET[:4], SOURCE)}
-
-
-@cache
-def naive(
-    model: Model, prompts: str, module: ModuleType | None = None, cell: Cell | None = None
-) -> tuple[int, ...]:
-    source, target = PROMPTS[prompts]
-    if module is None or cell is None:
-        return oracle.generate(model, target, NEW_TOKENS)
-    return oracle.transplant_cell(model, source, target, module, cell, NEW_TOKENS)
+LONGER = (SOURCE, TARGET)
+PROMPTS = {"source longer": LONGER, "source shorter": (TARGET[:4], SOURCE)}
 
 
 def full(module: ModuleType) -> list[tuple[int, int]]:
     return [(i, j) for i in range(N_LAYERS[module]) for j in range(N_LAYERS[module])]
 
 
-def assert_equals_oracle(
-    model: Model, prompts: str, module: ModuleType, pairs: list[tuple[int, int]], size: int | None
-) -> None:
-    source, target = PROMPTS[prompts]
-    grid = transplant(model, source, target, module, pairs, NEW_TOKENS, rows_per_batch=size)
-    assert grid.cells == tuple(dict.fromkeys(Cell(*pair) for pair in pairs))
-    assert grid.baseline.token_ids == naive(model, prompts)
-    for cell, generation in grid.generations.items():
-        assert generation.token_ids == naive(model, prompts, module, cell), cell
-
-
 @pytest.mark.parametrize("module", list(ModuleType))
 @pytest.mark.parametrize("family", CONFIGS)
 def test_every_cell_equals_the_oracle(family: str, module: ModuleType) -> None:
     model = tiny_model(family)
-    assert_equals_oracle(model, "source longer", module, UNORDERED, 1)
+    assert_equals_oracle(model, LONGER, module, UNORDERED, 1)
     for size in (3, None):
-        assert_equals_oracle(model, "source longer", module, full(module), size)
-    assert_equals_oracle(model, "source shorter", module, UNORDERED, None)
-    baseline = naive(model, "source longer")
+        assert_equals_oracle(model, LONGER, module, full(module), size)
+    assert_equals_oracle(model, PROMPTS["source shorter"], module, UNORDERED, None)
+    baseline = naive(model, LONGER)
     cells = [Cell(*pair) for pair in full(module)]
-    changed = [c for c in cells if naive(model, "source longer", module, c) != baseline]
+    changed = [c for c in cells if naive(model, LONGER, module, c) != baseline]
     assert len(changed) >= 3, "transplants must change something for this test to show anything"
 
 
@@ -77,12 +54,12 @@ def test_every_cell_equals_the_oracle(family: str, module: ModuleType) -> None:
 def test_rows_that_end_early_equal_the_oracle(family: str, module: ModuleType) -> None:
     endless = tiny_model(family)
     cells = [Cell(*pair) for pair in full(module)]
-    eos = token_that_ends_some([naive(endless, "source longer", module, cell) for cell in cells])
+    eos = token_that_ends_some([naive(endless, LONGER, module, cell) for cell in cells])
     model = tiny_model(family, eos)
-    lengths = {len(naive(model, "source longer", module, cell)) for cell in cells}
+    lengths = {len(naive(model, LONGER, module, cell)) for cell in cells}
     assert len(lengths) >= 2 and min(lengths) < NEW_TOKENS
     for size in (4, None):
-        assert_equals_oracle(model, "source longer", module, full(module), size)
+        assert_equals_oracle(model, LONGER, module, full(module), size)
 
 
 @pytest.mark.parametrize("family", CONFIGS)
@@ -111,9 +88,9 @@ def test_modules_and_prompts_ride_in_one_call(family: str) -> None:
     grids = transplant_all(model, requests, NEW_TOKENS)
     for request, grid in zip(requests, grids, strict=True):
         prompts = "source longer" if request.target is TARGET else "source shorter"
-        assert grid.baseline.token_ids == naive(model, prompts)
+        assert grid.baseline.token_ids == naive(model, PROMPTS[prompts])
         for cell, generation in grid.generations.items():
-            assert generation.token_ids == naive(model, prompts, grid.module, cell), cell
+            assert generation.token_ids == naive(model, PROMPTS[prompts], grid.module, cell), cell
 
 
 @pytest.mark.parametrize("module", [ModuleType.CROSS_ATTN, ModuleType.ENCODER_BLOCK])
@@ -148,7 +125,7 @@ def test_log_probabilities_of_options_are_those_of_full_passes(
     (generation,) = grid.generations.values()
     assert generation.option_logprobs == pytest.approx(expected, abs=1e-3)
     assert expected != pytest.approx(grid.baseline.option_logprobs, abs=1e-2)
-    assert generation.token_ids == naive(model, "source longer", module, cell)
+    assert generation.token_ids == naive(model, LONGER, module, cell)
 
 
 def test_what_an_encoder_decoder_cannot_do_is_one_line() -> None:

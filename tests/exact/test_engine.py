@@ -1,10 +1,10 @@
 """The engine yields the oracle's tokens: every family and module, awkward grids, batches, EOS."""
 
-from functools import cache
 from typing import Any
 
 import pytest
 import torch
+from against_oracle import NEW_TOKENS, assert_equals_oracle, naive
 from families import CONFIGS, MODULES, N_LAYERS, SOURCE, TARGET, having, tiny_model
 from transformers.utils import logging
 
@@ -17,7 +17,6 @@ from xtransplant.errors import LayerError
 from xtransplant.models.families import Model
 from xtransplant.types import Cell, ModuleType
 
-NEW_TOKENS = 8
 logging.set_verbosity_error()
 
 RECTANGULAR = "rectangular, unordered, not from 0"
@@ -30,28 +29,8 @@ AWKWARD = {
 }
 THOROUGH = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "bloom", "jamba")
 """Families with all of these grids; others have two, of which one is all cells."""
-PROMPTS = {"source longer": (SOURCE, TARGET), "source shorter": (TARGET[:4], SOURCE)}
-
-
-@cache
-def naive(
-    model: Model, prompts: str, module: ModuleType | None, cell: Cell | None = None
-) -> tuple[int, ...]:
-    source, target = PROMPTS[prompts]
-    if module is None or cell is None:
-        return oracle.generate(model, target, NEW_TOKENS)
-    return oracle.transplant_cell(model, source, target, module, cell, NEW_TOKENS)
-
-
-def assert_equals_oracle(
-    model: Model, prompts: str, module: ModuleType, pairs: list[tuple[int, int]], size: int | None
-) -> None:
-    source, target = PROMPTS[prompts]
-    grid = transplant(model, source, target, module, pairs, NEW_TOKENS, rows_per_batch=size)
-    assert grid.cells == tuple(dict.fromkeys(Cell(*pair) for pair in pairs))
-    assert grid.baseline.token_ids == naive(model, prompts, None)
-    for cell, generation in grid.generations.items():
-        assert generation.token_ids == naive(model, prompts, module, cell), cell
+LONGER = (SOURCE, TARGET)
+PROMPTS = {"source longer": LONGER, "source shorter": (TARGET[:4], SOURCE)}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -65,14 +44,12 @@ def test_every_cell_equals_the_oracle(family: str, module: ModuleType) -> None:
     for name, pairs in grids.items():
         if pairs and (family in THOROUGH or name in ("full", RECTANGULAR)):
             for size in (3 if name == "full" or family not in THOROUGH else 1, None):
-                assert_equals_oracle(model, "source longer", module, pairs, size)
+                assert_equals_oracle(model, LONGER, module, pairs, size)
     repeated = grids["repeated cells"] or grids["full"][1:3] * 2
-    assert_equals_oracle(model, "source shorter", module, repeated, None)
-    baseline = naive(model, "source longer", None)
+    assert_equals_oracle(model, PROMPTS["source shorter"], module, repeated, None)
+    baseline = naive(model, LONGER)
     changed = [
-        cell
-        for cell in grids["full"]
-        if naive(model, "source longer", module, Cell(*cell)) != baseline
+        cell for cell in grids["full"] if naive(model, LONGER, module, Cell(*cell)) != baseline
     ]
     assert len(changed) >= min(5, len(grids["full"]) - 2), (
         "the transplant must change something for this test to show anything"
@@ -83,13 +60,13 @@ def test_every_cell_equals_the_oracle(family: str, module: ModuleType) -> None:
 def test_rows_that_end_early_equal_the_oracle(family: str) -> None:
     endless = tiny_model(family)
     module = ModuleType.BLOCK
-    full = [naive(endless, "source longer", module, Cell(*pair)) for pair in AWKWARD["full"]]
+    full = [naive(endless, LONGER, module, Cell(*pair)) for pair in AWKWARD["full"]]
     eos = token_that_ends_some(full)
     model = tiny_model(family, eos)
-    lengths = {len(naive(model, "source longer", module, Cell(*pair))) for pair in AWKWARD["full"]}
+    lengths = {len(naive(model, LONGER, module, Cell(*pair))) for pair in AWKWARD["full"]}
     assert len(lengths) >= 2 and min(lengths) < NEW_TOKENS
     for size in (1, 4, None):
-        assert_equals_oracle(model, "source longer", module, AWKWARD["full"], size)
+        assert_equals_oracle(model, LONGER, module, AWKWARD["full"], size)
     source, target = PROMPTS["source longer"]
     grid = transplant(model, source, target, module, max_new_tokens=NEW_TOKENS)
     for generation in grid.generations.values():
@@ -135,7 +112,7 @@ def test_several_modules_ride_in_one_batch(family: str) -> None:
     ]
     rows = [Row(cell.target_layer, m, acts[m][0, cell.source_layer]) for m, cell in wanted]
     got = decode(model, [Target(tuple(TARGET))], rows, NEW_TOKENS)
-    expected = [naive(model, "source longer", m, cell) for m, cell in wanted]
+    expected = [naive(model, LONGER, m, cell) for m, cell in wanted]
     assert [continuation.token_ids for continuation in got] == expected
 
 
@@ -182,7 +159,7 @@ def test_after_an_exception_the_model_is_as_before(
     assert model.hf.config._attn_implementation == usual
     assert n_hooks(model) == hooks_before
     monkeypatch.undo()
-    assert oracle.generate(model, TARGET, NEW_TOKENS) == naive(model, "source longer", None)
+    assert oracle.generate(model, TARGET, NEW_TOKENS) == naive(model, LONGER)
 
 
 def n_hooks(model: Model) -> int:

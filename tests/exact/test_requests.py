@@ -1,11 +1,11 @@
 """Many grids in one call: what they share changes nothing; and options' log-probabilities."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import pytest
 import torch
+from against_oracle import NEW_TOKENS, naive
 from families import CONFIGS, MODULES, N_LAYERS, SOURCE, TARGET, having, tiny_model
 
 from xtransplant.engine import decode as decoding
@@ -19,19 +19,14 @@ from xtransplant.models.families import Model
 from xtransplant.models.hooks import hooks
 from xtransplant.types import Cell, ModuleType, Prompt
 
-NEW_TOKENS = 8
 MLP, ATTN, BLOCK = ModuleType.MLP, ModuleType.ATTN, ModuleType.BLOCK
 TARGETS = [TARGET, SOURCE[:5], TARGET[2:], SOURCE, TARGET[:2]]
 OPTIONS = [(5, 6, 9), (5, 7, 9), (5, 6, 8, 4), (11,)]
 
 
-@cache
-def naive(
-    model: Model, target: int, source: int, module: ModuleType | None, cell: Cell | None
-) -> tuple[int, ...]:
-    if module is None or cell is None:
-        return oracle.generate(model, TARGETS[target], NEW_TOKENS)
-    return oracle.transplant_cell(model, TARGETS[source], TARGETS[target], module, cell, NEW_TOKENS)
+def prompts(k: int) -> tuple[list[int], list[int]]:
+    """Each target with the next one as its source."""
+    return TARGETS[(k + 1) % len(TARGETS)], TARGETS[k]
 
 
 @pytest.mark.parametrize("size", [2, 7, None])
@@ -41,16 +36,16 @@ def test_prompts_of_any_length_share_a_batch(family: str, size: int | None) -> N
     cells = [[(3, 1), (0, 3)], [(1, 0)], [(2, 2), (2, 1), (1, 3)], [(0, 0)], [(3, 2)]]
     attn = ATTN if len(having(model, ATTN)) == N_LAYERS else MLP
     modules = [MLP, attn, BLOCK, attn, MLP]
-    requests = [
-        Request(TARGETS[(k + 1) % 5], TARGETS[k], modules[k], cells[k]) for k in range(len(TARGETS))
-    ]
+    requests = [Request(*prompts(k), modules[k], cells[k]) for k in range(len(TARGETS))]
     grids = transplant_all(model, requests, NEW_TOKENS, size)
     changed = 0
     for k, grid in enumerate(grids):
-        assert grid.baseline.token_ids == naive(model, k, k, None, None)
+        assert grid.baseline.token_ids == naive(model, prompts(k))
         assert [tuple(vars_of(cell)) for cell in grid.cells] == cells[k]
         for cell, generation in grid.generations.items():
-            assert generation.token_ids == naive(model, k, (k + 1) % 5, modules[k], cell)
+            assert generation.token_ids == naive(
+                model, (TARGETS[(k + 1) % 5], TARGETS[k]), modules[k], cell
+            )
             changed += generation.token_ids != grid.baseline.token_ids
     assert changed
 
@@ -62,18 +57,20 @@ def test_prompts_are_read_in_passes_of_any_size_and_no_deeper_than_needed(
 ) -> None:
     monkeypatch.setattr(passes, "PASS_TOKENS", pass_tokens)
     model = tiny_model(family)
-    requests = [Request(TARGETS[(k + 1) % 5], TARGETS[k], BLOCK, [(1, 2)]) for k in range(5)]
+    requests = [Request(*prompts(k), BLOCK, [(1, 2)]) for k in range(5)]
     with hooks(on_output=[(model.layers[2], lambda hidden: deep.append(hidden.shape[1]))]):
         deep: list[int] = []
         grids = transplant_all(model, requests, NEW_TOKENS)
     prefixes = sorted((target[:-1] for target in TARGETS), key=len)
     longest = [max(map(len, prefixes[part])) for part in passes.passes(model, prefixes)]
-    prompts = [length for length in deep if length > 1]
-    assert prompts == [length for length in longest if length > 1], "a source was read too deep"
+    lengths = [length for length in deep if length > 1]
+    assert lengths == [length for length in longest if length > 1], "a source was read too deep"
     for k, grid in enumerate(grids):
-        assert grid.baseline.token_ids == naive(model, k, k, None, None)
+        assert grid.baseline.token_ids == naive(model, prompts(k))
         (generation,) = grid.generations.values()
-        assert generation.token_ids == naive(model, k, (k + 1) % 5, BLOCK, Cell(1, 2))
+        assert generation.token_ids == naive(
+            model, (TARGETS[(k + 1) % 5], TARGETS[k]), BLOCK, Cell(1, 2)
+        )
     assert any(grid.text(1, 2) != grid.baseline.text for grid in grids)
 
 

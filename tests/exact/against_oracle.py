@@ -1,0 +1,49 @@
+"""The comparison that the tests of exactness make: a grid beside the naive oracle."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from xtransplant.engine import oracle
+from xtransplant.engine.transplant import transplant
+from xtransplant.models.families import Model
+from xtransplant.types import Cell, ModuleType
+
+NEW_TOKENS = 8
+
+Prompts = tuple[Sequence[int], Sequence[int]]
+"""A source and a target prompt."""
+
+
+def naive(
+    model: Model, prompts: Prompts, module: ModuleType | None = None, cell: Cell | None = None
+) -> tuple[int, ...]:
+    """Return the oracle's tokens; those of the target prompt untouched without a cell."""
+    return _naive(model, tuple(prompts[0]), tuple(prompts[1]), module, cell)
+
+
+@cache
+def _naive(
+    model: Model,
+    source: tuple[int, ...],
+    target: tuple[int, ...],
+    module: ModuleType | None,
+    cell: Cell | None,
+) -> tuple[int, ...]:
+    if module is None or cell is None:
+        return oracle.generate(model, target, NEW_TOKENS)
+    return oracle.transplant_cell(model, source, target, module, cell, NEW_TOKENS)
+
+
+def assert_equals_oracle(
+    model: Model,
+    prompts: Prompts,
+    module: ModuleType,
+    pairs: Sequence[tuple[int, int]],
+    size: int | None,
+) -> None:
+    """Compare every cell and the baseline, token for token."""
+    grid = transplant(model, *prompts, module, pairs, NEW_TOKENS, rows_per_batch=size)
+    assert grid.cells == tuple(dict.fromkeys(Cell(*pair) for pair in pairs))
+    assert grid.baseline.token_ids == naive(model, prompts)
+    for cell, generation in grid.generations.items():
+        assert generation.token_ids == naive(model, prompts, module, cell), cell
