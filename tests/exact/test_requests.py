@@ -50,6 +50,18 @@ def test_prompts_of_any_length_share_a_batch(family: str, size: int | None) -> N
     assert changed
 
 
+def test_a_pass_has_as_many_tokens_as_allowed_padding_included(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(passes, "PASS_TOKENS", 30)
+    lengths = [5, 5, 10, 12, 14, 15, 15, 40]
+    parts = list(passes.passes(tiny_model("llama"), [(3,) * length for length in lengths]))
+    # 3 x 10; 2 x 14, since 3 x 15 are 45; 2 x 15; the last is too long for any company.
+    assert [lengths[part] for part in parts] == [[5, 5, 10], [12, 14], [15, 15], [40]]
+    alone = list(passes.passes(tiny_model("jamba"), [(3,) * length for length in lengths]))
+    assert [lengths[part] for part in alone] == [[length] for length in lengths]
+
+
 @pytest.mark.parametrize("pass_tokens", [1, 30])
 @pytest.mark.parametrize("family", CONFIGS)
 def test_prompts_are_read_in_passes_of_any_size_and_no_deeper_than_needed(
