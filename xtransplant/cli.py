@@ -18,12 +18,14 @@ import typer
 
 from xtransplant import __version__, cli_data, cli_results, help_texts
 from xtransplant.cli_data import ConfigDir, Overrides
-from xtransplant.errors import ConfigError, XtransplantError, unknown
+from xtransplant.errors import ConfigError, Stopped, XtransplantError, unknown
 from xtransplant.types import ModuleType
 
 if TYPE_CHECKING:
     from xtransplant.config import RunConfig
     from xtransplant.console import Console
+
+GOES_ON = "; the same command goes on with what is missing"
 
 app = typer.Typer(
     name="xtransplant",
@@ -247,10 +249,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         usage = error.format_message().rstrip(".")
         return _fail(f"{usage}; see '{' '.join(['xtransplant', command]).strip()} --help'", 2)
+    except Stopped as stopped:
+        return _fail(f"stopped by {stopped}{GOES_ON}", stopped.exit_status)
     except KeyboardInterrupt:
-        goes_on = command in ("run", "translate")
-        hint = "; the same command goes on with what is missing" if goes_on else ""
-        return _fail(f"interrupted{hint}", 130)
+        return _fail(f"interrupted{GOES_ON if command in ('run', 'translate') else ''}", 130)
     except BrokenPipeError:
         # The reader of a pipe has left; a stream that can be flushed at exit keeps Python quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -272,8 +274,10 @@ def _run(config: RunConfig, console: Console) -> None:
         show(config, console)
     else:
         from xtransplant.runner import run
+        from xtransplant.signals import stopping
 
-        run(config, console)
+        with stopping():
+            run(config, console)
 
 
 def _sweep_job(config: RunConfig, overrides: str) -> int:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from xtransplant.errors import OutputError
 from xtransplant.scoring import Reply
@@ -200,13 +199,6 @@ def require_one_scorer(run: Path, scorers: Iterable[str]) -> None:
             f"{run} holds verdicts of several scorers, {' and '.join(found)}; to make them those "
             f"of one: xtransplant rescore {run}"
         )
-
-
-def to_parquet(table: pa.Table) -> bytes:
-    """Return a table as the content of a file: zstd, dictionary-encoded."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", use_dictionary=True)
-    return sink.getvalue().to_pybytes()
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from xtransplant.plan import Part, Plan, make_plan
 from xtransplant.progress import duration
 from xtransplant.store import RunFolder
 from xtransplant.types import ModuleType, Prompt
+from xtransplant.work import missing_parts
 
 
 def show(config: RunConfig, console: Console) -> None:
@@ -38,7 +39,7 @@ def _work(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
     counts = plan.n_instances
     instances = sum(counts.values())
     mine = plan.shard(config.shard.index, config.shard.count)
-    done = sum(RunFolder(plan.folder, plan.key).is_done(part.language, part.block) for part in mine)
+    done = len(mine) - len(missing_parts(RunFolder(plan.folder, plan.key), mine))
     shard = f" (shard {config.shard.index} of {config.shard.count})" * (config.shard.count > 1)
     return [
         ("model", f"{config.model.name} ({config.model.id}), {config.model.dtype}"),

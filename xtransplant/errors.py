@@ -7,7 +7,8 @@
     ├── DataError                    a data file that is missing or malformed, an option marker lost
     ├── ModelError                   a checkpoint that cannot be found, read or understood
     ├── OutputError                  an output folder of another key, read-only, or full
-    └── NumericsError                NaN or infinite activations (layer and instance)
+    ├── NumericsError                NaN or infinite activations (layer and instance)
+    └── MachineError                 memory that ran out, a device that failed; exit status 1
 
 Every message holds the offending value, what is allowed, the nearest match where there is one, and
 what to do next.
@@ -51,6 +52,24 @@ class OutputError(XtransplantError):
 
 class NumericsError(XtransplantError):
     """NaN or infinite activations."""
+
+
+class MachineError(XtransplantError):
+    """Memory of the host or of the device ran out, or the device failed; nobody's mistake."""
+
+    exit_status = 1
+
+
+class Stopped(BaseException):
+    """A signal asks this process to end; like KeyboardInterrupt no `Exception`, as none failed.
+
+    Attributes:
+        exit_status: 128 and the signal's number, as shells and schedulers know it.
+    """
+
+    def __init__(self, name: str, number: int) -> None:
+        super().__init__(name)
+        self.exit_status = 128 + number
 
 
 MANY = 60

@@ -26,7 +26,8 @@ PACKAGES = (
 )
 """Those that can change a result or a file."""
 
-Status = Literal["running", "done", "failed"]
+Status = Literal["running", "done", "failed", "missing"]
+"""`missing`: parts are, and nobody is at work; the same command goes on with them."""
 
 
 def now() -> str:
@@ -62,23 +63,25 @@ def _version(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`manifest.json`: one process's account of a run; of several, the last to write it.
+    """`manifest.json`: what all processes of a run tell of it.
 
     Attributes:
         key: the run key.
         config: the resolved configuration, of the last command.
         n_parts: by language, how many parts make it complete; of every command so far.
-        status: "running", "done" or "failed".
-        reason: why it failed, in one line.
+        status: "done" once every part exists, else "running" while anybody works on one, else
+            "failed" or "missing".
+        reason: why it failed or was stopped, in one line.
         data: what the last command read, its licence, the ids of prompts that lost markers.
         device: the hardware it ran on.
         rows_per_batch: cells that decoded together.
-        timings: seconds by name.
+        timings: seconds by name, of every process so far together.
         versions: of the packages that can change a result; null where one is not installed.
         git_commit: of the checkout the package is in, with "-dirty" where tracked files were
             changed; null outside a checkout.
         created: UTC, ISO 8601.
         updated: UTC, ISO 8601.
+        unknown: fields that another version of the package wrote; kept as they are.
     """
 
     key: str
@@ -94,10 +97,13 @@ class Manifest:
     git_commit: str | None = field(default_factory=git_commit)
     created: str = field(default_factory=now)
     updated: str = field(default_factory=now)
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the content of `manifest.json`."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        content = asdict(self)
+        unknown = content.pop("unknown")
+        return json.dumps(content | unknown, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -107,7 +113,9 @@ class Manifest:
             ValueError: it is no JSON, or no manifest.
         """
         content = json.loads(text)
-        names = {entry.name for entry in fields(cls)}
-        if not isinstance(content, dict) or content.keys() != names:
-            raise ValueError(f"expected an object with the keys {', '.join(sorted(names))}")
-        return cls(**content)
+        names = {entry.name for entry in fields(cls)} - {"unknown"}
+        if not isinstance(content, dict) or not {"key", "config"} <= content.keys():
+            raise ValueError("expected an object with the keys config and key")
+        known = {name: value for name, value in content.items() if name in names}
+        unknown = {name: value for name, value in content.items() if name not in names}
+        return cls(**known, unknown=unknown)

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import chain
+from typing import cast
 
 from xtransplant.analysis.aggregate import aggregate_run
 from xtransplant.columns import Row
 from xtransplant.config import RunConfig, to_dict
 from xtransplant.console import Console
 from xtransplant.engine.cost import device_name, rows_together
+from xtransplant.engine.failures import machine_failures
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
+from xtransplant.leases import Lease
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
 from xtransplant.models.parallel import from_first, is_first
+from xtransplant.parts import part_name
 from xtransplant.plan import Part, Plan, data_remarks, make_plan, weights_arguments
+from xtransplant.progress import RunProgress
 from xtransplant.prompts import encode_options
 from xtransplant.scoring import Reply, Scorer, chosen, judge
 from xtransplant.store import RunFolder
 from xtransplant.types import Instance, PromptPair
 from xtransplant.verdicts import require_verdicts, write_judged_part
+from xtransplant.work import claimed, missing_parts
+
+SECONDS_FOR_VIEWS = 600.0
+"""Another process that makes the two views is waited for, then they are made with our parts."""
 
 
 def run(config: RunConfig, console: Console) -> None:
@@ -30,8 +41,7 @@ def run(config: RunConfig, console: Console) -> None:
         plan = make_plan(config, on_step)
     scorers = chosen(config.task.scorer)
     if not is_first():  # it holds a part of the model, and computes with the one that writes
-        if missing := from_first(list[Part]()):
-            _run_parts(config, plan, missing, None, console)
+        _do_parts(config, plan, None, _heard(), sum(plan.n_instances.values()), console)
         return
     folder = RunFolder(plan.folder, plan.key)
     require_verdicts(folder, [scorer.label for scorer in scorers])
@@ -41,24 +51,46 @@ def run(config: RunConfig, console: Console) -> None:
     with folder.running():
         folder.update_manifest(data=plan.data)
         parts = plan.shard(config.shard.index, config.shard.count)
-        missing = [part for part in parts if not folder.is_done(part.language, part.block)]
+        missing = missing_parts(folder, parts)
         if len(missing) < len(parts):
             console.info(f"{len(parts) - len(missing)} of {len(parts)} parts are done already")
-        if from_first(missing):
-            _run_parts(config, plan, missing, folder, console)
+        n_instances = sum(len(part.instances) for part in missing)
+        with closing(claimed(folder, missing, console.info)) as claims:
+            _do_parts(config, plan, folder, _announced(claims), n_instances, console)
         _sum_up(plan, folder, console)
 
 
-def _run_parts(
+def _announced(claims: Iterator[tuple[Part, Lease]]) -> Iterator[tuple[Part, Lease | None]]:
+    """Yield the claimed parts; processes that hold a model together do each at the same time."""
+    for part, lease in claims:
+        from_first(part)
+        yield part, lease
+    from_first(None)
+
+
+def _heard() -> Iterator[tuple[Part, Lease | None]]:
+    """Yield, in a process that holds a part of the model, what the first one has announced."""
+    while part := from_first(cast("Part | None", None)):
+        yield part, None
+
+
+def _do_parts(
     config: RunConfig,
     plan: Plan,
-    parts: Sequence[Part],
     folder: RunFolder | None,
+    parts: Iterator[tuple[Part, Lease | None]],
+    n_instances: int,
     console: Console,
 ) -> None:
-    """Compute parts; write them where there is a folder."""
+    """Do parts, and write them where there is a folder.
+
+    The model is loaded once there is a part, which other processes then let be.
+    """
+    first = next(parts, None)
+    if first is None:
+        return
     start = time.monotonic()
-    with console.steps() as on_step:
+    with console.steps() as on_step, machine_failures("loading the model"):
         model = load_model(**weights_arguments(config), on_step=on_step)
     loaded = time.monotonic()
     rows_per_batch = rows_together(
@@ -70,23 +102,40 @@ def _run_parts(
         state_bytes=state_bytes(model),
     )
     if folder is not None:
+        folder.add_timings({"load": loaded - start})
         folder.note_environment(device_name(model.device), rows_per_batch)
+    with console.progress(n_instances, len(plan.cells)) as progress:
+        for part, lease in chain([first], parts):
+            start = time.monotonic()
+            name = part_name(part.language, part.block)
+            with machine_failures(f"part {name}"):
+                rows = _part_rows(config, plan, part, model, rows_per_batch, progress)
+            if folder is None or lease is None:
+                continue
+            if not lease.is_held():
+                console.info(f"part {name} was taken over by another process; left to it")
+                continue
+            write_judged_part(folder, part.language, part.block, config.control, rows)
+            folder.add_timings({"transplant": time.monotonic() - start})
+
+
+def _part_rows(
+    config: RunConfig,
+    plan: Plan,
+    part: Part,
+    model: Model,
+    rows_per_batch: int,
+    progress: RunProgress,
+) -> list[Row]:
+    progress.set_language(part.language)
     n_together = max(1, rows_per_batch // (len(plan.cells) + 1))
-    with console.progress(sum(len(part.instances) for part in parts), len(plan.cells)) as progress:
-        for part in parts:
-            progress.set_language(part.language)
-            rows = []
-            instances = list(zip(part.instances, part.prompts, strict=True))
-            for start in range(0, len(instances), n_together):
-                pairs = instances[start : start + n_together]
-                rows += _rows(config, plan, pairs, model)
-                progress.advance(len(pairs) * len(plan.cells))
-            if folder is not None:
-                write_judged_part(folder, part.language, part.block, config.control, rows)
-    if folder is not None:
-        folder.update_manifest(
-            timings={"load": loaded - start, "transplant": time.monotonic() - loaded}
-        )
+    instances = list(zip(part.instances, part.prompts, strict=True))
+    rows = []
+    for start in range(0, len(instances), n_together):
+        pairs = instances[start : start + n_together]
+        rows += _rows(config, plan, pairs, model)
+        progress.advance(len(pairs) * len(plan.cells))
+    return rows
 
 
 def _rows(
@@ -128,9 +177,12 @@ def _scored(instance: Instance, grid: TransplantGrid, scorers: Sequence[Scorer])
 
 
 def _sum_up(plan: Plan, folder: RunFolder, console: Console) -> None:
-    left = [part for part in plan.parts if not folder.is_done(part.language, part.block)]
+    """Make the two views if every part is there: so does whoever finishes last."""
+    left = [part for part in plan.parts if not folder.exists(part.language, part.block)]
     if left:
-        console.info(f"{len(left)} of {len(plan.parts)} parts are left to other shards")
+        console.info(f"{len(left)} of {len(plan.parts)} parts are left to other processes")
         return
-    console.summary_table(aggregate_run(folder), len(plan.cells))
+    with folder.leases.lock("views", seconds=SECONDS_FOR_VIEWS):
+        summary = aggregate_run(folder)
+    console.summary_table(summary, len(plan.cells))
     console.write(f"results: {folder.path}")

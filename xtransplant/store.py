@@ -1,4 +1,4 @@
-"""A run's folder: its parts, its manifest, and how a file gets there whole.
+"""A run's folder: its parts and its manifest.
 
 It does not know how rows come about or what they add up to.
 
@@ -6,21 +6,20 @@ It does not know how rows come about or what they add up to.
     generations/<language>-<block>.parquet   one row per (instance, cell), the baseline included
     scores/                                  see `verdicts`
     instances.parquet, pairs.parquet         what `analysis.aggregate` makes of them
+    .leases/                                 who works on which part, see `leases`
+    .set_aside/                              files that were no parts, for the user to look at
 
-A part holds a block of instances of one language. Every file is written to a temporary name beside
-its place, synced and renamed: a part that exists is complete, whatever happened to its writer.
+A part holds a block of instances of one language. A file is under its name only if it was written
+whole (`files`), and tells whether it still is (`seal`).
 """
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,19 +31,23 @@ from xtransplant.columns import (
     Row,
     from_frame,
     instances_of,
-    key_of,
     part_table,
     require_one_scorer,
     scorer_of,
     to_frame,
-    to_parquet,
 )
 from xtransplant.errors import OutputError
-from xtransplant.manifest import Manifest, git_commit, now, package_versions
+from xtransplant.files import set_aside, write_whole, writing
+from xtransplant.leases import Leases
+from xtransplant.manifest import Manifest, Status, git_commit, now, package_versions
+from xtransplant.parts import fault_of, open_part, part_name, reading
+from xtransplant.seal import to_parquet
 from xtransplant.types import Instance
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = ["MANIFEST", "RunFolder", "read_manifest", "reading", "writing"]
 
 MANIFEST = "manifest.json"
 
@@ -60,6 +63,11 @@ class RunFolder:
     path: Path
     key: str
 
+    @property
+    def leases(self) -> Leases:
+        """Who works on what in this folder."""
+        return Leases(self.path / ".leases")
+
     def open_or_create(self, config: dict[str, Any], n_parts: Mapping[str, int]) -> None:
         """Make the folder, or check that it is this run's; note in the manifest that it runs.
 
@@ -67,30 +75,35 @@ class RunFolder:
             config: the resolved configuration, as plain dicts, lists and scalars.
             n_parts: of each language of this command, how many parts make it complete.
         """
-        manifest = self._earlier_manifest() or Manifest(key=self.key, config=config)
-        self.write_manifest(
-            replace(
-                manifest,
-                config=config,
-                n_parts={**manifest.n_parts, **n_parts},
-                status="running",
-                reason=None,
-                updated=now(),
+        self._require_run()
+        with self._locked_manifest():
+            manifest = self._earlier_manifest() or Manifest(key=self.key, config=config)
+            self.write_manifest(
+                replace(
+                    manifest,
+                    config=config,
+                    n_parts={**manifest.n_parts, **n_parts},
+                    status="running",
+                    reason=None,
+                    updated=now(),
+                )
             )
-        )
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Note in the manifest how the work inside ended: done, or failed and why."""
+        """Note in the manifest how the work inside ended: done, failed and why, or parts missing.
+
+        What the user or a scheduler stopped (any exception that is no `Exception`) did not fail.
+        """
         try:
             yield
         except BaseException as error:
             text = " ".join(str(error).split())
             reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
             with suppress(OutputError):  # a full disk must not hide the error that comes first
-                self.update_manifest(status="failed", reason=reason)
+                self._note_end("failed" if isinstance(error, Exception) else "missing", reason)
             raise
-        self.update_manifest(status="done")
+        self._note_end("missing", None)
 
     def read_manifest(self) -> Manifest:
         """Return what `manifest.json` says."""
@@ -98,11 +111,21 @@ class RunFolder:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write `manifest.json`."""
-        _write(self.path / MANIFEST, manifest.to_json().encode())
+        write_whole(self.path / MANIFEST, manifest.to_json().encode())
 
     def update_manifest(self, **changes: Any) -> None:
         """Change fields of the manifest, see `xtransplant.manifest.Manifest`."""
-        self.write_manifest(replace(self.read_manifest(), **changes, updated=now()))
+        with self._locked_manifest():
+            self.write_manifest(replace(self.read_manifest(), **changes, updated=now()))
+
+    def add_timings(self, seconds: Mapping[str, float]) -> None:
+        """Add to the manifest's timings."""
+        with self._locked_manifest():
+            manifest = self.read_manifest()
+            total = {name: manifest.timings.get(name, 0.0) + more for name, more in seconds.items()}
+            self.write_manifest(
+                replace(manifest, timings={**manifest.timings, **total}, updated=now())
+            )
 
     def note_environment(self, device: str, rows_per_batch: int) -> None:
         """Note in the manifest what computes the parts that are missing: hardware and versions."""
@@ -115,23 +138,48 @@ class RunFolder:
 
     def part_path(self, language: str, block: int) -> Path:
         """Return where a part goes."""
-        return self.path / "generations" / f"{language}-{block:04d}.parquet"
+        return self.path / "generations" / f"{part_name(language, block)}.parquet"
 
-    def is_done(self, language: str, block: int) -> bool:
-        """Return whether a part exists, which means that it is complete."""
-        path = self.part_path(language, block)
-        if not path.exists():
-            return False
-        with self.part(path):
-            return True
+    def exists(self, language: str, block: int) -> bool:
+        """Return whether a part has a file, which was written whole; `fault` looks inside."""
+        return self.part_path(language, block).exists()
+
+    def is_done(
+        self, language: str, block: int, instances: Sequence[Instance] | None = None
+    ) -> bool:
+        """Return whether a part exists and has no fault; arguments as for `fault`."""
+        return self.exists(language, block) and self.fault(language, block, instances) is None
+
+    def fault(
+        self, language: str, block: int, instances: Sequence[Instance] | None = None
+    ) -> str | None:
+        """Return what is wrong with a part's file, None if nothing is or there is no file.
+
+        `instances` are those it must be of; None where the plan is not known.
+        """
+        return self.fault_at(self.part_path(language, block), instances)
+
+    def fault_at(self, path: Path, instances: Sequence[Instance] | None = None) -> str | None:
+        """Return what `fault` does, of a part's file."""
+        with reading(path):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                return None
+        return fault_of(content, self.key, instances)
+
+    def set_aside(self, language: str, block: int) -> Path | None:
+        """Move a part's file to `.set_aside/`; return its place, None if there is no file."""
+        return set_aside(self.part_path(language, block), self.path / ".set_aside")
+
+    def is_complete(self, language: str) -> bool:
+        """Return whether a language, of this command or an earlier one, has all its parts."""
+        n_parts = self.read_manifest().n_parts.get(language, 0)
+        return n_parts > 0 and all(self.exists(language, block) for block in range(n_parts))
 
     def complete_languages(self) -> list[str]:
         """Return the languages, of this command or an earlier one, that have all their parts."""
-        return [
-            language
-            for language, n_parts in sorted(self.read_manifest().n_parts.items())
-            if all(self.is_done(language, block) for block in range(n_parts))
-        ]
+        return [each for each in sorted(self.read_manifest().n_parts) if self.is_complete(each)]
 
     def write_part(self, language: str, block: int, control: str, rows: Sequence[Row]) -> None:
         """Write a part.
@@ -142,11 +190,12 @@ class RunFolder:
             control: name of the control, "none" for the experiment itself.
             rows: of each instance the baseline and every cell, instance after instance.
         """
-        _write(self.part_path(language, block), to_parquet(part_table(rows, control, self.key)))
+        name = f"generations/{part_name(language, block)}.parquet"
+        self.write_table(name, part_table(rows, control, self.key))
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a parquet file at a path inside the folder."""
-        _write(self.path / name, to_parquet(table))
+        write_whole(self.path / name, to_parquet(table))
 
     def read_generations(
         self, languages: Sequence[str] | None = None, columns: Sequence[str] | None = None
@@ -193,34 +242,49 @@ class RunFolder:
             return parts
         return [path for path in parts if path.stem.rpartition("-")[0] in languages]
 
-    @contextmanager
-    def part(self, path: Path) -> Iterator[pq.ParquetFile]:
-        """Open a part; read from it inside `reading(path)`."""
-        with reading(path):
-            part = pq.ParquetFile(path)
-        with part:
-            if (found := key_of(part.schema_arrow)) != self.key:
-                raise OutputError(_of_another_key(path, found, self.key))
-            yield part
+    def part(self, path: Path) -> AbstractContextManager[pq.ParquetFile]:
+        """Open a part after checking it; read from it inside `reading(path)`."""
+        return open_part(path, self.key)
 
-    def _earlier_manifest(self) -> Manifest | None:
-        try:
+    def _note_end(self, status: Status, reason: str | None) -> None:
+        """Note how this process ended, unless the parts say otherwise."""
+        with self._locked_manifest():
+            manifest = self.read_manifest()
+            if all(self.is_complete(language) for language in manifest.n_parts):
+                status, reason = "done", None
+            elif status == "missing" and self.leases.live():
+                status = "running"
+            elif status == "missing" and reason is None and manifest.status == "failed":
+                status, reason = "failed", manifest.reason  # another process did
+            self.write_manifest(replace(manifest, status=status, reason=reason, updated=now()))
+
+    @contextmanager
+    def _locked_manifest(self) -> Iterator[None]:
+        with self.leases.lock("manifest"):
+            yield
+
+    def _require_run(self) -> None:
+        """Make the folder; refuse one that holds something else."""
+        with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             # Listed before the manifest is looked for: whoever starts beside us writes that first.
             others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
-        except OSError as error:
-            raise _cannot_write(self.path, error) from error
-        if (self.path / MANIFEST).exists():
-            manifest = self.read_manifest()
-            if manifest.key != self.key:
-                raise OutputError(_of_another_key(self.path, manifest.key, self.key))
-            return manifest
-        if others:
+        if others and not (self.path / MANIFEST).exists():
             raise OutputError(
                 f"{self.path} holds {others[0]} but no {MANIFEST}, so it is not a run; "
                 "move it away or choose another output_root"
             )
-        return None
+
+    def _earlier_manifest(self) -> Manifest | None:
+        if not (self.path / MANIFEST).exists():
+            return None
+        manifest = self.read_manifest()
+        if manifest.key != self.key:
+            raise OutputError(
+                f"{self.path} belongs to run key {manifest.key or 'none'}, this run's is "
+                f"{self.key}; move it away or choose another output_root"
+            )
+        return manifest
 
 
 def read_manifest(run: Path) -> Manifest:
@@ -232,69 +296,3 @@ def read_manifest(run: Path) -> Manifest:
     path = run / MANIFEST
     with reading(path):
         return Manifest.from_json(path.read_text(encoding="utf-8"))
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Word what goes wrong while a result file is read.
-
-    Raises:
-        OutputError: it is missing, damaged, or not allowed to be read.
-    """
-    try:
-        yield
-    except (OSError, ValueError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise OutputError(
-            f"cannot read {path}: {reason}; if it is damaged, remove it and run the same command "
-            "again"
-        ) from error
-
-
-def _of_another_key(path: Path, found: str, expected: str) -> str:
-    return (
-        f"{path} belongs to run key {found or 'none'}, this run's is {expected}; "
-        "move it away or choose another output_root"
-    )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a whole file or none."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Word what goes wrong while a file of a run is written, replaced or removed.
-
-    Raises:
-        OutputError: the disk is full, or it is not allowed.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-def _cannot_write(path: Path, error: OSError) -> OutputError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(
-            f"disk full while writing {path}: free space and run the same command again; "
-            "finished parts are kept"
-        )
-    return OutputError(
-        f"cannot write {path}: {error.strerror or error}; choose an output_root that can be "
-        "written, then run again"
-    )

@@ -112,7 +112,7 @@ def test_a_second_start_does_the_missing_part_only(here: Path, capsys) -> None:
 
 def test_shards_share_the_parts_and_the_last_one_sums_up(here: Path, capsys) -> None:
     run("shard.index=0", "shard.count=2")
-    assert "2 of 4 parts are left to other shards" in capsys.readouterr().err
+    assert "2 of 4 parts are left to other processes" in capsys.readouterr().err
     assert not (only_run() / "pairs.parquet").exists()
     run("shard.index=1", "shard.count=2", "rows_per_batch=1")
     assert (only_run() / "pairs.parquet").exists()
@@ -179,7 +179,7 @@ def test_a_mistake_that_a_run_meets_is_one_line(
     assert cli.main(["run", *overrides, *arguments]) == 2
     err = capsys.readouterr().err.strip().removeprefix("data: pocket world, MIT\n")
     assert err.startswith("error: ") and message in err and "\n" not in err
-    left = [path for path in here.rglob("*") if path.is_file() and path.name != "manifest.json"]
+    left = [path for path in here.rglob("[!.]*") if path.is_file() and path.name != "manifest.json"]
     assert left == []
 
 

@@ -67,6 +67,7 @@ def inside(names: set[str], *places: str) -> set[str]:
             ("pandas", "pyarrow"),
             (
                 *("xtransplant.analysis", "xtransplant.store", "xtransplant.columns"),
+                *("xtransplant.parts", "xtransplant.seal"),
                 "xtransplant.engine.transplant",  # to_frame
             ),
         ),

@@ -13,9 +13,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from xtransplant import load_runs, store
+from xtransplant import files, load_runs
 from xtransplant.columns import GENERATIONS, INSTANCES, PAIRS, Row
-from xtransplant.errors import OutputError
+from xtransplant.errors import OutputError, Stopped
 from xtransplant.manifest import Manifest
 from xtransplant.store import RunFolder
 from xtransplant.types import Cell, Generation, Instance, Option, Score
@@ -108,8 +108,12 @@ def fill(folder):
     folder.write_part("zh-CN", 0, "none", rows_of(1, "zh-CN"))
 
 
-def files(folder):
-    return sorted(path.name for path in folder.path.rglob("*") if path.is_file())
+def names(folder):
+    """The files of a run, but for the locks under which its leases and manifest change."""
+    found = sorted(path.relative_to(folder.path) for path in folder.path.rglob("*"))
+    return [
+        path.name for path in found if (folder.path / path).is_file() and path.parts[0] != ".leases"
+    ]
 
 
 def one_line(error):
@@ -231,8 +235,8 @@ def fail_with(number):
 )
 def test_a_failed_write_leaves_nothing(folder, monkeypatch, step, number, start, end):
     folder.write_part("fr", 0, "none", rows_of(1))
-    before = files(folder)
-    monkeypatch.setattr(store.os, step, fail_with(number))
+    before = names(folder)
+    monkeypatch.setattr(files.os, step, fail_with(number))
     with pytest.raises(OutputError) as error:
         folder.write_part("fr", 1, "none", rows_of(2))
     message = one_line(error)
@@ -241,7 +245,7 @@ def test_a_failed_write_leaves_nothing(folder, monkeypatch, step, number, start,
         end.replace("run again; finished", "run the same command again; finished")
     )
     monkeypatch.undo()
-    assert files(folder) == before == ["fr-0000.parquet", "manifest.json"]
+    assert names(folder) == before == ["fr-0000.parquet", "manifest.json"]
 
 
 def test_a_disk_that_is_really_full_leaves_nothing(folder):
@@ -249,12 +253,12 @@ def test_a_disk_that_is_really_full_leaves_nothing(folder):
     script = """
 import resource, signal, sys
 from pathlib import Path
-from xtransplant.errors import OutputError
-from xtransplant.store import RunFolder, _write
+from xtransplant.errors import OutputError, Stopped
+from xtransplant.files import write_whole
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
-    _write(Path(sys.argv[1]) / "part.parquet", bytes(100_000))
+    write_whole(Path(sys.argv[1]) / "part.parquet", bytes(100_000))
 except OutputError as error:
     print(error)
 """
@@ -263,17 +267,17 @@ except OutputError as error:
     )
     assert done.stdout.startswith(f"cannot write {folder.path / 'part.parquet'}: File too large")
     assert done.stdout.count("\n") == 1
-    assert files(folder) == ["manifest.json"]
+    assert names(folder) == ["manifest.json"]
 
 
 def test_a_write_that_is_interrupted_leaves_nothing(folder, monkeypatch):
     def interrupt(_descriptor):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store.os, "fsync", interrupt)
+    monkeypatch.setattr(files.os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         folder.write_part("fr", 0, "none", rows_of(1))
-    assert files(folder) == ["manifest.json"]
+    assert names(folder) == ["manifest.json"]
 
 
 def test_a_part_is_renamed_only_when_it_is_whole(folder, monkeypatch):
@@ -286,45 +290,92 @@ def test_a_part_is_renamed_only_when_it_is_whole(folder, monkeypatch):
         seen.append(pq.read_table(temporary).num_rows)
         rename(temporary, path)
 
-    monkeypatch.setattr(store.os, "replace", look)
+    monkeypatch.setattr(files.os, "replace", look)
     folder.write_part("fr", 0, "none", rows_of(1))
     assert seen == [5]
 
 
 def test_a_part_of_another_key(folder):
     RunFolder(folder.path, "ffffffffffff").write_part("fr", 0, "none", rows_of(1))
-    calls = [
-        lambda: folder.is_done("fr", 0),
-        folder.read_generations,
-        folder.read_instances,
-    ]
-    for call in calls:
+    assert not folder.is_done("fr", 0)
+    fault = "belongs to run key ffffffffffff, this run's is 0123456789ab"
+    assert folder.fault("fr", 0) == fault
+    for call in (folder.read_generations, folder.read_instances):
         with pytest.raises(OutputError) as error:
             call()
         assert one_line(error) == (
-            f"{folder.part_path('fr', 0)} belongs to run key ffffffffffff, "
-            "this run's is 0123456789ab; move it away or choose another output_root"
+            f"{folder.part_path('fr', 0)} {fault}; the same command, run again, sets it aside and "
+            "does it again"
         )
 
 
 def test_a_parquet_file_from_elsewhere_is_no_part(folder):
     folder.part_path("fr", 0).parent.mkdir()
     pq.write_table(pa.table({"a": [1]}), folder.part_path("fr", 0))
-    with pytest.raises(OutputError, match="belongs to run key none, this run's is 0123456789ab"):
-        folder.is_done("fr", 0)
+    assert folder.fault("fr", 0) == "belongs to run key none, this run's is 0123456789ab"
+
+
+def test_a_part_of_other_instances(folder):
+    folder.write_part("fr", 0, "none", rows_of(1) + rows_of(2))
+    assert folder.is_done("fr", 0, [instance(1), instance(2)])
+    for others in (
+        [instance(1)],
+        [instance(2), instance(1)],
+        [instance(1), instance(3)],
+        [instance(1), replace(instance(2), target="Est-ce faux ?")],
+        [instance(1), replace(instance(2), gold="2")],
+    ):
+        assert folder.fault("fr", 0, others) == "holds other instances than this run's"
+        assert not folder.is_done("fr", 0, others)
+    # What no row depends on, as a field that a later version adds, is no reason to do it again.
+    assert folder.is_done("fr", 0, [instance(1), replace(instance(2), cluster="passage 3")])
 
 
 @pytest.mark.parametrize("keep", [0, 3, 200, -1])
-def test_a_damaged_part(folder, keep):
+def test_a_part_that_is_cut_off(folder, keep):
     folder.write_part("fr", 0, "none", rows_of(1))
     path = folder.part_path("fr", 0)
     path.write_bytes(path.read_bytes()[:keep])
-    for call in (lambda: folder.is_done("fr", 0), folder.read_generations):
-        with pytest.raises(OutputError) as error:
-            call()
-        message = one_line(error)
-        assert message.startswith(f"cannot read {path}: ")
-        assert message.endswith("; if it is damaged, remove it and run the same command again")
+    assert folder.fault("fr", 0) == "is cut off, or no parquet file"
+    assert not folder.is_done("fr", 0)
+    with pytest.raises(OutputError) as error:
+        folder.read_generations()
+    assert one_line(error).startswith(f"{path} is cut off, or no parquet file; the same command")
+
+
+def test_no_byte_of_a_part_changes_unseen(folder):
+    folder.write_part("fr", 0, "none", rows_of(1))
+    path = folder.part_path("fr", 0)
+    whole = path.read_bytes()
+    assert pq.read_metadata(path).metadata[b"xtransplant.rows"] == b"5"
+    for place in range(0, len(whole), 7):
+        altered = bytearray(whole)
+        altered[place] ^= 1
+        path.write_bytes(altered)
+        assert folder.fault("fr", 0) is not None, place
+    path.write_bytes(whole)
+    assert folder.fault("fr", 0) is None
+
+
+def test_a_part_without_its_checksum_is_none(folder):
+    folder.write_part("fr", 0, "none", rows_of(1))
+    path = folder.part_path("fr", 0)
+    pq.write_table(pq.read_table(path), path)  # the same rows and key, by somebody else
+    assert folder.fault("fr", 0) == "has no checksum"
+
+
+def test_a_file_set_aside_is_kept_and_never_read(folder):
+    folder.write_part("fr", 0, "none", rows_of(1))
+    path = folder.part_path("fr", 0)
+    path.write_bytes(b"PAR1")
+    place = folder.set_aside("fr", 0)
+    folder.write_part("fr", 0, "none", rows_of(1))
+    assert place.read_bytes() == b"PAR1"
+    assert place.parent == folder.path / ".set_aside"
+    path.write_bytes(b"PAR1 again")
+    assert folder.set_aside("fr", 0) != place and place.read_bytes() == b"PAR1"
+    assert folder.set_aside("fr", 0) is None
+    assert len(folder.read_generations()) == 0
 
 
 def test_the_manifest_says_what_ran(folder):
@@ -368,29 +419,67 @@ def test_the_manifest_is_changed_field_by_field(folder):
     assert Manifest.from_json(manifest.to_json()) == manifest
 
 
-def test_a_run_that_ends_is_done(folder):
+def test_a_run_is_done_when_its_parts_are_there_whoever_ends_last(folder):
     with folder.running():
+        folder.write_part("fr", 0, "none", rows_of(1))
         assert folder.read_manifest().status == "running"
+    assert folder.read_manifest().status == "missing"
+    with folder.leases.take("fr-0001"), folder.running():
+        pass
+    assert folder.read_manifest().status == "running"  # somebody is at work
+    with folder.running():
+        fill(folder)
     assert folder.read_manifest().status == "done"
+    # One that is stopped after the last part was written has nothing left to do either.
+    with pytest.raises(Stopped), folder.running():
+        raise Stopped("SIGTERM", 15)
+    assert (folder.read_manifest().status, folder.read_manifest().reason) == ("done", None)
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "status", "reason"),
     [
-        (ValueError("two\n  lines"), "ValueError: two lines"),
-        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (ValueError("two\n  lines"), "failed", "ValueError: two lines"),
+        (KeyboardInterrupt(), "missing", "KeyboardInterrupt"),
+        (Stopped("SIGTERM", 15), "missing", "Stopped: SIGTERM"),
     ],
 )
-def test_a_run_that_fails_says_why(folder, error, reason):
+def test_a_run_that_ends_early_says_why(folder, error, status, reason):
     with pytest.raises(type(error)), folder.running():
         raise error
     manifest = folder.read_manifest()
-    assert (manifest.status, manifest.reason) == ("failed", reason)
+    assert (manifest.status, manifest.reason) == (status, reason)
+
+
+def test_what_failed_in_one_process_is_not_hidden_by_another_that_ends_well(folder):
+    with pytest.raises(ValueError, match="NaN"), folder.running():
+        raise ValueError("NaN")
+    with folder.running():
+        folder.write_part("fr", 0, "none", rows_of(1))
+    assert folder.read_manifest().status == "failed"
+    assert folder.read_manifest().reason == "ValueError: NaN"
+
+
+def test_timings_are_those_of_all_processes_together(folder):
+    folder.add_timings({"load": 1.5})
+    folder.add_timings({"load": 2.0, "transplant": 3.0})
+    assert folder.read_manifest().timings == {"load": 3.5, "transplant": 3.0}
+
+
+def test_a_manifest_of_another_version_is_kept_as_it_is(folder):
+    path = folder.path / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["timings"]
+    path.write_text(json.dumps(content | {"data": {"licence": "CC"}}))
+    folder.open_or_create(CONFIG, N_PARTS)
+    written = json.loads(path.read_text())
+    assert written["data"] == {"licence": "CC"} and written["timings"] == {}
+    assert "unknown" not in written
 
 
 def test_a_full_disk_does_not_hide_the_first_error(folder, monkeypatch):
     with pytest.raises(ValueError, match="the first"), folder.running():
-        monkeypatch.setattr(store.os, "fsync", fail_with(errno.ENOSPC))
+        monkeypatch.setattr(files.os, "fsync", fail_with(errno.ENOSPC))
         raise ValueError("the first")
 
 

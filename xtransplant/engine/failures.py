@@ -1,0 +1,41 @@
+"""What a machine that gives up says, as one line; the only place that knows torch's exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from xtransplant.errors import MachineError
+
+DEVICE_SIGNS = ("CUDA error", "CUDA out of memory", "cuDNN error", "CUBLAS_STATUS", "HIP error")
+"""How a plain RuntimeError tells that the device is meant."""
+HOST_SIGN = "can't allocate memory"
+
+
+@contextmanager
+def machine_failures(work: str) -> Iterator[None]:
+    """Word what a machine can do wrong.
+
+    Args:
+        work: what is being done, such as "language fr, block 3".
+
+    Raises:
+        MachineError: memory of the host or the device ran out, or the device failed.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        # torch has no exception of its own for the host's memory.
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or HOST_SIGN in line:
+            problem, advice = "out of memory", "lower rows_per_batch and "
+        elif isinstance(error, torch.AcceleratorError) or any(s in line for s in DEVICE_SIGNS):
+            problem, advice = "the device failed", ""
+        else:
+            raise
+        raise MachineError(
+            f"{problem} at {work}: {line}; {advice}run the same command again; finished parts are "
+            "kept"
+        ) from error

@@ -1,0 +1,87 @@
+"""How a result file gets to its place, whole or not at all, and what is said when it cannot.
+
+It does not know what is in a file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from xtransplant.errors import OutputError
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside its place, sync it, rename it.
+
+    Raises:
+        OutputError: it cannot be written; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(path.parent)
+
+
+def set_aside(path: Path, folder: Path) -> Path | None:
+    """Move a file into a folder under a name that nothing there has.
+
+    Returns:
+        Its new place; None if there is no such file any more.
+
+    Raises:
+        OutputError: it cannot be moved.
+    """
+    place = folder / f"{path.name}.{uuid4().hex[:8]}"
+    with writing(place):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            path.rename(place)
+        except FileNotFoundError:
+            return None
+    return place
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Word what goes wrong while a file of a run is written, replaced or removed.
+
+    Raises:
+        OutputError: the disk is full, or it is not allowed.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutputError(
+                f"disk full while writing {path}: free space and run the same command again; "
+                "finished parts are kept"
+            ) from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; choose an output_root that can be "
+            "written, then run again"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename outlive a power cut; some network file systems have no such thing."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

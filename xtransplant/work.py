@@ -1,0 +1,95 @@
+"""Which parts this process does, one after the other; it does not know what doing one means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from typing import Protocol, TypeVar
+
+from xtransplant.leases import Lease, heartbeat
+from xtransplant.parts import part_name
+from xtransplant.store import RunFolder
+from xtransplant.types import Instance
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+class PlannedPart(Protocol):
+    """A block of instances of one language; see `xtransplant.plan.Part`."""
+
+    @property
+    def language(self) -> str:
+        """Of all its instances."""
+        ...
+
+    @property
+    def block(self) -> int:
+        """Its number among the language's, from 0."""
+        ...
+
+    @property
+    def instances(self) -> Sequence[Instance]:
+        """The instances, in order."""
+        ...
+
+
+P = TypeVar("P", bound=PlannedPart)
+
+
+def missing_parts(folder: RunFolder, parts: Sequence[P]) -> list[P]:
+    """Return those of the parts that are not done, or whose file is at fault."""
+    return [part for part in parts if not folder.is_done(part.language, part.block, part.instances)]
+
+
+def claimed(
+    folder: RunFolder, parts: Sequence[P], say: Callable[[str], None]
+) -> Generator[tuple[P, Lease], None, None]:
+    """Yield those of the parts that are missing and that no other process works on.
+
+    Each is leased until the next is asked for. At the end come those that others had claimed and
+    lost: a lease whose heart beats is left alone, one that is silent is waited for and taken over.
+
+    Args:
+        folder: of the run.
+        parts: of this process's share.
+        say: told in one line of each file that is set aside.
+
+    Raises:
+        OutputError: the folder cannot be read or written.
+    """
+    others = []
+    for part in parts:
+        if not (yield from _claim(folder, part, say)):
+            others.append(part)
+    waiting = [(part, _beat(folder, part)) for part in others]
+    while waiting:
+        still = []
+        for part, first_beat in waiting:
+            if (yield from _claim(folder, part, say)):
+                continue
+            beat = _beat(folder, part)
+            if beat is None or beat == first_beat:
+                still.append((part, first_beat))
+        if waiting := still:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _claim(
+    folder: RunFolder, part: P, say: Callable[[str], None]
+) -> Generator[tuple[P, Lease], None, bool]:
+    """Yield a part if it is free and not done; return whether it was free."""
+    lease = folder.leases.take(part_name(part.language, part.block))
+    if lease is None:
+        return False
+    with lease:
+        path = folder.part_path(part.language, part.block)
+        if fault := folder.fault(part.language, part.block, part.instances):
+            place = folder.set_aside(part.language, part.block)
+            say(f"{path} {fault}; it is now {place}, and the part is done again")
+        if not path.exists():
+            yield part, lease
+    return True
+
+
+def _beat(folder: RunFolder, part: PlannedPart) -> float | None:
+    return heartbeat(folder.leases.folder / part_name(part.language, part.block))
