@@ -9,6 +9,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from uuid import uuid4
 
@@ -54,6 +55,17 @@ def set_aside(path: Path, folder: Path) -> Path | None:
         except FileNotFoundError:
             return None
     return place
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what writers of a file that were killed have left; there must be no writer now.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    for leftover in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        with writing(leftover):
+            leftover.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -53,9 +53,13 @@ class Holder:
     pid: int = field(default_factory=os.getpid)
     token: str = field(default_factory=lambda: uuid4().hex)
 
+    def is_here(self) -> bool:
+        """Return whether this is a process of this machine, where its id means something."""
+        return (self.host, self.namespace) == (platform.node(), _pid_namespace())
+
     def is_gone(self) -> bool:
         """Return whether this is a process of this machine that has ended."""
-        if (self.host, self.namespace) != (platform.node(), _pid_namespace()):
+        if not self.is_here():
             return False
         try:
             os.kill(self.pid, 0)
@@ -107,6 +111,17 @@ class Leases:
         with self._lock_of(name), writing(path):
             if read_holder(path) == holder:
                 path.unlink()
+
+    def give_back_all(self) -> None:
+        """Make free what this process holds: a signal can come between taking and using a lease.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        for path in self.folder.glob("[!.]*"):
+            holder = read_holder(path)
+            if holder is not None and holder.is_here() and holder.pid == os.getpid():
+                self.give_back(path.name, holder)
 
     @contextmanager
     def lock(self, name: str, seconds: float = SECONDS_FOR_A_LOCK) -> Iterator[float]:

@@ -26,6 +26,7 @@ from xtransplant.plan import Part, Plan, data_remarks, make_plan, weights_argume
 from xtransplant.progress import RunProgress
 from xtransplant.prompts import encode_options
 from xtransplant.scoring import Reply, Scorer, chosen, judge
+from xtransplant.signals import require_none
 from xtransplant.store import RunFolder
 from xtransplant.types import Instance, PromptPair
 from xtransplant.verdicts import require_verdicts, write_judged_part
@@ -132,6 +133,7 @@ def _part_rows(
     instances = list(zip(part.instances, part.prompts, strict=True))
     rows = []
     for start in range(0, len(instances), n_together):
+        require_none()
         pairs = instances[start : start + n_together]
         rows += _rows(config, plan, pairs, model)
         progress.advance(len(pairs) * len(plan.cells))

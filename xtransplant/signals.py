@@ -11,36 +11,51 @@ from types import FrameType
 from xtransplant.errors import Stopped
 
 STOPPING = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
 )
 """Slurm sends SIGTERM at the end of a job's time, and before it the one asked for by `--signal`."""
+UNHANDLED = (signal.SIG_DFL, signal.default_int_handler)
+
+_come: list[int] = []
+"""The signal that came; Python drops what is raised while it tidies up objects, so it is kept."""
 
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Raise `Stopped` inside where such a signal comes; SIGINT is a KeyboardInterrupt already.
+    """Raise `Stopped`, or KeyboardInterrupt for SIGINT, inside where such a signal comes.
 
     A signal that somebody else handles stays theirs: submitit requeues its jobs by them.
     """
     if threading.current_thread() is not threading.main_thread():  # Python refuses handlers there
         yield
         return
-    ours = [number for number in STOPPING if signal.getsignal(number) is signal.SIG_DFL]
+    earlier = {number: signal.getsignal(number) for number in STOPPING}
+    ours = [number for number, handler in earlier.items() if handler in UNHANDLED]
     for number in ours:
         signal.signal(number, _stop)
     try:
         yield
     finally:
         for number in ours:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, earlier[number])
+        _come.clear()
+
+
+def require_none() -> None:
+    """Raise for a signal that came, if what it raised then was lost; for safe places in a loop."""
+    if _come:
+        raise _exception(_come[0])
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    for each in STOPPING:
-        if signal.getsignal(each) is _stop:
-            signal.signal(each, _wait)
-    raise Stopped(signal.Signals(number).name, number)
+    if not _come:  # a second one is ignored while the first is obeyed, which takes a moment
+        _come.append(number)
+        raise _exception(number)
 
 
-def _wait(_number: int, _frame: FrameType | None) -> None:
-    """Take a second signal while the first is obeyed, which takes a moment."""
+def _exception(number: int) -> BaseException:
+    if number == signal.SIGINT:
+        return KeyboardInterrupt()
+    return Stopped(signal.Signals(number).name, number)

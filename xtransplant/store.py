@@ -101,6 +101,7 @@ class RunFolder:
             text = " ".join(str(error).split())
             reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
             with suppress(OutputError):  # a full disk must not hide the error that comes first
+                self.leases.give_back_all()
                 self._note_end("failed" if isinstance(error, Exception) else "missing", reason)
             raise
         self._note_end("missing", None)

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from typing import Protocol, TypeVar
 
+from xtransplant.files import clear_leftovers
 from xtransplant.leases import Lease, heartbeat
 from xtransplant.parts import part_name
+from xtransplant.signals import require_none
 from xtransplant.store import RunFolder
 from xtransplant.types import Instance
 
@@ -78,6 +80,7 @@ def _claim(
     folder: RunFolder, part: P, say: Callable[[str], None]
 ) -> Generator[tuple[P, Lease], None, bool]:
     """Yield a part if it is free and not done; return whether it was free."""
+    require_none()
     lease = folder.leases.take(part_name(part.language, part.block))
     if lease is None:
         return False
@@ -86,6 +89,7 @@ def _claim(
         if fault := folder.fault(part.language, part.block, part.instances):
             place = folder.set_aside(part.language, part.block)
             say(f"{path} {fault}; it is now {place}, and the part is done again")
+        clear_leftovers(path)
         if not path.exists():
             yield part, lease
     return True

@@ -427,6 +427,10 @@ def test_a_run_is_done_when_its_parts_are_there_whoever_ends_last(folder):
     with folder.leases.take("fr-0001"), folder.running():
         pass
     assert folder.read_manifest().status == "running"  # somebody is at work
+    with pytest.raises(Stopped), folder.running():
+        folder.leases.take("fr-0001")  # a signal comes before the lease is used
+        raise Stopped("SIGTERM", 15)
+    assert folder.read_manifest().status == "missing"
     with folder.running():
         fill(folder)
     assert folder.read_manifest().status == "done"

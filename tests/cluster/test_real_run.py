@@ -1,0 +1,72 @@
+"""`xtransplant run` itself, killed, stopped by a signal, and given again until it is done."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from xtransplant import cli
+from xtransplant.store import RunFolder, read_manifest
+
+ARGUMENTS = ["run", "languages=[sw,de]", "grid.stride=2", "limit=50"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "xtransplant", *ARGUMENTS, *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def stop_after(process: subprocess.Popen[str], n_parts: int, number: int) -> str:
+    """Send a signal once that many parts are there; return what was said on standard error."""
+    until = time.monotonic() + 60
+    while len(list(Path("outputs").rglob("*.parquet"))) < n_parts and time.monotonic() < until:
+        time.sleep(0.002)
+    assert process.poll() is None, "it was done too soon to be stopped"
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=30)
+    return err
+
+
+def test_a_run_killed_and_stopped_gives_the_rows_of_an_undisturbed_one(here: Path, capsys) -> None:
+    killed = start("rows_per_batch=20")
+    stop_after(killed, 2, signal.SIGKILL)
+    assert killed.returncode == -9
+    (path,) = (manifest.parent for manifest in Path("outputs").rglob("manifest.json"))
+    folder = RunFolder(path, path.name)
+    assert 2 <= len(folder.parts()) < 10
+    assert folder.read_manifest().status == "running"  # nobody could say otherwise
+    assert folder.leases.live() == {}
+
+    stopped = start("rows_per_batch=20")
+    err = stop_after(stopped, len(folder.parts()) + 1, signal.SIGTERM)
+    assert stopped.returncode == 143
+    said = "error: stopped by SIGTERM; the same command goes on with what is missing"
+    assert err.strip().splitlines()[-1] == said
+    manifest = folder.read_manifest()
+    assert (manifest.status, manifest.reason) == ("missing", "Stopped: SIGTERM")
+
+    victim = folder.parts()[0]
+    victim.write_bytes(victim.read_bytes()[:-100])
+    assert cli.main(ARGUMENTS) == 0
+    err = capsys.readouterr().err
+    assert f"{victim} is cut off, or no parquet file; it is now {path}/.set_aside/" in err
+    assert folder.read_manifest().status == "done"
+
+    assert cli.main([*ARGUMENTS, "output_root=undisturbed"]) == 0
+    (whole,) = (manifest.parent for manifest in Path("undisturbed").rglob("manifest.json"))
+    assert whole.name == path.name
+    for name in ("generations", "instances.parquet", "pairs.parquet"):
+        found, expected = pd.read_parquet(path / name), pd.read_parquet(whole / name)
+        pd.testing.assert_frame_equal(found, expected)
+    assert read_manifest(whole).status == "done"
