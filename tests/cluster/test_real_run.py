@@ -30,7 +30,10 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 def stop_after(process: subprocess.Popen[str], n_parts: int, number: int) -> str:
     """Send a signal once that many parts are there; return what was said on standard error."""
     until = time.monotonic() + 60
-    while len(list(Path("outputs").rglob("*.parquet"))) < n_parts and time.monotonic() < until:
+    while (
+        len(list(Path("outputs").rglob("generations/*.parquet"))) < n_parts
+        and time.monotonic() < until
+    ):
         time.sleep(0.002)
     assert process.poll() is None, "it was done too soon to be stopped"
     os.kill(process.pid, number)
