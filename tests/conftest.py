@@ -1,9 +1,13 @@
 """Paths that tests share."""
 
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+
+# A shell starts background jobs deaf to Ctrl-C, and so would be the processes tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)  # tiny tensors: a second thread costs more than it brings
 
