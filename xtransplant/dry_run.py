@@ -68,7 +68,14 @@ def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         for source, target in lengths
     )
     rows = min(
-        rows_together(config.rows_per_batch, text_config, dtype, new_tokens, device),
+        rows_together(
+            config.rows_per_batch,
+            text_config,
+            dtype,
+            new_tokens,
+            device,
+            by_block=device.type == "cpu",
+        ),
         len(plan.cells) + 1,
     )
     longest = max(target for _, target in lengths)

@@ -101,6 +101,7 @@ def _do_parts(
         config.decode.max_new_tokens,
         model.device,
         state_bytes=state_bytes(model),
+        by_block=model.device.type == "cpu",
     )
     if folder is not None:
         folder.add_timings({"load": loaded - start})

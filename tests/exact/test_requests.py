@@ -170,12 +170,12 @@ def test_out_of_memory_halves_the_batch_and_keeps_finished_rows(
     sizes = []
 
     def scarce(
-        model: Model, cache: SharedPrefixCache, rows: Sequence[Row], *rest: Any
+        model: Model, cache: SharedPrefixCache, rows: Sequence[Row], *rest: Any, **options: Any
     ) -> list[Continuation]:
         sizes.append(len(rows))
         if len(rows) > 5:
             raise torch.OutOfMemoryError
-        return decode_batch(model, cache, rows, *rest)
+        return decode_batch(model, cache, rows, *rest, **options)
 
     expected = transplant(model, SOURCE, TARGET, "mlp", max_new_tokens=NEW_TOKENS)
     monkeypatch.setattr(decoding, "decode_batch", scarce)
@@ -185,7 +185,7 @@ def test_out_of_memory_halves_the_batch_and_keeps_finished_rows(
     # last is too large and weighs 36; 4 average ones weigh 20: two batches of 18, 3 and 5 rows.
     assert sizes == [17, 4, 5, 8, 3, 5]
 
-    monkeypatch.setattr(decoding, "decode_batch", lambda *_: out_of_memory())
+    monkeypatch.setattr(decoding, "decode_batch", lambda *_, **__: out_of_memory())
     with pytest.raises(ModelError, match="out of memory with a single row"):
         transplant(model, SOURCE, TARGET, "mlp", [(0, 0)], NEW_TOKENS)
 

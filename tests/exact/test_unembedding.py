@@ -1,5 +1,6 @@
 """The unembedding by blocks finds the tokens that the table of all logits would."""
 
+import numpy as np
 import pytest
 import torch
 from families import CONFIGS, TARGET, tiny_model
@@ -13,7 +14,7 @@ from xtransplant.engine.transplant import transplant
 def test_any_block_size_gives_the_same_tokens(
     family: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unembedding, "BLOCK", block)
+    monkeypatch.setattr(unembedding, "BLOCK_LOGITS", block)
     model = tiny_model(family)
     grid = transplant(model, TARGET[1:], TARGET, "mlp", [(0, 1)], 8)
     assert grid.baseline.token_ids == oracle.generate(model, TARGET, 8)
@@ -26,14 +27,38 @@ def test_equal_maxima_give_the_first_token_and_the_layer_is_as_before() -> None:
     weight[[3, 8]] = 1.0
     plain = torch.nn.Linear(4, 10, bias=False)
     plain.weight = torch.nn.Parameter(weight)
-    best = unembedding.BestByBlock(plain)
+    nothing = np.zeros(0, np.int64)
+    blocks = unembedding.LogitBlocks(plain, nothing, nothing)
     hidden = torch.ones(1, 1, 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unembedding, "BLOCK", 4)
-        maxima = best.forward(hidden)
+        patch.setattr(unembedding, "BLOCK_LOGITS", 4)
+        maxima = blocks.forward(hidden)
     assert maxima.tolist() == [[[4.0, 0.0, 4.0]]]
-    assert best.tokens(maxima[:, -1].argmax(-1, keepdim=True)).tolist() == [[3]]
-    with pytest.raises(ZeroDivisionError), unembedding.best_by_block(model.hf):
+    assert blocks.tokens(maxima[:, -1].argmax(-1, keepdim=True)).tolist() == [[3]]
+    with pytest.raises(ZeroDivisionError), unembedding.logit_blocks(model, nothing, nothing):
         assert "forward" in vars(layer)
         raise ZeroDivisionError
     assert "forward" not in vars(layer)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("block", [3, 40, 1000])
+def test_log_probabilities_are_those_of_the_whole_table(
+    block: int, bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unembedding, "BLOCK_LOGITS", block)
+    torch.manual_seed(0)
+    plain = torch.nn.Linear(6, 50, bias=bias).requires_grad_(False)
+    hidden = 9 * torch.randn(4, 1, 6)
+    rows, tokens = np.array([3, 1, 1]), np.array([49, 0, 17])
+    blocks = unembedding.LogitBlocks(plain, rows, tokens)
+    blocks.forward(hidden)
+    whole = plain(hidden)[:, 0].log_softmax(-1)
+    assert blocks.logprobs_Q.tolist() == pytest.approx(whole[rows, tokens].tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("family", "raw"), [("llama", True), ("gemma2", False), ("cohere", False)])
+def test_sums_are_kept_only_where_logits_stay_as_they_are(family: str, raw: bool) -> None:
+    model = tiny_model(family)
+    assert unembedding.runs_by_block(model, logprobs=False)
+    assert unembedding.runs_by_block(model, logprobs=True) is raw

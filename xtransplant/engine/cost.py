@@ -73,23 +73,24 @@ def rows_together(
     asked: int | None,
     text_config: Any,
     dtype: torch.dtype,
-    max_new_tokens: int,
+    n_tokens: int,
     device: torch.device,
     n_branches: int = 0,
     state_bytes: int = 0,
+    *,
+    by_block: bool,
 ) -> int:
     """Return how many rows decode together at most: those asked for, else a number that fits.
 
-    Each row has `n_branches` option beginnings beside its own history, and each of them
-    `state_bytes` of recurrent states.
+    Each row keeps `n_tokens` keys and values. For a few steps it has `n_branches` option beginnings
+    beside its own history; each of them has `state_bytes` of recurrent states, and a line of logits
+    unless the unembedding runs `by_block`.
     """
     if asked is not None:
         return asked
     # A row owns the layers above its target layer: half of them on average.
-    suffix = kv_bytes(text_config, dtype.itemsize) * max_new_tokens // 2
-    logits = 4 * int(text_config.vocab_size)
-    if device.type == "cpu" and not n_branches:
-        logits = 0  # see `unembedding`
+    suffix = kv_bytes(text_config, dtype.itemsize) * n_tokens // 2
+    logits = 0 if by_block else 4 * int(text_config.vocab_size)
     return max(1, _budget(device) // (suffix + (logits + state_bytes) * (1 + n_branches)))
 
 

@@ -20,6 +20,7 @@ from xtransplant.engine.model_cache import prefill, state_bytes
 from xtransplant.engine.options import OptionTrees, Tokens
 from xtransplant.engine.prefix_cache import Prefix, SharedPrefixCache
 from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row, decode_batch
+from xtransplant.engine.unembedding import runs_by_block
 from xtransplant.errors import ModelError, NumericsError
 from xtransplant.models.families import Model
 from xtransplant.types import ModuleType
@@ -63,14 +64,17 @@ def decode(
         ModelError: out of memory with a single row.
     """
     shares_prefix = not model.decoder_prompt
+    trees = OptionTrees([target.options for target in targets])
+    by_block = shares_prefix and runs_by_block(model, logprobs=trees.depth > 0)
     n_rows = rows_together(
         rows_per_batch,
         model.text_config,
         model.hf.dtype,
-        max_new_tokens,
+        max(max_new_tokens, trees.depth * (1 + trees.branches)),
         model.device,
-        OptionTrees([target.options for target in targets]).branches,
+        trees.branches,
         state_bytes(model) if shares_prefix else 0,
+        by_block=by_block,
     )
     asked = rows_per_batch is not None
     longest = max(len(target.token_ids) for target in targets)
@@ -96,7 +100,7 @@ def decode(
             batch = pending[: _batch_size(layers, model.n_layers, n_rows, alike=asked)]
             try:
                 done = _decode_batch(
-                    model, members, prefixes, [local[r] for r in batch], max_new_tokens
+                    model, members, prefixes, [local[r] for r in batch], max_new_tokens, by_block
                 )
             except torch.OutOfMemoryError:
                 n_rows = _halved(n_rows, len(batch))
@@ -127,6 +131,7 @@ def _decode_batch(
     prefixes: Sequence[Prefix],
     rows: Sequence[Row],
     max_new_tokens: int,
+    by_block: bool,
 ) -> list[Continuation]:
     try:
         if model.decoder_prompt:
@@ -135,7 +140,9 @@ def _decode_batch(
         trees = OptionTrees([target.options for target in targets])
         cache = SharedPrefixCache(prefixes, max(max_new_tokens, trees.depth))
         last_tokens = [target.token_ids[-1] for target in targets]
-        return decode_batch(model, cache, rows, last_tokens, trees, max_new_tokens)
+        return decode_batch(
+            model, cache, rows, last_tokens, trees, max_new_tokens, by_block=by_block
+        )
     except NonFiniteLogits as error:
         target = targets[error.row.target]
         # If the prompt itself is at fault, this tells.

@@ -56,10 +56,15 @@ def keeps_states(model: Model) -> bool:
     return any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers)
 
 
-def read(model: Model, prompts: Sequence[Tokens], cache: DynamicCache | None = None) -> None:
-    """Run some prompts; hooks and cache see [B, P, ...]."""
+def read(
+    model: Model, prompts: Sequence[Tokens], cache: DynamicCache | None = None
+) -> torch.Tensor:
+    """Run some prompts; return the logits of their last tokens. Hooks and cache see [B, P, ...]."""
     inputs = model.inputs(prompts[0]) if len(prompts) == 1 else _padded(model, prompts)
-    model.hf(**inputs, past_key_values=cache, use_cache=cache is not None)
+    logits: torch.Tensor = model.hf(
+        **inputs, past_key_values=cache, use_cache=cache is not None
+    ).logits
+    return logits[:, -1]
 
 
 def _padded(model: Model, prompts: Sequence[Tokens]) -> dict[str, Any]:

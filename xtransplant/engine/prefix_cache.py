@@ -28,6 +28,9 @@ from xtransplant.models.families import Model
 
 IMPLEMENTATION = "xtransplant_shared_prefix"
 
+FIRST_TOKENS = 4
+"""Tokens that a suffix buffer holds at first; it doubles."""
+
 
 @dataclass(frozen=True)
 class Move:
@@ -58,7 +61,8 @@ class Prefix:
 class SharedPrefixCache:
     """K/V of the prefixes, kept once, and of what follows in the rows that each layer computes.
 
-    A layer's suffix buffers are [rows, K, max_new_tokens, E] and grow to the rows the layer needs.
+    A layer's suffix buffers are [rows, K, tokens, E] and grow to the rows and tokens the layer
+    needs: beginnings of options are many rows, but for few tokens.
 
     Args:
         prefixes: of each prompt; one or more of their layers have keys and values.
@@ -149,10 +153,12 @@ class SharedPrefixCache:
         n_rows, n_kv, _, width = new_RK1E.shape
         step = self._step
         moved = None if kept is None or move is None else kept[move.parents, :, :step]
-        if kept is None or kept.shape[0] < n_rows:
-            larger = new_RK1E.new_empty(n_rows, n_kv, self._max_new_tokens, width)
+        if kept is None or kept.shape[0] < n_rows or kept.shape[2] == step:
+            n_tokens = min(max(FIRST_TOKENS, 2 * step), self._max_new_tokens)
+            larger = new_RK1E.new_empty(n_rows, n_kv, n_tokens, width)
             if kept is not None:
-                larger[: kept.shape[0], :, :step] = kept[:, :, :step]
+                n_kept = min(n_rows, kept.shape[0])
+                larger[:n_kept, :, :step] = kept[:n_kept, :, :step]
             kept = larger
         if move is not None and moved is not None:
             kept[move.first : n_rows, :, :step] = moved

@@ -21,7 +21,7 @@ from xtransplant.engine.layout import Ints, StepLayout
 from xtransplant.engine.model_cache import RowsCache
 from xtransplant.engine.options import OptionTrees
 from xtransplant.engine.prefix_cache import Move, SharedPrefixCache, shared_prefix_attention
-from xtransplant.engine.unembedding import BestByBlock, best_by_block
+from xtransplant.engine.unembedding import LogitBlocks, logit_blocks
 from xtransplant.errors import NumericsError
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
@@ -73,6 +73,8 @@ def decode_batch(
     last_tokens: Sequence[int],
     trees: OptionTrees,
     max_new_tokens: int,
+    *,
+    by_block: bool,
 ) -> list[Continuation]:
     """Decode rows together; see `layout` for which of them compute where.
 
@@ -83,6 +85,7 @@ def decode_batch(
         last_tokens: of each prompt, the token that is not in its prefix.
         trees: the options of each prompt.
         max_new_tokens: tokens generated at most.
+        by_block: whether no step needs a table of logits; see `unembedding`.
 
     Raises:
         NonFiniteLogits: of a row, which the error tells.
@@ -108,10 +111,11 @@ def decode_batch(
             _lay_out(model, cache, seen, grown, last, layout, histories, prompt)
             pairs = OptionPairs.of(histories, trees)
             slots = layout.slots(model.n_layers - 1, np.arange(len(histories)))
+            wanted = slots[pairs.entry], pairs.token
             embedded = layout.rows(-1)
             with (
                 hooks(on_output=_writes(model, rows) if step == 0 else ()),
-                nullcontext() if len(pairs) else best_by_block(model.hf) as best,
+                logit_blocks(model, *wanted) if by_block else nullcontext() as blocks,
             ):
                 logits_RV = _logits(
                     model,
@@ -119,14 +123,13 @@ def decode_batch(
                     cache.positions(prompt[histories.row[embedded]]),
                     seen,
                 )
-            chosen = _most_likely(logits_RV, best)[slots]
+            chosen = _most_likely(logits_RV, blocks)[slots]
             if (chosen < 0).any():
                 worst = int(histories.row[chosen < 0][0])
                 raise NonFiniteLogits(rows[worst])
             row = histories.row[pairs.entry]
-            node_logprobs[row, pairs.child] = node_logprobs[row, pairs.node] + _logprobs(
-                logits_RV, slots[pairs.entry], pairs.token
-            )
+            found = blocks.logprobs_Q.numpy() if blocks else _logprobs(logits_RV, *wanted)
+            node_logprobs[row, pairs.child] = node_logprobs[row, pairs.node] + found
             for entry in np.flatnonzero(histories.free):
                 tokens[histories.row[entry]].append(int(chosen[entry]))
             ends = np.isin(chosen, eos) | (step + 1 >= max_new_tokens)
@@ -202,14 +205,14 @@ def _logits(model: Model, tokens: Ints, positions: Ints, seen: RowsCache) -> tor
     return logits
 
 
-def _most_likely(logits_RV: torch.Tensor, best: BestByBlock | None) -> Ints:
+def _most_likely(logits_RV: torch.Tensor, blocks: LogitBlocks | None) -> Ints:
     """Return each row's most likely token, -1 where its logit is NaN or infinite.
 
-    The logits are the maxima of blocks where `best` tells of which tokens they are.
+    The logits are the maxima of blocks where `blocks` tells of which tokens they are.
     """
     chosen_R1 = logits_RV.argmax(-1, keepdim=True)
     finite_R1 = logits_RV.gather(-1, chosen_R1).isfinite()
-    tokens_R1 = best.tokens(chosen_R1) if best else chosen_R1
+    tokens_R1 = blocks.tokens(chosen_R1) if blocks else chosen_R1
     return torch.where(finite_R1, tokens_R1, -1)[:, 0].cpu().numpy()
 
 

@@ -1,69 +1,105 @@
-"""The most likely next token without a table of all logits.
+"""The most likely next token, and log-probabilities, without a table of all logits.
 
 A vocabulary is wide: the logits of a few hundred rows are tens of megabytes, which a CPU writes to
 memory and reads again for the maximum. Here the unembedding runs in blocks of the vocabulary, and
-of each block only its maximum is kept. What the model does to its logits afterwards (Gemma's
-soft-cap, Cohere's scale) is done to every one alike and keeps their order, so it is done to the
-maxima.
+of each block only its maximum is kept, and the sum for the log-probabilities of options. What the
+model does to its logits afterwards (Gemma's soft-cap, Cohere's scale) is done to every one alike
+and keeps their order, so it is done to the maxima; it does not keep the sums.
 
-Shape suffixes: R rows, V vocabulary, N blocks of the vocabulary, D model width.
+Shape suffixes: R rows, V vocabulary, N blocks of it, Q log-probabilities, D model width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.functional import linear
 
-BLOCK = 4096
-"""Vocabulary of a block: its logits stay in a CPU's cache; other sizes were not faster."""
+from xtransplant.engine.layout import Ints
+from xtransplant.engine.passes import read
+from xtransplant.models.families import Model
+from xtransplant.models.hooks import hooks
+
+BLOCK_LOGITS = 1 << 20
+"""Logits of a block: they stay in a CPU's cache; other sizes were not faster."""
 
 
-class BestByBlock:
-    """Which token is the maximum of each block of the vocabulary, once the model has run."""
+class LogitBlocks:
+    """What is kept of the logits of a step, known once the model has run.
 
-    def __init__(self, unembedding: nn.Linear) -> None:
+    Args:
+        unembedding: the model's.
+        rows, tokens: log-probabilities to keep: of each token after the row beside it.
+    """
+
+    def __init__(self, unembedding: nn.Linear, rows: Ints, tokens: Ints) -> None:
         self._unembedding = unembedding
+        self._rows_Q, self._tokens_Q = torch.from_numpy(rows), torch.from_numpy(tokens)
         self._best_RN = torch.empty(0)
+        self.logprobs_Q = torch.empty(0)
 
     def forward(self, hidden_R1D: torch.Tensor) -> torch.Tensor:
         """Return the maxima, [R, 1, N], in place of the logits."""
         weight_VD, bias_V = self._unembedding.weight, self._unembedding.bias
-        maxima, best = [], []
-        for start in range(0, weight_VD.shape[0], BLOCK):
-            block = slice(start, start + BLOCK)
-            bias = None if bias_V is None else bias_V[block]
-            maximum_R1, index_R1 = linear(hidden_R1D, weight_VD[block], bias).max(-1)
-            maxima.append(maximum_R1)
-            best.append(index_R1 + start)
-        self._best_RN = torch.cat(best, -1)
-        return torch.stack(maxima, -1)
+        rows, of_wanted_Q = torch.unique(self._rows_Q, return_inverse=True)
+        block_tokens = max(1, BLOCK_LOGITS // len(hidden_R1D))
+        maxima, best, sums = [], [], []
+        for start in range(0, len(weight_VD), block_tokens):
+            block = slice(start, start + block_tokens)
+            logits_RV = linear(hidden_R1D[:, 0], weight_VD[block], _part(bias_V, block))
+            maximum_R, index_R = logits_RV.max(-1)
+            maxima.append(maximum_R)
+            best.append(index_R + start)
+            if len(rows):
+                sums.append(logits_RV[rows].float().logsumexp(-1))
+        self._best_RN = torch.stack(best, -1)
+        if len(rows):
+            chosen_QD, bias_Q = hidden_R1D[self._rows_Q, 0], _part(bias_V, self._tokens_Q)
+            logits_Q = (chosen_QD * weight_VD[self._tokens_Q]).sum(-1)
+            logits_Q = logits_Q if bias_Q is None else logits_Q + bias_Q
+            self.logprobs_Q = logits_Q.float() - torch.stack(sums).logsumexp(0)[of_wanted_Q]
+        return torch.stack(maxima, -1)[:, None]
 
     def tokens(self, block_R1: torch.Tensor) -> torch.Tensor:
         """Return the tokens, [R, 1], that are the maxima of the given blocks."""
         return self._best_RN.gather(-1, block_R1)
 
 
-@contextmanager
-def best_by_block(hf: Any) -> Iterator[BestByBlock | None]:
-    """Let a Hugging Face model return block maxima for logits inside this block.
+def _part(bias_V: torch.Tensor | None, part: slice | torch.Tensor) -> torch.Tensor | None:
+    return None if bias_V is None else bias_V[part]
 
-    Only on a CPU, and only where the unembedding is a plain linear layer with a whole matrix: None
-    if not, and the model returns its logits.
+
+def runs_by_block(model: Model, *, logprobs: bool) -> bool:
+    """Whether a step needs no table of logits.
+
+    Only on a CPU, where the unembedding is a plain linear layer with a whole matrix, and, where
+    log-probabilities are wanted, the model returns what it computes (one pass over a token tells).
     """
-    unembedding: Any = hf.get_output_embeddings()
+    unembedding = model.hf.get_output_embeddings()
     # Not isinstance: a quantised or adapted layer may be a subclass that computes otherwise.
     plain = type(unembedding) is nn.Linear and type(unembedding.weight) is nn.Parameter
     if not plain or unembedding.weight.device.type != "cpu":
-        yield None
-        return
-    best = BestByBlock(unembedding)
-    vars(unembedding)["forward"] = best.forward
+        return False
+    return not logprobs or _returns_raw_logits(model, unembedding)
+
+
+def _returns_raw_logits(model: Model, unembedding: nn.Module) -> bool:
+    raw: list[torch.Tensor] = []
+    with hooks(on_output=[(unembedding, lambda logits: raw.append(logits.clone()))]):
+        returned = read(model, [(0,)])
+    return bool((returned == raw[0]).all())
+
+
+@contextmanager
+def logit_blocks(model: Model, rows: Ints, tokens: Ints) -> Iterator[LogitBlocks]:
+    """Let a model that `runs_by_block` return block maxima for logits inside this `with`."""
+    unembedding = model.hf.get_output_embeddings()
+    blocks = LogitBlocks(unembedding, rows, tokens)
+    vars(unembedding)["forward"] = blocks.forward
     try:
-        yield best
+        yield blocks
     finally:
         del vars(unembedding)["forward"]
