@@ -9,7 +9,7 @@ CARRIED := $(VENV)/.models
 .PHONY: help install demo test lint models parity bench bench-gpu wheel clean
 
 help: ## show the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
 
 install: $(INSTALLED) ## make the environment in .venv
 
@@ -50,3 +50,5 @@ wheel: $(INSTALLED) ## build the wheel in dist/
 
 clean: ## remove the environment and build products
 	rm -rf $(VENV) dist build
+
+include paper.mk

@@ -197,6 +197,8 @@ def run_key(
         "seed": config.seed,
         "limit": config.limit,
     }
+    if config.control == "shuffled_language":  # it draws from these
+        facts["languages"] = sorted(task.languages)
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

@@ -16,7 +16,8 @@ Keys:
   split           a split of the task                           [its first]
   limit           instances per language at most                [null: all]
   seed            of everything random                          [0]
-  control         none                                          [none]
+  control         none, random_instance, noise, same_prompt
+                  or shuffled_language                          [none]
   shard.index     this process's share of the parts, from 0     [0]
   shard.count     number of shares                              [1]
   output_root     folder of the results                         [outputs]
@@ -83,6 +84,18 @@ Examples:
   xtransplant rescore outputs/xnli scorer=option
   xtransplant rescore outputs/xnli/llama2-7b/mlp scorer=paper,option
   xtransplant rescore outputs           the same scorers, in the version of this package
+"""
+
+REPORT_EXAMPLES = """\b
+Examples:
+  xtransplant report outputs/pocket --out report
+  xtransplant report outputs/xnli/llama2-7b outputs/xquad/llama2-7b --out report
+"""
+
+SELECT_EXAMPLES = """\b
+Examples:
+  xtransplant select outputs/pocket/pocket/mlp --strategy target_first --output selected.yaml
+  xtransplant run grid=pairs grid.file=selected.yaml split=test
 """
 
 TRY_EXAMPLES = """\b

@@ -1,4 +1,4 @@
-"""From a configuration to instances: open the data, draw the split, check, add shots.
+"""From a configuration to instances: open the data, draw the split, check, add shots, control.
 
 Loads no tokenizer and no weights.
 """
@@ -6,10 +6,11 @@ Loads no tokenizer and no weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xtransplant.config import RunConfig
+from xtransplant.controls import controlled
 from xtransplant.errors import DataError
 from xtransplant.models.cache import cache_folder
 from xtransplant.tasks import TaskSource, open_source
@@ -68,6 +69,12 @@ def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
                 f"task {task.name!r}, split {split!r} has no instances in {language!r}"
                 + (f"; {len(lost_here)} were dropped for lost markers" if lost_here else "")
             )
+
+    def load(language: str) -> list[Instance]:
+        return _of_language(replace(config, limit=None), source, split, language)[0]
+
+    others = [language for language in task.languages if language != task.pivot]
+    instances = controlled(config.control, instances, config.seed, others, load)
     read = source.fingerprint(split)
     made_by = translations.identity if source.uses_translations else ""
     return Data(instances, f"{read} {made_by}".rstrip(), read, lost)

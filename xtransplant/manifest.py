@@ -76,6 +76,7 @@ class Manifest:
         device: the hardware it ran on.
         rows_per_batch: cells that decoded together.
         timings: seconds by name, of every process so far together.
+        cost: of the parts computed so far, see `xtransplant.engine.record.cost_record`.
         versions: of the packages that can change a result; null where one is not installed.
         git_commit: of the checkout the package is in, with "-dirty" where tracked files were
             changed; null outside a checkout.
@@ -93,6 +94,7 @@ class Manifest:
     device: str | None = None
     rows_per_batch: int | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
+    cost: Mapping[str, float | None] = field(default_factory=dict)
     versions: Mapping[str, str | None] = field(default_factory=package_versions)
     git_commit: str | None = field(default_factory=git_commit)
     created: str = field(default_factory=now)
@@ -119,3 +121,16 @@ class Manifest:
         known = {name: value for name, value in content.items() if name in names}
         unknown = {name: value for name, value in content.items() if name not in names}
         return cls(**known, unknown=unknown)
+
+
+def total_cost(
+    so_far: Mapping[str, float | None], more: Mapping[str, float | None]
+) -> dict[str, float | None]:
+    """Add the costs of parts: sums, but the same number of layers and the highest memory."""
+
+    def combined(name: str) -> float | None:
+        values = [value for cost in (so_far, more) if (value := cost.get(name)) is not None]
+        how = max if name in ("n_layers", "peak_bytes") else sum
+        return how(values) if values else None
+
+    return {name: combined(name) for name in {**so_far, **more}}

@@ -14,6 +14,7 @@ from typing import Any
 
 from xtransplant.config import ModelConfig, RunConfig, run_folder, run_key
 from xtransplant.engine.grid import resolve_cells
+from xtransplant.grid_file import read_pairs
 from xtransplant.instances import load_data
 from xtransplant.models.adapter import adapter_identity
 from xtransplant.models.cache import OnStep, silent
@@ -89,7 +90,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         grid.source_layers,
         grid.target_layers,
         grid.stride,
-        grid.pairs,
+        read_pairs(Path(grid.file)) if grid.file else grid.pairs,
     )
     scorers = chosen(config.task.scorer)
     data = load_data(config)

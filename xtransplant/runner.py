@@ -12,9 +12,12 @@ from xtransplant.analysis.aggregate import aggregate_run
 from xtransplant.columns import Row
 from xtransplant.config import RunConfig, to_dict
 from xtransplant.console import Console
+from xtransplant.controls import noise_seed
 from xtransplant.engine.cost import device_name, rows_together
 from xtransplant.engine.failures import machine_failures
+from xtransplant.engine.measure import measured
 from xtransplant.engine.model_cache import state_bytes
+from xtransplant.engine.record import cost_record
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.leases import Lease
@@ -28,7 +31,7 @@ from xtransplant.prompts import encode_options
 from xtransplant.scoring import Reply, Scorer, chosen, judge
 from xtransplant.signals import require_none
 from xtransplant.store import RunFolder
-from xtransplant.types import Instance, PromptPair
+from xtransplant.types import Instance, ModuleType, PromptPair
 from xtransplant.verdicts import require_verdicts, write_judged_part
 from xtransplant.work import claimed, missing_parts
 
@@ -104,13 +107,13 @@ def _do_parts(
         by_block=model.device.type == "cpu",
     )
     if folder is not None:
-        folder.add_timings({"load": loaded - start})
+        folder.add_work({"load": loaded - start})
         folder.note_environment(device_name(model.device), rows_per_batch)
     with console.progress(n_instances, len(plan.cells)) as progress:
         for part, lease in chain([first], parts):
             start = time.monotonic()
             name = part_name(part.language, part.block)
-            with machine_failures(f"part {name}"):
+            with machine_failures(f"part {name}"), measured(model) as work:
                 rows = _part_rows(config, plan, part, model, rows_per_batch, progress)
             if folder is None or lease is None:
                 continue
@@ -118,7 +121,15 @@ def _do_parts(
                 console.info(f"part {name} was taken over by another process; left to it")
                 continue
             write_judged_part(folder, part.language, part.block, config.control, rows)
-            folder.add_timings({"transplant": time.monotonic() - start})
+            cost = cost_record(
+                work,
+                plan.model_config,
+                len(model.modules(ModuleType(config.module))),
+                plan.cells,
+                part.prompts,
+                config.decode.max_new_tokens,
+            )
+            folder.add_work({"transplant": time.monotonic() - start}, cost)
 
 
 def _part_rows(
@@ -158,6 +169,7 @@ def _rows(
                 model.tokenizer, prompts.target, [option.marker for option in instance.options]
             ),
             name=f"instance {instance.id} ({instance.language})",
+            noise_seed=noise_seed(config.control, instance, config.seed),
         )
         for instance, prompts in pairs
     ]

@@ -14,7 +14,7 @@ REQUIRED: Any = "???"
 """OmegaConf's mark for a value that a YAML file or the command line must give."""
 
 DTYPES = ("float32", "bfloat16", "float16")
-CONTROLS = ("none",)
+CONTROLS = ("none", "random_instance", "noise", "same_prompt", "shuffled_language")
 PROMPT_STYLES = ("plain", "chat", "few_shot")
 INSTRUCTION_LANGUAGES = ("target", "en")
 SAMPLE_UNITS = ("id", "cluster")
@@ -192,13 +192,23 @@ class TranslationConfig:
 
 @dataclass
 class GridConfig:
-    """Which cells: `conf/grid/<name>.yaml`; see `xtransplant.engine.grid.resolve_cells`."""
+    """Which cells: `conf/grid/<name>.yaml`; see `xtransplant.engine.grid.resolve_cells`.
+
+    Attributes:
+        name: of the entry.
+        source_layers: None for every `stride`-th layer.
+        target_layers: likewise.
+        stride: step of an axis that is not listed.
+        pairs: these cells only.
+        file: of `xtransplant select`, in the place of `pairs`.
+    """
 
     name: str = REQUIRED
     source_layers: list[int] | None = None
     target_layers: list[int] | None = None
     stride: int = 1
     pairs: list[list[int]] | None = None
+    file: str | None = None
 
 
 @dataclass
@@ -227,7 +237,8 @@ class RunConfig:
         split: None for the task's first.
         limit: instances per language at most; None for all.
         seed: of everything random.
-        control: "none" for the source prompt of the same question.
+        control: "none" for the experiment itself, else what stands in for its source; see
+            `xtransplant.controls`.
         output_root: where result folders are made.
         dry_run: show the plan and stop.
         rows_per_batch: cells that decode together; None chooses. It never changes results.

@@ -39,7 +39,7 @@ from xtransplant.columns import (
 from xtransplant.errors import OutputError
 from xtransplant.files import set_aside, write_whole, writing
 from xtransplant.leases import Leases
-from xtransplant.manifest import Manifest, Status, git_commit, now, package_versions
+from xtransplant.manifest import Manifest, Status, git_commit, now, package_versions, total_cost
 from xtransplant.parts import fault_of, open_part, part_name, reading
 from xtransplant.seal import to_parquet
 from xtransplant.types import Instance
@@ -119,13 +119,20 @@ class RunFolder:
         with self._locked_manifest():
             self.write_manifest(replace(self.read_manifest(), **changes, updated=now()))
 
-    def add_timings(self, seconds: Mapping[str, float]) -> None:
-        """Add to the manifest's timings."""
+    def add_work(
+        self, timings: Mapping[str, float], cost: Mapping[str, float | None] | None = None
+    ) -> None:
+        """Add to the manifest's timings, and what a part cost."""
         with self._locked_manifest():
             manifest = self.read_manifest()
-            total = {name: manifest.timings.get(name, 0.0) + more for name, more in seconds.items()}
+            total = {name: manifest.timings.get(name, 0.0) + more for name, more in timings.items()}
             self.write_manifest(
-                replace(manifest, timings={**manifest.timings, **total}, updated=now())
+                replace(
+                    manifest,
+                    timings={**manifest.timings, **total},
+                    cost=total_cost(manifest.cost, cost or {}),
+                    updated=now(),
+                )
             )
 
     def note_environment(self, device: str, rows_per_batch: int) -> None:

@@ -135,8 +135,12 @@ def check_values(config: RunConfig) -> None:
     _require_at_least_one("translation.max_new_tokens", config.translation.max_new_tokens)
     _require_at_least_one("grid.stride", config.grid.stride)
     _require_at_least_one("shard.count", config.shard.count)
-    if config.grid.pairs == []:
-        raise ConfigError("grid.pairs is empty; give it pairs: grid.pairs=[[16,4],[-1,0]]")
+    if config.grid.pairs and config.grid.file:
+        raise ConfigError("grid.pairs and grid.file both have a value; allowed: one of them")
+    if config.grid.pairs == [] and not config.grid.file:
+        raise ConfigError(
+            "grid.pairs is empty; give it pairs: grid.pairs=[[16,4],[-1,0]], or grid.file=FILE"
+        )
     if not 0 <= config.shard.index < config.shard.count:
         nearest = 0 if config.shard.index < 0 else config.shard.count - 1
         raise ConfigError(

@@ -63,6 +63,7 @@ def inside(names: set[str], *places: str) -> set[str]:
             ("typer",),
             ("xtransplant.cli", "xtransplant.cli_data", "xtransplant.cli_results"),
         ),
+        (("scipy", "statsmodels", "matplotlib"), ("xtransplant.analysis",)),
         (
             ("pandas", "pyarrow"),
             (

@@ -153,6 +153,7 @@ def test_defaults_and_what_follows_from_the_task(own):
             "target_layers": None,
             "stride": 1,
             "pairs": None,
+            "file": None,
         },
         "decode": {"max_new_tokens": 20},
         "module": "mlp",
@@ -248,11 +249,27 @@ def test_each_shipped_entry_composes_under_its_own_name(own, group):
 
 
 def test_each_shipped_experiment_composes(own):
-    expected = {"xnli_coarse_attn": ("xnli", "attn", [[-1, 0]])}
+    expected = {
+        "xnli_coarse_attn": ("xnli", "attn", "last_to_first"),
+        "paper_coarse_attn": ("pocket", "attn", "last_to_first"),
+        "paper_coarse_attn_residual": ("pocket", "attn_residual", "last_to_first"),
+        "paper_coarse_mlp": ("pocket", "mlp", "first_to_first"),
+        "paper_grid_attn": ("pocket", "attn", "full"),
+        "paper_grid_block": ("pocket", "block", "full"),
+        "paper_grid_mlp": ("pocket", "mlp", "full"),
+        "paper_selected": ("pocket", "mlp", "pairs"),
+        "paper_small_capitals": ("prompts", "mlp", "stride5"),
+        "paper_small_pocket": ("pocket", "mlp", "stride2"),
+    }
+    needed = {
+        "paper_selected": ["grid.file=selected.yaml"],
+        "paper_small_capitals": ["task.languages=[sw]"],
+    }
     assert set(entries("experiment")) == set(expected)
     for name, facts in expected.items():
-        config = compose(["model=tiny", f"experiment={name}"], own)
-        assert (config.task.name, config.module, config.grid.pairs) == facts
+        config = compose(["model=tiny", f"experiment={name}", *needed.get(name, [])], own)
+        assert (config.task.name, config.module, config.grid.name) == facts
+        assert config.model.name == "tiny"  # the command line wins
 
 
 def test_experiments_select_groups_and_set_run_level_keys_only():
@@ -362,7 +379,11 @@ def test_find_model(own, tmp_path):
             ["split=tset"],
             "task toy: unknown split 'tset'; allowed: dev, test; nearest match: test",
         ),
-        (["control=noise"], "unknown control 'noise'; allowed: none; nearest match: none"),
+        (
+            ["control=nose"],
+            "unknown control 'nose'; allowed: noise, none, random_instance, same_prompt, "
+            "shuffled_language; nearest match: noise",
+        ),
         (
             ["model.dtype=float23"],
             "unknown model.dtype 'float23'; allowed: bfloat16, float16, float32; "
@@ -386,7 +407,10 @@ def test_find_model(own, tmp_path):
             "bad value 0 for rows_per_batch; allowed: 1 or more; nearest match: 1",
         ),
         (["grid.stride=0"], "bad value 0 for grid.stride; allowed: 1 or more; nearest match: 1"),
-        (["grid=pairs"], "grid.pairs is empty; give it pairs: grid.pairs=[[16,4],[-1,0]]"),
+        (
+            ["grid=pairs"],
+            "grid.pairs is empty; give it pairs: grid.pairs=[[16,4],[-1,0]], or grid.file=FILE",
+        ),
         (["model=hf"], "model.id has no value; give one: model.id=…"),
         (["model.name=../x"], "bad value '../x' for model.name; allowed: the name of a folder"),
         (["toy"], "'toy' is not an override; allowed: KEY=VALUE such as task=xnli"),
@@ -594,6 +618,7 @@ DECISIONS = {
     "grid.target_layers": ([1], False),
     "grid.stride": (3, False),
     "grid.pairs": ([[0, 1]], False),
+    "grid.file": ("selected.yaml", False),
     "decode.max_new_tokens": (21, True),
     "module": ("attn", True),
     "languages": (["sw"], False),  # part of the file names

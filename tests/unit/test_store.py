@@ -391,6 +391,7 @@ def test_the_manifest_says_what_ran(folder):
             "device",
             "rows_per_batch",
             "timings",
+            "cost",
             "versions",
         ),
         *("git_commit", "created", "updated"),

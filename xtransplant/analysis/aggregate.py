@@ -63,7 +63,7 @@ def instances_frame(
     Raises:
         OutputError: an instance without exactly one baseline row, or with a cell twice.
     """
-    rows = _rows(generations)
+    rows = taken_apart(generations)
     names = rows.instances[["language", "instance_id"]].itertuples(index=False, name=None)
     answers, distinct = pd.factorize(rows.cells["answer"])
     has_answer = answers >= 0
@@ -102,7 +102,7 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
     Raises:
         OutputError: an instance without exactly one baseline row, or with a cell twice.
     """
-    rows = _rows(generations)
+    rows = taken_apart(generations)
     baseline = rows.instances["correct"].to_numpy(dtype=bool)[rows.instance]
     judged = pd.DataFrame(
         {
@@ -171,8 +171,8 @@ def summarise(instances: pd.DataFrame, pairs: pd.DataFrame) -> list[LanguageSumm
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """Generations taken apart.
+class Rows:
+    """Generations taken apart: baselines and cells.
 
     Attributes:
         instances: the baseline rows, one for each instance, in order of appearance.
@@ -187,7 +187,12 @@ class _Rows:
     correct: Bools
 
 
-def _rows(generations: pd.DataFrame) -> _Rows:
+def taken_apart(generations: pd.DataFrame) -> Rows:
+    """Take the rows of one grid apart.
+
+    Raises:
+        OutputError: an instance without exactly one baseline row, or with a cell twice.
+    """
     names = ["language", "control", "instance_id"]
     instance: Ints = generations.groupby(names, sort=False).ngroup().to_numpy().astype(np.int64)
     is_baseline = generations["source_layer"].isna().to_numpy(dtype=bool)
@@ -199,7 +204,7 @@ def _rows(generations: pd.DataFrame) -> _Rows:
             f"instance {first['instance_id']} ({first['language']}) has {found[wrong]} baseline "
             "rows; allowed: 1; remove its part and run the same command again"
         )
-    rows = _Rows(
+    rows = Rows(
         instances=baselines.iloc[np.argsort(instance[is_baseline])].reset_index(drop=True),
         cells=cells.reset_index(drop=True),
         instance=instance[~is_baseline],
@@ -209,7 +214,7 @@ def _rows(generations: pd.DataFrame) -> _Rows:
     return rows
 
 
-def _require_distinct_cells(rows: _Rows) -> None:
+def _require_distinct_cells(rows: Rows) -> None:
     source, target = (
         rows.cells[side].to_numpy(dtype=np.int64) for side in ("source_layer", "target_layer")
     )
@@ -224,7 +229,7 @@ def _require_distinct_cells(rows: _Rows) -> None:
         )
 
 
-def _any_by_layer(rows: _Rows, side: str) -> list[list[bool]]:
+def _any_by_layer(rows: Rows, side: str) -> list[list[bool]]:
     layers, layer = np.unique(rows.cells[side].to_numpy(dtype=np.int64), return_inverse=True)
     any_correct = np.zeros((len(rows.instances), len(layers)), dtype=bool)
     any_correct[rows.instance[rows.correct], layer[rows.correct]] = True

@@ -109,6 +109,22 @@ def _stop(_hidden: torch.Tensor) -> None:
     raise _Enough
 
 
+def noise_like(acts_LD: torch.Tensor, seed: int) -> torch.Tensor:
+    """Return Gaussian noise with the norm of each layer's activation, the same on every device.
+
+    A layer's noise hangs on the seed and the layer, not on how many layers there are.
+    """
+    noise_LD = torch.stack(
+        [
+            torch.randn(acts_LD.shape[-1], generator=torch.Generator().manual_seed(seed + layer))
+            for layer in range(len(acts_LD))
+        ]
+    )
+    norms_L = acts_LD.float().norm(dim=-1, keepdim=True).cpu()
+    matched_LD: torch.Tensor = noise_LD * (norms_L / noise_LD.norm(dim=-1, keepdim=True))
+    return matched_LD.to(acts_LD)
+
+
 def _require_finite(module: ModuleType, acts_BLD: torch.Tensor, names: Sequence[str]) -> None:
     finite_BL = acts_BLD.isfinite().all(-1)
     if not finite_BL.all():

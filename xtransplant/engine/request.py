@@ -27,6 +27,8 @@ class Request:
         options: token ids of answer options whose log-probabilities after the target prompt are
             wanted in each `Generation`.
         name: what messages call this pair of prompts.
+        noise_seed: of Gaussian noise that, matched in norm layer by layer, takes the place of the
+            source's activations; None for the activations themselves.
     """
 
     source: str | Sequence[int] | Prompt
@@ -35,6 +37,7 @@ class Request:
     cells: Literal["full"] | Sequence[tuple[int, int] | Cell] = "full"
     options: Sequence[Sequence[int]] = ()
     name: str = ""
+    noise_seed: int | None = None
 
 
 @dataclass
@@ -46,6 +49,7 @@ class Resolved:
     module: ModuleType
     cells: tuple[Cell, ...]
     name: str
+    noise_seed: int | None
     first_row: int = field(default=-1, init=False)
 
     @classmethod
@@ -66,7 +70,7 @@ class Resolved:
             require_room(decoder, answer, model.context_length, f"{name}decoder's prompt")
             answer = 0
         target = _encoded(model, request.target, answer, f"{name}target prompt")
-        return cls(source, (target, options), module, tuple(cells), name)
+        return cls(source, (target, options), module, tuple(cells), name, request.noise_seed)
 
 
 def _encoded(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from xtransplant.engine.capture import capture
+from xtransplant.engine.capture import capture, noise_like
 from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.grid import resolve_cells
 from xtransplant.engine.options import Tokens
@@ -153,6 +153,8 @@ def transplant_all(
             targets[grid.target] = len(targets)
             rows.append(Row(model.n_layers, target=targets[grid.target]))
         acts_LD = acts[grid.source][grid.module]
+        if grid.noise_seed is not None:
+            acts_LD = noise_like(acts_LD, grid.noise_seed)
         grid.first_row = len(rows)
         rows += [
             Row(cell.target_layer, grid.module, acts_LD[cell.source_layer], targets[grid.target])

@@ -1,0 +1,85 @@
+# The study's tables and figures; a target is runs by experiment=, then a report over them. A target
+# that was stopped is given again: finished parts are kept.
+#
+# make paper needs weights and data at hand (xtransplant prepare) and a GPU. It does not hold
+# shuffled_language for culture tasks, whose questions are not the same in every language.
+PAPER := outputs/paper
+MODELS := llama2-7b,mistral-7b,qwen2-7b,bloomz-7b1,chinese-alpaca-2-7b
+MULTILINGUAL := xnli,xquad,xcopa
+CULTURE := mkqa,globalopinionqa,culturalbench_hard
+TASKS := $(MULTILINGUAL),$(CULTURE)
+CONTROLS := none,random_instance,noise,same_prompt
+comma := ,
+STUDY = $(BIN)/xtransplant run -m output_root=$(PAPER) model=$(MODELS)
+REPORT = $(BIN)/xtransplant report $(PAPER) --out report/paper
+
+.PHONY: paper paper-t1 paper-t2 paper-t3 paper-t4 paper-t5 paper-f1 paper-f2 paper-f3 paper-f4 \
+	paper-f5 paper-coarse paper-grids paper-controls paper-blocks paper-selected \
+	paper-small paper-small-pocket paper-small-capitals
+
+paper: paper-coarse paper-grids paper-controls paper-blocks paper-selected ## every table and figure
+	$(REPORT)
+
+paper-t1: paper-coarse ## coarse settings
+	$(REPORT)
+
+paper-t2 paper-f2 paper-f3: paper-grids paper-controls ## bounds beside their controls
+	$(REPORT)
+
+paper-t3: paper-selected ## selected pairs on unseen instances
+	$(REPORT)
+
+paper-t4 paper-t5: paper ## significance, cost
+
+paper-f1 paper-f4: paper-grids ## heatmaps, gains by language
+	$(REPORT)
+
+paper-f5: paper-grids paper-blocks ## modules side by side
+	$(REPORT)
+
+paper-coarse: $(INSTALLED)
+	$(STUDY) task=$(TASKS) experiment=paper_coarse_attn,paper_coarse_attn_residual,paper_coarse_mlp
+
+paper-grids: $(INSTALLED)
+	$(STUDY) task=$(TASKS) experiment=paper_grid_attn,paper_grid_mlp
+
+paper-controls: paper-grids
+	$(STUDY) task=$(TASKS) experiment=paper_grid_attn,paper_grid_mlp control=$(CONTROLS)
+	$(STUDY) task=$(MULTILINGUAL) experiment=paper_grid_attn,paper_grid_mlp control=shuffled_language
+
+paper-blocks: $(INSTALLED)
+	$(STUDY) task=$(TASKS) experiment=paper_grid_block
+
+# By model and task: choose on the sample, measure what was chosen on the unseen instances.
+paper-selected: paper-grids
+	for task in $(subst $(comma), ,$(TASKS)); do for model in $(subst $(comma), ,$(MODELS)); do \
+	for module in attn mlp; do \
+	  file=$(PAPER)/selected-$$task-$$model-$$module; \
+	  for strategy in overall target_first source_last; do \
+	    $(BIN)/xtransplant select $(PAPER)/$$task/$$model/$$module --strategy $$strategy \
+	      --output $$file-$$strategy.yaml || exit; \
+	    $(BIN)/xtransplant run experiment=paper_selected output_root=$(PAPER) task=$$task \
+	      model=$$model module=$$module split=unseen grid.file=$$file-$$strategy.yaml || exit; \
+	  done; \
+	done; done; done
+
+SMALL := outputs/paper-small
+SMALL_RUN = $(BIN)/xtransplant run output_root=$(SMALL)
+POCKET = $(SMALL_RUN) -m experiment=paper_small_pocket
+CAPITALS = $(SMALL_RUN) -m experiment=paper_small_capitals limit=25 \
+	task.name=capitals task.file=scripts/paper/capitals.jsonl task.scorer=contains_any
+
+paper-small: paper-small-pocket paper-small-capitals ## the same from end to end, in minutes
+	$(BIN)/xtransplant report $(SMALL) --out report/paper-small
+
+paper-small-pocket: $(INSTALLED)
+	$(POCKET) module=mlp control=$(CONTROLS),shuffled_language
+	$(POCKET) module=attn,block
+	$(POCKET) module=attn,attn_residual grid=last_to_first
+	$(BIN)/xtransplant select $(SMALL)/pocket/pocket/mlp --output $(SMALL)/selected.yaml
+	$(POCKET) module=mlp grid=pairs grid.file=$(SMALL)/selected.yaml split=test
+
+paper-small-capitals: $(CARRIED)
+	$(CAPITALS) module=mlp control=none,random_instance,noise
+	$(CAPITALS) module=attn
+	$(CAPITALS) module=attn grid=last_to_first

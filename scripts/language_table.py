@@ -1,0 +1,43 @@
+"""Make xtransplant/assets/languages/languages.csv; needs `pip install urielplus==1.3.2`.
+
+Distances are URIEL+'s featural ones to English (Khan et al. 2025, arXiv 2409.18472; data CC BY-SA
+4.0), resource classes those of Joshi et al. 2020 (arXiv 2004.09095), 0 for the least to 5.
+"""
+
+import csv
+from pathlib import Path
+
+from urielplus import urielplus
+
+TABLE = Path(__file__).parents[1] / "xtransplant" / "assets" / "languages" / "languages.csv"
+CLASSES = {
+    5: "ar:arb de:deu en:eng es:spa fr:fra ja:jpn zh:cmn",
+    4: """cs:ces fa:pes fi:fin hi:hin hu:hun it:ita ko:kor nl:nld pl:pol pt:por ru:rus sr:srp
+        sv:swe tr:tur vi:vie""",
+    3: """bg:bul bn:ben da:dan el:ell et:est fil:tgl he:heb id:ind lt:lit ms:msa ro:ron ta:tam
+        th:tha tl:tgl uk:ukr ur:urd""",
+    2: "am:amh ha:hau ht:hat mr:mar pa:pan sw:swh yo:yor",
+    1: """gu:guj ig:ibo km:khm kn:kan ky:kir mg:mlg ml:mal my:mya ne:nep no:nob ny:nya qu:que
+        so:som te:tel""",
+    0: "si:sin sn:sna",
+}
+"""By class: a code as tasks use it, and the ISO 639-3 code under which URIEL+ knows most."""
+
+
+def main() -> None:
+    languages = [
+        (code, iso, resource)
+        for resource, names in CLASSES.items()
+        for code, iso in (name.split(":") for name in names.split())
+    ]
+    uriel = urielplus.URIELPlus()
+    with TABLE.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["language", "iso639_3", "distance_to_english", "resource_class"])
+        for code, iso, resource in sorted(languages):
+            distance = 0.0 if code == "en" else float(uriel.new_distance("featural", "eng", iso))
+            writer.writerow([code, iso, round(distance, 3), resource])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Figures beside hand calculation, scipy and statsmodels; intervals and p-values simulated."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+
+from xtransplant.analysis.statistics import (
+    Bootstrap,
+    corrected,
+    mcnemar,
+    sign_flip_test,
+    upper_bound_by_tries,
+)
+
+
+def every_resample(n):
+    """All n**n ways to draw n clusters: the bootstrap without chance."""
+    draws = itertools.product(range(n), repeat=n)
+    return Bootstrap(np.array([np.bincount(d, minlength=n) for d in draws], dtype=float))
+
+
+def test_estimate_is_the_mean_micro_and_macro():
+    values = np.array([[1, 0], [0, 0], [1, 1], [1, 0], [1, 1]])
+    cluster, language = np.array([0, 1, 2, 0, 1]), np.array([0, 0, 0, 1, 1])
+    bootstrap = Bootstrap.of(3)
+    micro = bootstrap.intervals(values, cluster)
+    macro = bootstrap.intervals(values, cluster, language)
+    assert micro.estimate.tolist() == [4 / 5, 2 / 5]
+    assert macro.estimate == pytest.approx([(2 / 3 + 1) / 2, (1 / 3 + 1 / 2) / 2])
+    assert (micro.n, micro.n_clusters) == (macro.n, macro.n_clusters) == (5, 3)
+
+
+def test_interval_is_made_of_whole_clusters():
+    # Four clusters of unequal size; every one of the 256 resamples has a mean to be had by hand.
+    right, size = np.array([3, 0, 1, 1]), np.array([3, 1, 2, 1])
+    cluster = np.repeat(np.arange(4), size)
+    values = np.concatenate([[1, 1, 1], [0], [1, 0], [1]])
+    means = [
+        right[list(draw)].sum() / size[list(draw)].sum()
+        for draw in itertools.product(range(4), repeat=4)
+    ]
+    tail = stats.norm.cdf(np.sqrt(4 / 3) * stats.t.ppf(0.025, 3))
+    found = every_resample(4).intervals(values, cluster)
+    assert found.low[0] == pytest.approx(np.quantile(means, tail))
+    assert found.high[0] == pytest.approx(np.quantile(means, 1 - tail))
+    assert 0 < found.low[0] < 5 / 7 < found.high[0] <= 1
+
+
+def test_all_columns_see_the_same_resamples():
+    rng = np.random.default_rng(0)
+    values = rng.random((40, 3))
+    cluster = np.repeat(np.arange(20), 2)
+    bootstrap = Bootstrap.of(20, seed=3)
+    together = bootstrap.intervals(values, cluster)
+    alone = [bootstrap.intervals(values[:, k], cluster) for k in range(3)]
+    assert together.low == pytest.approx([one.low[0] for one in alone], abs=1e-12)
+    # In each resample the means of complements add up to 1, so their intervals mirror each other.
+    mirrored = bootstrap.intervals(1 - values, cluster)
+    assert mirrored.low == pytest.approx(1 - together.high)
+
+
+@pytest.mark.parametrize(("value", "bounds"), [(1.0, (0, 1)), (0.0, (0, 1)), (0.0, (-1, 1))])
+def test_clusters_that_all_agree_are_no_certainty(value, bounds):
+    n = 30
+    found = Bootstrap.of(n).intervals(np.full(n, value), np.arange(n), bounds=bounds)
+    exact = stats.binomtest(0, n).proportion_ci(0.95, method="exact").high
+    assert found.high[0] == pytest.approx(min(value + exact, bounds[1]))
+    assert found.low[0] == pytest.approx(max(value - exact, bounds[0]))
+
+
+def covers(values_of, truth, n_clusters, size, trials=500):
+    """Return how often the interval holds the truth."""
+    rng = np.random.default_rng(11)
+    cluster = np.repeat(np.arange(n_clusters), size)
+    inside = 0
+    for trial in range(trials):
+        bootstrap = Bootstrap.of(n_clusters, seed=trial, n_resamples=600)
+        found = bootstrap.intervals(values_of(rng, cluster), cluster, bounds=(-1, 1))
+        inside += found.low[0] <= truth <= found.high[0]
+    return inside / trials
+
+
+def clustered(rng, cluster, chance):
+    """Outcomes that are right with this chance, alike within a cluster."""
+    n_clusters = cluster.max() + 1
+    return rng.random(len(cluster)) < rng.beta(chance * 2, (1 - chance) * 2, n_clusters)[cluster]
+
+
+@pytest.mark.parametrize("chance", [0.35, 0.8])
+@pytest.mark.parametrize(("n_clusters", "size"), [(60, 1), (40, 5), (100, 2)])
+def test_intervals_of_an_accuracy_cover(chance, n_clusters, size):
+    share = covers(lambda rng, c: clustered(rng, c, chance), chance, n_clusters, size)
+    assert 0.93 <= share <= 0.97
+
+
+@pytest.mark.parametrize(("n_clusters", "size"), [(60, 1), (40, 5), (100, 2)])
+def test_intervals_of_a_paired_difference_cover(n_clusters, size):
+    def difference(rng, cluster):
+        baseline = clustered(rng, cluster, 0.4)
+        repaired = rng.random(len(cluster)) < 0.3
+        return (baseline | repaired).astype(float) - baseline
+
+    share = covers(difference, 0.6 * 0.3, n_clusters, size)
+    assert 0.93 <= share <= 0.97
+
+
+def test_mcnemar_is_that_of_statsmodels():
+    gained, lost = np.array([7, 0, 0, 12, 3]), np.array([1, 0, 6, 12, 9])
+    wanted = [
+        statsmodels_mcnemar([[50, g], [n, 20]], exact=True).pvalue
+        for g, n in zip(gained, lost, strict=True)
+    ]
+    found = mcnemar(gained, lost)
+    assert found == pytest.approx(wanted)
+    assert found[0] == pytest.approx(2 * (1 + 8) / 2**8)
+    assert found[1] == 1
+
+
+def test_sign_flips_of_one_column_count_every_swap():
+    # Clusters' sums are 2, 1, -1, 3; of 16 swaps three reach the 5 observed: 5, 5 and 7.
+    differences = np.array([1, 1, 1, -1, 1, 1, 1])
+    cluster = np.array([4, 4, 6, 7, 9, 9, 9])
+    sums = [2, 1, -1, 3]
+    swaps = [np.dot(signs, sums) for signs in itertools.product([-1, 1], repeat=4)]
+    assert sum(swap >= 5 for swap in swaps) == 3
+    greater = sign_flip_test(differences, cluster, "greater", n_permutations=40_000)
+    both = sign_flip_test(differences, cluster, n_permutations=40_000)
+    assert greater[0] == pytest.approx(3 / 16, abs=0.01)
+    assert both[0] == pytest.approx(6 / 16, abs=0.01)
+
+
+def test_best_of_many_columns_pays_for_their_number():
+    rng = np.random.default_rng(5)
+    noise = rng.integers(-1, 2, size=(80, 200)).astype(float)
+    cluster = np.arange(80)
+    together = sign_flip_test(noise, cluster, "greater")
+    best = int(together.argmin())
+    alone = sign_flip_test(noise[:, best], cluster, "greater")
+    assert alone[0] < 0.01 < 0.2 < together[best]
+    real = noise.copy()
+    real[:, 7] = rng.random(80) < 0.5
+    assert sign_flip_test(real, cluster, "greater")[7] < 0.001
+
+
+@pytest.mark.parametrize("n_columns", [1, 40])
+def test_p_values_of_nothing_are_uniform(n_columns):
+    rng = np.random.default_rng(2)
+    cluster = np.repeat(np.arange(40), 3)
+    smallest = []
+    for trial in range(400):
+        baseline = rng.random((120, 1)) + rng.normal(0, 1, (40, 1))[cluster]
+        cells = rng.random((120, n_columns)) + rng.normal(0, 1, (40, n_columns))[cluster]
+        p = sign_flip_test(cells - baseline, cluster, "greater", seed=trial, n_permutations=400)
+        smallest.append(p.min())
+    assert stats.kstest(smallest, "uniform").pvalue > 0.01
+    assert 0.03 <= np.mean(np.array(smallest) <= 0.05) <= 0.07
+
+
+def test_corrections_by_hand():
+    p = [0.01, 0.04, 0.03, 0.5]
+    assert corrected(p, "holm") == pytest.approx([0.04, 0.09, 0.09, 0.5])
+    assert corrected(p, "bh") == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
+    assert corrected([], "holm").tolist() == []
+
+
+def test_upper_bound_by_tries_counts_every_draw():
+    n_cells, n_correct = np.array([6, 6, 6, 6]), np.array([0, 1, 3, 6])
+    tries = np.arange(1, 7)
+    draws = {k: list(itertools.combinations(range(6), k)) for k in tries}
+    wanted = [[np.mean([min(d) < right for d in draws[k]]) for k in tries] for right in n_correct]
+    assert upper_bound_by_tries(n_cells, n_correct, tries) == pytest.approx(np.array(wanted))

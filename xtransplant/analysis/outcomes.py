@@ -1,0 +1,214 @@
+"""A run as arrays of verdicts.
+
+One row per instance, one column per cell: right or wrong. Everything that is reported is made of
+these, with the baseline and the clusters beside them. Texts are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from xtransplant.analysis.aggregate import INPUT, Rows, taken_apart
+from xtransplant.analysis.load import Run
+from xtransplant.columns import scorer_of
+from xtransplant.errors import OutputError
+from xtransplant.store import RunFolder
+from xtransplant.types import Cell
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """One run's verdicts. I instances, V cells.
+
+    Attributes:
+        run: its folder and names.
+        config: of its manifest.
+        cost: of its manifest.
+        scorer: of its verdicts, with the version.
+        cells: of the grid, by source layer, then target layer.
+        language: of each instance, [I].
+        instance: id of each, [I].
+        cluster: what it shares with others: its cluster, else its id, [I].
+        content: digest of target prompt and gold answer, [I].
+        baseline: right without a transplant, [I].
+        correct: right with each cell's, [I, V].
+        baseline_unparsable: no answer could be read, [I].
+        n_unparsable: cells of which no answer could be read, [I].
+        n_distinct: distinct answers of the cells, [I].
+        baseline_tokens: generated without a transplant, [I].
+        cell_tokens: generated with all cells together, [I].
+    """
+
+    run: Run
+    config: dict[str, Any]
+    cost: dict[str, Any]
+    scorer: str
+    cells: tuple[Cell, ...]
+    language: npt.NDArray[np.str_]
+    instance: npt.NDArray[np.str_]
+    cluster: npt.NDArray[np.str_]
+    content: npt.NDArray[np.str_]
+    baseline: Bools
+    correct: Bools
+    baseline_unparsable: Bools
+    n_unparsable: Ints
+    n_distinct: Ints
+    baseline_tokens: Ints
+    cell_tokens: Ints
+
+    @property
+    def control(self) -> str:
+        """Return the control, "none" for an experiment itself."""
+        return str(self.config["control"])
+
+    @property
+    def split(self) -> str:
+        """Return the split of the task."""
+        return str(self.config["split"])
+
+    @property
+    def data_set(self) -> tuple[str, str]:
+        """Return task and split: what the resamples are shared in."""
+        return self.run.task, self.split
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return the columns that name this run in a table."""
+        return {
+            "task": self.run.task,
+            "split": self.split,
+            "model": self.run.model,
+            "module": self.run.module,
+            "grid": str(self.config["grid"]["name"]),
+        }
+
+    @property
+    def is_grid(self) -> bool:
+        """Return whether cells compete: several, and not those that `select` chose already."""
+        return len(self.cells) > 1 and self.config["grid"]["file"] is None
+
+    @property
+    def languages(self) -> list[str]:
+        """Return the languages, in their order."""
+        return list(dict.fromkeys(self.language.tolist()))
+
+    @property
+    def n_layers(self) -> int | None:
+        """Return the model's number of layers, None where the manifest does not say."""
+        return self.cost.get("n_layers")
+
+    @cached_property
+    def upper_bound(self) -> Bools:
+        """Whether any cell is right, [I]."""
+        return np.asarray(self.correct.any(1))
+
+    def any_by_layer(self, side: str) -> tuple[list[int], Bools]:
+        """Return the layers of one side, and whether any cell with that layer is right, [I, L]."""
+        layers, layer = np.unique([getattr(cell, side) for cell in self.cells], return_inverse=True)
+        columns = [self.correct[:, layer == place].any(1) for place in range(len(layers))]
+        return layers.tolist(), np.stack(columns, axis=1)
+
+    def only(self, language: str) -> Outcomes:
+        """Return the rows of one language."""
+        return self.rows_at(self.language == language)
+
+    def aligned_with(self, other: Outcomes) -> Outcomes:
+        """Return the rows of the instances of `other`, in its order; all must be here."""
+        place = {name: row for row, name in enumerate(self.names)}
+        return self.rows_at(np.array([place[name] for name in other.names], dtype=np.int64))
+
+    @cached_property
+    def names(self) -> list[tuple[str, str]]:
+        """Language and id of each instance."""
+        return list(zip(self.language.tolist(), self.instance.tolist(), strict=True))
+
+    def rows_at(self, chosen: Bools | Ints) -> Outcomes:
+        """Return some of the rows, by mask or place."""
+        return replace(
+            self,
+            **{
+                name: getattr(self, name)[chosen]
+                for name in (
+                    *("language", "instance", "cluster", "content", "baseline", "correct"),
+                    *("baseline_unparsable", "n_unparsable", "n_distinct"),
+                    *("baseline_tokens", "cell_tokens"),
+                )
+            },
+        )
+
+
+def read_outcomes(run: Run) -> Outcomes:
+    """Read the complete languages of a run.
+
+    Raises:
+        OutputError: a run that cannot be read, has no complete language or no whole grid.
+    """
+    folder, manifest = run.folder, run.folder.read_manifest()
+    languages = folder.complete_languages()
+    if not languages:
+        raise OutputError(
+            f"{folder.path} has no complete language, status {manifest.status}; "
+            "run the same command again to finish"
+        )
+    rows = taken_apart(folder.read_generations(languages, [*INPUT, "n_tokens"]))
+    known = {(one.language, one.id): one for one in folder.read_instances(languages)}
+    names = list(zip(rows.instances["language"], rows.instances["instance_id"], strict=True))
+    cells, correct, unparsable, distinct = _matrices(run, rows)
+    return Outcomes(
+        run=run,
+        config=manifest.config,
+        cost=dict(manifest.cost),
+        scorer=_scorer(folder, languages),
+        cells=cells,
+        language=np.array([language for language, _ in names]),
+        instance=np.array([name for _, name in names]),
+        cluster=np.array([known[name].cluster or known[name].id for name in names]),
+        content=np.array([f"{known[name].target}\0{known[name].gold}" for name in names]),
+        baseline=rows.instances["correct"].to_numpy(dtype=bool),
+        correct=correct,
+        baseline_unparsable=rows.instances["answer"].isna().to_numpy(dtype=bool),
+        n_unparsable=unparsable,
+        n_distinct=distinct,
+        baseline_tokens=rows.instances["n_tokens"].to_numpy(dtype=np.int64),
+        cell_tokens=np.bincount(rows.instance, rows.cells["n_tokens"], len(names)).astype(np.int64),
+    )
+
+
+def _matrices(run: Run, rows: Rows) -> tuple[tuple[Cell, ...], Bools, Ints, Ints]:
+    """Return the cells, and by instance: right with each, without an answer, distinct answers."""
+    layers = rows.cells[["source_layer", "target_layer"]].to_numpy(dtype=np.int64)
+    pairs, cell = np.unique(layers, axis=0, return_inverse=True)
+    n = len(rows.instances)
+    if len(rows.cells) != n * len(pairs):
+        raise OutputError(
+            f"{run.folder.path} has {len(rows.cells)} rows for {n} instances and {len(pairs)} "
+            "cells; every instance needs every cell: remove its parts and run the command again"
+        )
+    correct = np.zeros((n, len(pairs)), dtype=bool)
+    correct[rows.instance, cell.reshape(-1)] = rows.correct
+    answers, distinct = pd.factorize(rows.cells["answer"])
+    found = answers >= 0
+    seen = np.unique(rows.instance[found] * max(len(distinct), 1) + answers[found])
+    return (
+        tuple(Cell(int(source), int(target)) for source, target in pairs),
+        correct,
+        np.bincount(rows.instance[~found], minlength=n),
+        np.bincount(seen // max(len(distinct), 1), minlength=n),
+    )
+
+
+def _scorer(folder: RunFolder, languages: Sequence[str]) -> str:
+    """Return the scorer of a run's verdicts, with its version; a run holds those of one."""
+    path = folder.parts(languages)[0]
+    with folder.part(path) as part:
+        return scorer_of(part.schema_arrow)

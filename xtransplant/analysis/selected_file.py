@@ -1,0 +1,59 @@
+"""Selected pairs of one experiment as the file that `xtransplant run` takes, figures in remarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from xtransplant.analysis.outcomes import Outcomes
+from xtransplant.analysis.selection import N_FOLDS, by_language, held_out, select
+from xtransplant.analysis.study import load_study
+from xtransplant.errors import OutputError
+from xtransplant.grid_file import to_yaml
+
+
+def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:
+    """Return the content of the file.
+
+    Raises:
+        OutputError: not exactly one experiment with several cells below the folder, or no cell that
+            fits the strategy.
+        ConfigError: an unknown strategy.
+    """
+    experiment = _only_experiment(folder)
+    found = select(experiment, strategy, pooled=pooled)
+    groups = {found[0].language: experiment} if pooled else dict(by_language(experiment))
+    lines = [
+        "Accuracy on the instances that selected the pair (optimistic), of the baseline, and by "
+        f"{N_FOLDS} folds,",
+        "where other instances selected; n instances:",
+    ]
+    for one in found:
+        lines.append(
+            f"  {one.language}: {one.accuracy:.3f}, baseline {one.baseline_accuracy:.3f}, "
+            f"folds {_folds(groups[one.language], strategy)}, n = {one.n}"
+        )
+    labels = {name: text for name, text in experiment.labels.items() if name != "grid"}
+    pairs = {one.language: one.cell for one in found}
+    return to_yaml({**labels, "strategy": strategy}, pairs, "\n".join(lines))
+
+
+def _folds(outcomes: Outcomes, strategy: str) -> str:
+    """Return the accuracy with cells that other folds chose: the mean of the languages'."""
+    if len(np.unique(outcomes.cluster)) < 2:
+        return "need two instances"
+    correct = held_out(outcomes, strategy).correct
+    means = [correct[outcomes.language == language].mean() for language in outcomes.languages]
+    return f"{np.mean(means):.3f}"
+
+
+def _only_experiment(folder: Path) -> Outcomes:
+    experiments = [one for one in load_study([folder]).experiments if one.is_grid]
+    if len(experiments) != 1:
+        places = ", ".join(str(one.run.folder.path) for one in experiments[:3])
+        raise OutputError(
+            f"{folder} holds {len(experiments)} experiments with several cells"
+            f"{f' ({places})' if places else ''}; give the folder of one"
+        )
+    return experiments[0]

@@ -1,0 +1,76 @@
+"""Runs that belong together, and what their figures share: resamples and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from xtransplant.analysis.load import load_runs
+from xtransplant.analysis.outcomes import Outcomes, read_outcomes
+from xtransplant.analysis.statistics import Bootstrap
+from xtransplant.analysis.together import place, require_together
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Runs that belong together, and the resamples that their figures share."""
+
+    outcomes: Sequence[Outcomes]
+
+    @cached_property
+    def experiments(self) -> list[Outcomes]:
+        """The runs that are no controls."""
+        return [one for one in self.outcomes if one.control == "none"]
+
+    def controls(self, experiment: Outcomes) -> list[Outcomes]:
+        """Return the controls of an experiment: other sources, all else the same."""
+        return [
+            one
+            for one in self.outcomes
+            if one.control != "none"
+            and place(one) == place(experiment)
+            and one.cells == experiment.cells
+        ]
+
+    @cached_property
+    def _clusters(self) -> dict[tuple[str, str], dict[str, int]]:
+        names: dict[tuple[str, str], set[str]] = {}
+        for one in self.outcomes:
+            names.setdefault(one.data_set, set()).update(one.cluster.tolist())
+        return {
+            data_set: {name: code for code, name in enumerate(sorted(found))}
+            for data_set, found in names.items()
+        }
+
+    @cached_property
+    def _bootstraps(self) -> dict[tuple[str, str], Bootstrap]:
+        return {data_set: Bootstrap.of(len(codes)) for data_set, codes in self._clusters.items()}
+
+    def bootstrap(self, outcomes: Outcomes) -> Bootstrap:
+        """Return the resamples of a run's task and split."""
+        return self._bootstraps[outcomes.data_set]
+
+    def clusters(self, outcomes: Outcomes) -> Ints:
+        """Return the cluster of each instance as the resamples number them, [I]."""
+        codes = self._clusters[outcomes.data_set]
+        return np.array([codes[name] for name in outcomes.cluster.tolist()], dtype=np.int64)
+
+
+def load_study(paths: Sequence[Path]) -> Study:
+    """Read every run below some folders.
+
+    Raises:
+        OutputError: no run there, a run that cannot be read, has no complete language or no whole
+            grid, or runs that do not belong together; the message names the field.
+    """
+    runs = {run.folder.path.resolve(): run for path in paths for run in load_runs(path).runs}
+    outcomes = [read_outcomes(run) for run in runs.values()]
+    require_together(outcomes)
+    return Study(outcomes)
