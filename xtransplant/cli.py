@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,10 +20,6 @@ from xtransplant import __version__, cli_data, cli_results, help_texts
 from xtransplant.cli_data import ConfigDir, Overrides
 from xtransplant.errors import ConfigError, Stopped, XtransplantError, unknown
 from xtransplant.types import ModuleType
-
-if TYPE_CHECKING:
-    from xtransplant.config import RunConfig
-    from xtransplant.console import Console
 
 GOES_ON = "; the same command goes on with what is missing"
 
@@ -63,14 +59,16 @@ def run(
     given = [*(overrides or []), *(["dry_run=true"] if dry_run else [])]
     if multirun:
         from xtransplant.config import sweep
+        from xtransplant.jobs import sweep_job
 
-        if any(statuses := sweep(given, _sweep_job, config_dir)):
+        if any(statuses := sweep(given, sweep_job, config_dir)):
             raise typer.Exit(max(statuses))
         return
     from xtransplant.config import compose
     from xtransplant.console import Console
+    from xtransplant.jobs import run_job
 
-    _run(compose(given, config_dir), Console())
+    run_job(compose(given, config_dir), Console())
 
 
 app.command(epilog=help_texts.PREPARE_EXAMPLES)(cli_data.prepare)
@@ -267,33 +265,6 @@ def _fail(message: str, status: int) -> int:
 
     Console().error(message)
     return status
-
-
-def _run(config: RunConfig, console: Console) -> None:
-    if config.dry_run:
-        from xtransplant.dry_run import show
-
-        show(config, console)
-    else:
-        from xtransplant.runner import run
-        from xtransplant.signals import stopping
-
-        with stopping():
-            run(config, console)
-
-
-def _sweep_job(config: RunConfig, overrides: str) -> int:
-    """Run one job of a sweep; the others still run if it fails, so its status is returned."""
-    from xtransplant.console import Console
-
-    console = Console()
-    console.info(f"run {overrides}".rstrip())
-    try:
-        _run(config, console)
-    except XtransplantError as error:
-        console.error(f"{error} (in run {overrides})")
-        return error.exit_status
-    return 0
 
 
 def _module(name: str) -> ModuleType:

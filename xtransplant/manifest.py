@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -101,6 +101,16 @@ class Manifest:
     updated: str = field(default_factory=now)
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
+    def with_work(self, timings: Mapping[str, float], cost: Mapping[str, float | None]) -> Manifest:
+        """Return it with more seconds, and what more parts cost."""
+        total = {name: self.timings.get(name, 0.0) + more for name, more in timings.items()}
+        return replace(
+            self,
+            timings={**self.timings, **total},
+            cost=_total_cost(self.cost, cost),
+            updated=now(),
+        )
+
     def to_json(self) -> str:
         """Return the content of `manifest.json`."""
         content = asdict(self)
@@ -123,7 +133,7 @@ class Manifest:
         return cls(**known, unknown=unknown)
 
 
-def total_cost(
+def _total_cost(
     so_far: Mapping[str, float | None], more: Mapping[str, float | None]
 ) -> dict[str, float | None]:
     """Add the costs of parts: sums, but the same number of layers and the highest memory."""

@@ -39,7 +39,7 @@ from xtransplant.columns import (
 from xtransplant.errors import OutputError
 from xtransplant.files import set_aside, write_whole, writing
 from xtransplant.leases import Leases
-from xtransplant.manifest import Manifest, Status, git_commit, now, package_versions, total_cost
+from xtransplant.manifest import Manifest, Status, git_commit, now, package_versions
 from xtransplant.parts import fault_of, open_part, part_name, reading
 from xtransplant.seal import to_parquet
 from xtransplant.types import Instance
@@ -124,16 +124,7 @@ class RunFolder:
     ) -> None:
         """Add to the manifest's timings, and what a part cost."""
         with self._locked_manifest():
-            manifest = self.read_manifest()
-            total = {name: manifest.timings.get(name, 0.0) + more for name, more in timings.items()}
-            self.write_manifest(
-                replace(
-                    manifest,
-                    timings={**manifest.timings, **total},
-                    cost=total_cost(manifest.cost, cost or {}),
-                    updated=now(),
-                )
-            )
+            self.write_manifest(self.read_manifest().with_work(timings, cost or {}))
 
     def note_environment(self, device: str, rows_per_batch: int) -> None:
         """Note in the manifest what computes the parts that are missing: hardware and versions."""

@@ -91,7 +91,7 @@ def test_the_nouns_import_nothing_local(name: str) -> None:
 def test_only_those_who_start_a_run_see_the_whole_configuration() -> None:
     seers = {name for name, path in FILES.items() if "RunConfig" in path.read_text("utf-8")}
     entitled = {
-        *("schema", "config", "validation", "cli"),
+        *("schema", "config", "validation", "jobs"),
         *("plan", "instances", "runner", "dry_run", "check", "bench", "translate", "prepare"),
     }
     assert seers == {f"xtransplant.{name}" for name in entitled}

@@ -466,8 +466,8 @@ def test_what_failed_in_one_process_is_not_hidden_by_another_that_ends_well(fold
 
 
 def test_timings_are_those_of_all_processes_together(folder):
-    folder.add_timings({"load": 1.5})
-    folder.add_timings({"load": 2.0, "transplant": 3.0})
+    folder.add_work({"load": 1.5})
+    folder.add_work({"load": 2.0, "transplant": 3.0})
     assert folder.read_manifest().timings == {"load": 3.5, "transplant": 3.0}
 
 
