@@ -218,6 +218,7 @@ def try_(
 app.command(epilog=help_texts.RESCORE_EXAMPLES)(cli_results.rescore)
 app.command(epilog=help_texts.REPORT_EXAMPLES)(cli_results.report)
 app.command(epilog=help_texts.SELECT_EXAMPLES)(cli_results.select)
+app.command(epilog=help_texts.STATUS_EXAMPLES)(cli_results.status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -51,12 +51,21 @@ class Console:
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show rows of text under headings."""
-        table = _table(*headings)
-        for column in table.columns:
-            column.overflow = "fold"
-        for row in rows:
-            table.add_row(*[Text(visible(cell)) for cell in row])
-        self._out.print(table)
+        self._out.print(_text_table(headings, rows))
+
+    def changing_table(
+        self, headings: Sequence[str], shown: Iterable[Sequence[Sequence[str]]]
+    ) -> None:
+        """Show rows as they come, in the same place on a terminal, else one table after another."""
+        if not self._out.is_terminal:
+            for rows in shown:
+                self.table(headings, rows)
+            return
+        from rich.live import Live
+
+        with Live(console=self._out, auto_refresh=False) as live:
+            for rows in shown:
+                live.update(_text_table(headings, rows), refresh=True)
 
     def plan_table(self, rows: Sequence[tuple[str, str]]) -> None:
         """Show what a run will do: a label and a value a line."""
@@ -199,6 +208,15 @@ def visible(text: str) -> str:
     return "".join(
         "↵" if c == "\n" else repr(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in text
     )
+
+
+def _text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = _table(*headings)
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*[Text(visible(cell)) for cell in row])
+    return table
 
 
 def _table(*headings: str, show_footer: bool = False) -> Table:

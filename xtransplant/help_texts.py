@@ -104,3 +104,10 @@ Examples:
       --target "La capitale de la France est" --cell 16,4 --cell -1,0
   xtransplant try --model org/name --source "…" --target "…" --module attn
 """
+
+STATUS_EXAMPLES = """\b
+Examples:
+  xtransplant status
+  xtransplant status outputs/xnli --watch
+  xtransplant status --json | jq '.[] | select(.status == "failed")'
+"""
