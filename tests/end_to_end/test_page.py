@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_runs import ARABIC, HOSTILE, wilson, write_big_run, write_runs
+from page_runs import ARABIC, HOSTILE, interval_of_four, write_big_run, write_runs
 
 import xtransplant as xt
 from xtransplant import cli
@@ -89,7 +89,7 @@ def test_it_loads_with_every_run_and_cell(tab: Any, page: str) -> None:
     assert tab.get_by_role("rowheader").all_inner_texts() == ["7", "0"]
     assert tab.get_by_role("columnheader").all_inner_texts() == ["0", "5"]
     assert tab.locator(".square.above").all_inner_texts() == ["75", "100", "50"]
-    low, high = wilson(2, 4)
+    low, high = interval_of_four(2)
     assert tiles(tab)["Baseline"][:2] == [
         "50.0 %",
         f"2 of 4; 95 % interval {low:.1f} to {high:.1f} %",
@@ -107,7 +107,7 @@ def test_hovering_tells_value_and_interval(tab: Any, page: str) -> None:
     hint = tab.get_by_role("tooltip")
     expect(hint).to_be_hidden()
     square(tab, 7, 5).hover()
-    low, high = wilson(3, 4)
+    low, high = interval_of_four(3)
     assert lines(hint) == [
         "source layer 7 → target layer 5",
         "75.0 % (3 of 4)",

@@ -1,28 +1,29 @@
 """Runs as the data of the page: one view for each run and language, every text once.
 
 It does not know how the page shows them. The numbers are those of `aggregate`; what is added are
-95 % Wilson score intervals, and the texts, answers and verdicts behind each number.
+intervals, the same as in the tables of a report, and the texts, answers and verdicts behind each
+number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from xtransplant.analysis.aggregate import INPUT, pairs_frame
 from xtransplant.analysis.load import Run
+from xtransplant.analysis.statistics import Bootstrap
 from xtransplant.errors import OutputError
 from xtransplant.types import Instance
 
 Ints = npt.NDArray[np.int64]
 
-INTERVAL = "95 % interval (Wilson score, instances taken as independent)"
-"""What the page calls the intervals of `proportion`."""
+INTERVAL = "95 % interval (bootstrap of clusters)"
+"""What the page calls the intervals of `accuracies`."""
 
 
 class Texts:
@@ -43,14 +44,20 @@ class Texts:
         return list(self._positions)
 
 
-def proportion(n_correct: Ints, n: int) -> dict[str, list[Any]]:
-    """Return counts of `n` instances as accuracies with 95 % Wilson score intervals, 0 to 1."""
-    low, high = proportion_confint(n_correct, n, alpha=0.05, method="wilson")
+def accuracies(correct: Ints, clusters: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the accuracy of each line of verdicts, with its 95 % interval, 0 to 1.
+
+    Args:
+        correct: 1 or 0, of shape (lines, instances).
+        clusters: of each instance its cluster.
+    """
+    names, cluster = np.unique(clusters, return_inverse=True)
+    found = Bootstrap.of(len(names)).intervals(correct.T, cluster)
     return {
-        "n_correct": n_correct.tolist(),
-        "accuracy": np.round(n_correct / n, 6).tolist(),
-        "low": np.round(low, 6).tolist(),
-        "high": np.round(high, 6).tolist(),
+        "n_correct": correct.sum(axis=1).tolist(),
+        "accuracy": np.round(found.estimate, 6).tolist(),
+        "low": np.round(found.low, 6).tolist(),
+        "high": np.round(found.high, 6).tolist(),
     }
 
 
@@ -102,19 +109,20 @@ def _view(
     n, n_cells = len(instances), len(pairs)
     ordered = _by_cell_and_instance(rows, instances, n_cells)
     correct: Ints = ordered["correct"].to_numpy(dtype=np.int64).reshape(n_cells + 1, n)
+    clusters = [instance.cluster or instance.id for instance in instances]
     return {
         "language": instances[0].language,
         "source_language": instances[0].source_language,
         "target_language": instances[0].target_language,
         "n": n,
-        "baseline": proportion(correct[:1].sum(axis=1), n),
-        "upper_bound": proportion(correct[1:].any(axis=0, keepdims=True).sum(axis=1), n),
+        "baseline": accuracies(correct[:1], clusters),
+        "upper_bound": accuracies(correct[1:].max(axis=0, keepdims=True), clusters),
         "cells": {
             "source_layer": pairs["source_layer"].tolist(),
             "target_layer": pairs["target_layer"].tolist(),
             "n_gained": pairs["n_gained"].tolist(),
             "n_lost": pairs["n_lost"].tolist(),
-            **proportion(pairs["n_correct"].to_numpy(dtype=np.int64), n),
+            **accuracies(correct[1:], clusters),
         },
         "instances": {
             "id": [instance.id for instance in instances],
