@@ -69,6 +69,13 @@ def _bart(kind: str, layers: int, width: int, inner: int, vocabulary: int) -> Se
     return kind, {"d_model": width, "vocab_size": vocabulary, "tie_word_embeddings": True, **both}
 
 
+def _opt(layers: int, width: int, heads: int) -> Settings:
+    sizes = {**_sizes(layers, width, 4 * width, heads, 50272), "ffn_dim": 4 * width}
+    return "opt", {**sizes, "word_embed_proj_dim": width, "max_position_embeddings": 2048}
+
+
+_STABLELM = {"use_qkv_bias": True, "partial_rotary_factor": 0.25}
+_GPT_OSS = {"num_local_experts": 32, "num_experts_per_tok": 4, "head_dim": 64}
 _MIXTRAL = {"num_local_experts": 8, "num_experts_per_tok": 2}
 _OLMOE = {"num_experts": 64, "num_experts_per_tok": 8}
 _QWEN_MOE = {"head_dim": 128, "num_experts": 128, "moe_intermediate_size": 768}
@@ -150,6 +157,12 @@ CONFIGS: dict[str, Settings] = {
     "phi4": _grouped("phi3", (40, 5120, 17920, 40, 100352), 10, False, **_PHI_TOKENS),
     "phi4-mini": _grouped("phi3", (32, 3072, 8192, 24, 200064), 8, True, **_PHI_TOKENS),
     "gpt2": ("gpt2", {}),
+    "opt-1.3b": _opt(24, 2048, 32),
+    "opt-6.7b": _opt(32, 4096, 32),
+    "stablelm2-1.6b": _grouped("stablelm", (24, 2048, 5632, 32, 100352), 32, False, **_STABLELM),
+    "granite3.3-2b": _grouped("granite", (40, 2048, 8192, 32, 49159), 8, True),
+    "granite3.3-8b": _grouped("granite", (40, 4096, 12800, 32, 49159), 8, True),
+    "gpt-oss-20b": _grouped("gpt_oss", (24, 2880, 2880, 64, 201088), 8, False, **_GPT_OSS),
     "mt0-small": _t5("mt5", 8, 512, 1024, 6, 250112),
     "mt0-base": _t5("mt5", 12, 768, 2048, 12, 250112),
     "mt0-large": _t5("mt5", 24, 1024, 2816, 16, 250112),
