@@ -57,18 +57,15 @@ def run(
 ) -> None:
     """Run an experiment, show its plan, or sweep over several."""
     given = [*(overrides or []), *(["dry_run=true"] if dry_run else [])]
-    if multirun:
-        from xtransplant.config import sweep
-        from xtransplant.jobs import sweep_job
-
-        if any(statuses := sweep(given, sweep_job, config_dir)):
-            raise typer.Exit(max(statuses))
-        return
-    from xtransplant.config import compose
+    from xtransplant.config import compose, sweep
     from xtransplant.console import Console
-    from xtransplant.jobs import run_job
+    from xtransplant.jobs import run_job, sum_up, sweep_job
 
-    run_job(compose(given, config_dir), Console())
+    console = Console()
+    if not multirun:
+        run_job(compose(given, config_dir), console)
+    elif status := sum_up(sweep(given, sweep_job, config_dir), console):
+        raise typer.Exit(status)
 
 
 app.command(epilog=help_texts.PREPARE_EXAMPLES)(cli_data.prepare)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xtransplant.errors import XtransplantError
@@ -25,8 +27,17 @@ def run_job(config: RunConfig, console: Console) -> None:
             run(config, console)
 
 
-def sweep_job(config: RunConfig, overrides: str) -> int:
-    """Run one job of a sweep; the others still run if it fails, so its status is returned."""
+@dataclass(frozen=True)
+class Outcome:
+    """How a job of a sweep ended: its exit status, and where that is not 0 the reason."""
+
+    overrides: str
+    exit_status: int = 0
+    reason: str = ""
+
+
+def sweep_job(config: RunConfig, overrides: str) -> Outcome:
+    """Run one job of a sweep; the others still run if it fails, so its outcome is returned."""
     from xtransplant.console import Console
 
     console = Console()
@@ -35,5 +46,14 @@ def sweep_job(config: RunConfig, overrides: str) -> int:
         run_job(config, console)
     except XtransplantError as error:
         console.error(f"{error} (in run {overrides})")
-        return error.exit_status
-    return 0
+        return Outcome(overrides, error.exit_status, str(error))
+    return Outcome(overrides)
+
+
+def sum_up(outcomes: Sequence[Outcome], console: Console) -> int:
+    """Show which jobs of a sweep failed and why; return the exit status of all together."""
+    failed = [one for one in outcomes if one.exit_status]
+    console.info(f"{len(outcomes) - len(failed)} of {len(outcomes)} runs ended well")
+    if failed:
+        console.table(("failed", "why"), [(one.overrides, one.reason) for one in failed])
+    return max((one.exit_status for one in outcomes), default=0)
