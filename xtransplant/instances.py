@@ -5,7 +5,7 @@ Loads no tokenizer and no weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from xtransplant.controls import controlled
 from xtransplant.errors import DataError
 from xtransplant.models.cache import cache_folder
 from xtransplant.tasks import TaskSource, open_source
+from xtransplant.tasks.draft import Draft
 from xtransplant.tasks.hub_task import Translate
 from xtransplant.tasks.markers import lost_marker
 from xtransplant.tasks.shots import with_shots
@@ -119,6 +120,22 @@ def _of_language(
             if task.lost_markers == "drop":
                 continue
         instances.append(instance)
+    if task.sample_by == "cluster" and len(instances) == config.limit:
+        instances = _whole_clusters(instances, chosen)
     if config.prompt.style == "few_shot":
         instances = with_shots(instances, pool, config.prompt.shots, task.sample_seed)
     return instances, lost
+
+
+def _whole_clusters(instances: list[Instance], chosen: Sequence[Draft]) -> list[Instance]:
+    """Leave out those of the last cluster if the limit has cut it."""
+    of_cluster = [draft.id for draft in chosen if draft.cluster == instances[-1].cluster]
+    if instances[-1].id == of_cluster[-1]:
+        return instances
+    whole = [one for one in instances if one.cluster != instances[-1].cluster]
+    if not whole:
+        raise DataError(
+            f"limit {len(instances)} cuts a question of {len(of_cluster)} instances; "
+            f"allowed: {len(of_cluster)} or more, or null"
+        )
+    return whole

@@ -6,7 +6,7 @@ Loads data, a tokenizer and a model's configuration; never weights.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -193,7 +193,25 @@ def _parts(
             where = f"prompt of instance {instance.id} ({language})"
             require_room(pair.source, 0, context_length, f"source {where}")
             require_room(pair.target, new_tokens, context_length, f"target {where}")
-        for block, start in enumerate(range(0, len(loaded), n_instances)):
-            chunk = slice(start, start + n_instances)
+        whole = config.task.sample_by == "cluster"
+        for block, chunk in enumerate(_chunks(loaded, n_instances, whole_clusters=whole)):
             parts.append(Part(language, block, tuple(loaded[chunk]), tuple(prompts[chunk])))
     return parts
+
+
+def _chunks(
+    instances: Sequence[Instance], n_instances: int, *, whole_clusters: bool
+) -> Iterator[slice]:
+    """Cut instances after every `n_instances`, or where the cluster of the last one ends."""
+    start = 0
+    while start < len(instances):
+        stop = min(start + n_instances, len(instances))
+        while whole_clusters and stop < len(instances) and _same_cluster(instances, stop):
+            stop += 1
+        yield slice(start, stop)
+        start = stop
+
+
+def _same_cluster(instances: Sequence[Instance], place: int) -> bool:
+    last, here = instances[place - 1].cluster, instances[place].cluster
+    return bool(here) and here == last

@@ -143,22 +143,22 @@ def _part_rows(
     progress.set_language(part.language)
     n_together = max(1, rows_per_batch // (len(plan.cells) + 1))
     instances = list(zip(part.instances, part.prompts, strict=True))
-    rows = []
+    grids: list[TransplantGrid] = []
     for start in range(0, len(instances), n_together):
         require_none()
         pairs = instances[start : start + n_together]
-        rows += _rows(config, plan, pairs, model)
+        grids += _grids(config, plan, pairs, model)
         progress.advance(len(pairs) * len(plan.cells))
-    return rows
+    return _scored(part.instances, grids, chosen(config.task.scorer))
 
 
-def _rows(
+def _grids(
     config: RunConfig,
     plan: Plan,
     pairs: Sequence[tuple[Instance, PromptPair]],
     model: Model,
-) -> list[Row]:
-    """Return the rows of some instances: of each the baseline's and one for each cell."""
+) -> list[TransplantGrid]:
+    """Return the grid of each of some instances."""
     requests = [
         Request(
             prompts.source,
@@ -173,21 +173,23 @@ def _rows(
         )
         for instance, prompts in pairs
     ]
-    grids = transplant_all(model, requests, config.decode.max_new_tokens, config.rows_per_batch)
-    return [
-        row
-        for (instance, _), grid in zip(pairs, grids, strict=True)
-        for row in _scored(instance, grid, chosen(config.task.scorer))
+    return transplant_all(model, requests, config.decode.max_new_tokens, config.rows_per_batch)
+
+
+def _scored(
+    instances: Sequence[Instance], grids: Sequence[TransplantGrid], scorers: Sequence[Scorer]
+) -> list[Row]:
+    """Return the rows of a part: of each instance the baseline's and one for each cell."""
+    rows = [
+        (instance, cell, generation)
+        for instance, grid in zip(instances, grids, strict=True)
+        for cell, generation in [(None, grid.baseline), *grid.generations.items()]
     ]
-
-
-def _scored(instance: Instance, grid: TransplantGrid, scorers: Sequence[Scorer]) -> list[Row]:
-    rows = [(None, grid.baseline), *grid.generations.items()]
-    replies = [(instance, Reply(g.text, g.finish, g.option_logprobs)) for _, g in rows]
+    replies = [(one, Reply(g.text, g.finish, g.option_logprobs)) for one, _, g in rows]
     verdicts = {scorer.label: judge(scorer, replies) for scorer in scorers}
     return [
-        Row(instance, cell, generation, {label: of[place] for label, of in verdicts.items()})
-        for place, (cell, generation) in enumerate(rows)
+        Row(*row, {label: of[place] for label, of in verdicts.items()})
+        for place, row in enumerate(rows)
     ]
 
 

@@ -14,7 +14,7 @@ import yaml
 from tiny_checkpoint import VOCABULARY, save_llama
 from tiny_translator import save_translator
 
-from xtransplant import cli
+from xtransplant import cli, plan
 from xtransplant.config import conf_dir
 
 GRID = ["grid=pairs", "grid.pairs=[[0,0],[-1,0]]", "decode.max_new_tokens=3"]
@@ -70,7 +70,8 @@ def test_a_run_from_the_hubs_layout(here, model, capsys, task):
     write, language = HUB_RUNS[task]
     entry = yaml.safe_load((conf_dir() / "task" / f"{task}.yaml").read_text("utf-8"))
     folder = write(here / "data", *([entry["languages"]] if task == "mkqa" else []))
-    overrides = [f"task={task}", f"task.id={folder}", f"languages=[{language}]", "limit=2"]
+    limit = 4 if task == "culturalbench_hard" else 2  # whole questions of four statements
+    overrides = [f"task={task}", f"task.id={folder}", f"languages=[{language}]", f"limit={limit}"]
     if task == "xcopa":
         overrides.append(f"task.pivot_id={hub_folders.copa(here / 'copa')}")
     if task.startswith("culturalbench"):
@@ -83,7 +84,27 @@ def test_a_run_from_the_hubs_layout(here, model, capsys, task):
     assert manifest["data"]["licence"] == entry["licence"]
     assert manifest["data"]["machine_translated"] == task.startswith("culturalbench")
     columns = pairs[["language", "source_layer", "target_layer", "n"]]
-    assert columns.to_numpy().tolist() == [[language, 0, 0, 2], [language, 2, 0, 2]]
+    assert columns.to_numpy().tolist() == [
+        [language, 0, 0, limit],
+        [language, 2, 0, limit],
+    ]
+
+
+def test_statements_of_a_question_stay_together(here, model, capsys, monkeypatch):
+    monkeypatch.setattr(plan, "INSTANCES_PER_PART", 3)
+    monkeypatch.setattr(plan, "ROWS_PER_PART", 3)
+    folder = hub_folders.culture(here / "data", n=8)
+    overrides = ["task=culturalbench_hard", f"task.id={folder}", "languages=[ja]", "split=all"]
+    overrides.append(f"translation.model={save_translator(here / 'translator')}")
+    assert run(model, *overrides, command="translate") == 0
+    assert run(model, *overrides, "limit=10") == 0
+    parts = sorted(Path("outputs").rglob("generations/*.parquet"))
+    ids = [sorted(set(pd.read_parquet(path).instance_id)) for path in parts]
+    questions = [{name.rpartition("-")[0] for name in names} for names in ids]
+    assert [len(names) for names in ids] == [4, 4]  # the limit would cut the third question
+    assert [len(names) for names in questions] == [1, 1]
+    assert run(model, *overrides, "limit=3") == 2
+    assert "limit 3 cuts a question of 4 instances" in capsys.readouterr().err
 
 
 AUTHORS_RUNS = {"xnli": "sw", "xquad": "zh", "xcopa": "et", "globalopinionqa": "ar"}

@@ -324,6 +324,26 @@ def test_each_distinct_reply_is_judged_once_and_verdicts_keep_their_order():
     assert judged == [("1", "a"), ("1", "b"), ("2", "b"), ("2", "a")]
 
 
+def test_statements_of_a_question_are_right_together_or_not_at_all():
+    """Two questions of two statements, three replies each: the baseline's and two cells'."""
+    truth = (Option("(A)", "True"), Option("(B)", "False"))
+    statements = [
+        Instance(name, "ja", "ja", "en", "s", "t", gold, options=truth, cluster=name[0])
+        for name, gold in [("1-1", "A"), ("1-2", "B"), ("2-1", "B"), ("2-2", "B")]
+    ]
+    texts = ["(A) (A) (B)", "(B) (A) (B)", "(B) (B) (B)", "(B) (B) (A)"]
+    replies = [
+        (statement, Reply(text))
+        for statement, of_cells in zip(statements, texts, strict=True)
+        for text in of_cells.split()
+    ]
+    alone = judge(SCORERS["option"], replies)
+    assert "".join("-+"[v.correct] for v in alone) == "++-+-++++++-"
+    together = judge(SCORERS["statements"], replies)
+    assert "".join("-+"[v.correct] for v in together) == "+--+--++-++-"
+    assert [v.answer for v in together] == [v.answer for v in alone]
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
@@ -336,7 +356,7 @@ def test_chosen_scorers(names, expected):
     assert [scorer.name for scorer in chosen(names)] == expected
 
 
-NAMES = "contains_any, exact_match, f1, logprob, opinion, option, paper"
+NAMES = "contains_any, exact_match, f1, logprob, opinion, option, paper, statements"
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,11 @@ def _scatter(panel: Axes, places: Sequence[float], gains: dict[str, Intervals], 
     errors = np.maximum(np.stack([values - low, high - values]), 0)
     panel.axhline(0, color="0.6", linewidth=0.8)
     panel.errorbar(places, values, errors, fmt="o", color=COLOURS[0], markersize=3, linewidth=0.8)
+    names: dict[tuple[float, float], list[str]] = {}
     for place, value, name in zip(places, values.tolist(), gains, strict=True):
-        panel.annotate(written(name), (place, value), (3, 3), textcoords="offset points")
+        names.setdefault((place, value), []).append(written(name))
+    for point, same in names.items():
+        panel.annotate(", ".join(same), point, (3, 3), textcoords="offset points")
     if len(set(places)) > 1 and len(set(values.tolist())) > 1 and len(places) > 2:
         found = stats.spearmanr(places, values)
         panel.set_title(f"Spearman {found.statistic:+.2f} over {len(places)} languages")

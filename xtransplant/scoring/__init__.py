@@ -12,7 +12,9 @@ tells the rules to users.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.scoring.logprobs import likeliest_option, opinion
@@ -27,6 +29,7 @@ SCORERS = {
     for scorer in (
         Scorer("paper", 2, paper),
         Scorer("option", 1, named_option, needs="options"),
+        Scorer("statements", 1, named_option, needs="options", by_cluster=True),
         Scorer("exact_match", 2, exact_match),
         Scorer("f1", 1, f1),
         Scorer("contains_any", 1, contains_any),
@@ -69,6 +72,10 @@ def judge(scorer: Scorer, replies: Sequence[tuple[Instance, Reply]]) -> list[Sco
     The cells of a grid give the same text again and again, so each distinct reply to an instance
     is judged once.
 
+    Args:
+        scorer: the rule.
+        replies: of all instances of some clusters; each instance's in the order of the same cells.
+
     Raises:
         DataError: option log-probabilities are needed and not there.
     """
@@ -79,7 +86,24 @@ def judge(scorer: Scorer, replies: Sequence[tuple[Instance, Reply]]) -> list[Sco
         if key not in seen:
             seen[key] = scorer.rule(reply, instance)
         verdicts.append(seen[key])
-    return verdicts
+    return _all_or_none(replies, verdicts) if scorer.by_cluster else verdicts
+
+
+def _all_or_none(
+    replies: Sequence[tuple[Instance, Reply]], verdicts: Sequence[Score]
+) -> list[Score]:
+    """Let a verdict be right only if those on all instances of the cluster are, cell by cell."""
+    n_before: Counter[tuple[str, str]] = Counter()
+    groups = []
+    for instance, _ in replies:
+        name = instance.language, instance.id
+        groups.append((instance.language, instance.cluster or instance.id, n_before[name]))
+        n_before[name] += 1
+    wrong = {group for group, verdict in zip(groups, verdicts, strict=True) if not verdict.correct}
+    return [
+        replace(verdict, correct=group not in wrong)
+        for group, verdict in zip(groups, verdicts, strict=True)
+    ]
 
 
 __all__ = ["SCORERS", "Reply", "Scorer", "chosen", "judge", "require_fit"]

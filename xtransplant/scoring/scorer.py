@@ -33,12 +33,15 @@ class Scorer:
         version: goes up whenever a verdict can change.
         rule: from a reply and the instance it answers to the verdict.
         needs: what an instance must have: answer options, or options with shares of people.
+        by_cluster: an answer is right only if those to all instances of its cluster are, with the
+            same cell: of statements that are one question.
     """
 
     name: str
     version: int
     rule: Callable[[Reply, Instance], Score]
     needs: Need | None = None
+    by_cluster: bool = False
 
     @property
     def label(self) -> str:
