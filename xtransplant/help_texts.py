@@ -23,6 +23,7 @@ Keys:
   output_root     folder of the results                         [outputs]
   rows_per_batch  cells that decode together                    [null: chosen]
   device          auto, cpu, cuda, cuda:1                       [auto]
+  device_map      auto: layers over all GPUs, then the CPU      [null]
   dry_run         show the plan and stop                        [false]
   prompt.style    plain, chat or few_shot                       [plain]
   prompt.shots    answered questions of few_shot                [3]

@@ -143,7 +143,10 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
 
 def weights_arguments(config: RunConfig) -> dict[str, Any]:
     """Return the arguments by which `models.loading.load_model` loads a run's weights."""
-    return load_arguments(config.model) | {"device": config.device}
+    return load_arguments(config.model) | {
+        "device": config.device,
+        "device_map": config.device_map,
+    }
 
 
 def load_arguments(model: ModelConfig) -> dict[str, Any]:

@@ -19,6 +19,7 @@ PROMPT_STYLES = ("plain", "chat", "few_shot")
 INSTRUCTION_LANGUAGES = ("target", "en")
 SAMPLE_UNITS = ("id", "cluster")
 LOST_MARKERS = ("refuse", "keep", "drop")
+DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 
 
 @dataclass
@@ -243,6 +244,7 @@ class RunConfig:
         dry_run: show the plan and stop.
         rows_per_batch: cells that decode together; None chooses. It never changes results.
         device: "auto", "cpu", "cuda", "cuda:1", …
+        device_map: spreads the layers over all GPUs, then the CPU: one of `DEVICE_MAPS`.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -263,3 +265,4 @@ class RunConfig:
     dry_run: bool = False
     rows_per_batch: int | None = None
     device: str = "auto"
+    device_map: str | None = None

@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.schema import (
     CONTROLS,
+    DEVICE_MAPS,
     DTYPES,
     INSTRUCTION_LANGUAGES,
     LOST_MARKERS,
@@ -52,6 +53,7 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "direction": list(Direction),
     "task.direction": list(Direction),
     "control": CONTROLS,
+    "device_map": DEVICE_MAPS,
     "model.dtype": DTYPES,
     "prompt.style": PROMPT_STYLES,
     "prompt.instruction_language": INSTRUCTION_LANGUAGES,

@@ -103,8 +103,8 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(
         (["run", "seed=x"], "bad value 'x' for seed; allowed: an integer"),
         (
             ["run", "model=smollm2-135m", "task=xnli", "modul=mlp", "module=mpl"],
-            "unknown key 'modul'; allowed: control, decode, device, direction, dry_run, "
-            "experiment, grid, languages, limit, model, module, output_root, "
+            "unknown key 'modul'; allowed: control, decode, device, device_map, direction, "
+            "dry_run, experiment, grid, languages, limit, model, module, output_root, "
             "prompt.instruction_language, prompt.shots, prompt.style, rows_per_batch, seed, "
             "shard.count, shard.index, split, task, translation.allow_pickle, translation.folder, "
             "translation.instruction, translation.max_new_tokens, translation.model, "

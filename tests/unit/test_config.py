@@ -27,10 +27,11 @@ from xtransplant.validation import CHOICES, WORDING, schema_keys
 
 OWN = ["model=tiny", "task=toy"]
 TOP_KEYS = (
-    "control, decode, device, direction, dry_run, experiment, grid, languages, limit, model, "
-    "module, output_root, prompt.instruction_language, prompt.shots, prompt.style, rows_per_batch, "
-    "seed, shard.count, shard.index, split, task{}, translation.allow_pickle, translation.folder, "
-    "translation.instruction, translation.max_new_tokens, translation.model, translation.revision"
+    "control, decode, device, device_map, direction, dry_run, experiment, grid, languages, limit, "
+    "model, module, output_root, prompt.instruction_language, prompt.shots, prompt.style, "
+    "rows_per_batch, seed, shard.count, shard.index, split, task{}, translation.allow_pickle, "
+    "translation.folder, translation.instruction, translation.max_new_tokens, translation.model, "
+    "translation.revision"
 )
 TASK_KEYS = (
     ", task.config, task.data_dir, task.data_dir_languages, task.data_split, task.direction, "
@@ -168,6 +169,7 @@ def test_defaults_and_what_follows_from_the_task(own):
         "dry_run": False,
         "rows_per_batch": None,
         "device": "auto",
+        "device_map": None,
     }
     json.dumps(to_dict(config))
 
@@ -633,6 +635,7 @@ DECISIONS = {
     "dry_run": (True, False),
     "rows_per_batch": (7, False),
     "device": ("cuda:1", False),
+    "device_map": ("auto", False),
 }
 
 

@@ -24,7 +24,8 @@ KeysValues = tuple[torch.Tensor, torch.Tensor]
 class Places:
     """Where rows stand in a table of `n_prompts` lines of `width` rows each.
 
-    Without an index all rows belong to one prompt, and the table is a view of them.
+    Without an index all rows belong to one prompt, and the table is a view of them. The index is
+    moved to the rows' device, which differs where layers are spread over several.
     """
 
     n_prompts: int = 1
@@ -36,13 +37,13 @@ class Places:
         if self.index is None:
             return rows[None]
         table = rows.new_zeros(self.n_prompts * self.width, *rows.shape[1:])
-        table[self.index] = rows
+        table[self.index.to(rows.device)] = rows
         return table.view(self.n_prompts, self.width, *rows.shape[1:])
 
     def collect(self, table: torch.Tensor) -> torch.Tensor:
         """Turn [B, C, ...] into [R, ...]."""
         rows = table.flatten(0, 1)
-        return rows if self.index is None else rows.index_select(0, self.index)
+        return rows if self.index is None else rows.index_select(0, self.index.to(rows.device))
 
 
 ONE_PROMPT = Places()

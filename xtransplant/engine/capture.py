@@ -44,9 +44,8 @@ class _LastTokens:
 
     def stack(self) -> torch.Tensor:
         nothing = torch.zeros_like(next(iter(self._states.values())))
-        return torch.stack(
-            [self._states.get(layer, nothing) for layer, _ in enumerate(self._parts)], 1
-        )
+        states = [self._states.get(layer, nothing) for layer, _ in enumerate(self._parts)]
+        return torch.stack([state.to(nothing.device) for state in states], 1)
 
 
 @torch.inference_mode()

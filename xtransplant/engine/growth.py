@@ -42,7 +42,7 @@ class Growth:
     def _gather(self, layer: int) -> Hook:
         def gather(rows: torch.Tensor) -> torch.Tensor | None:
             index = self.gathers[layer]
-            return None if index is None else rows.index_select(0, index)
+            return None if index is None else rows.index_select(0, index.to(rows.device))
 
         return gather
 
@@ -54,7 +54,7 @@ class Growth:
                 return None
             # ALiBi's biases come with the heads of all rows in one dimension.
             by_row = rows.reshape(n_embedded, -1, *rows.shape[1:])
-            return by_row.index_select(0, index).flatten(0, 1)
+            return by_row.index_select(0, index.to(rows.device)).flatten(0, 1)
 
         return place
 

@@ -101,7 +101,8 @@ class RowsCache(Cache):
         # Called on the class: a layer of both kinds would move its (empty) keys too. The stubs give
         # the mixin's method the type of a whole layer.
         for number, index in rows.items():
-            LinearAttentionCacheLayerMixin.reorder_cache(self._states[number], index)  # type: ignore[arg-type]
+            state = self._states[number]
+            LinearAttentionCacheLayerMixin.reorder_cache(state, index.to(_tensors(state)[0].device))
 
     def update(
         self,

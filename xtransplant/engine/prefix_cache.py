@@ -117,6 +117,8 @@ class SharedPrefixCache:
             self._prefix_of(layer), self._append(layer, new), self._padding_BP, sliding_window
         )
         places = self._places[layer]
+        if padding_BP is not None:
+            padding_BP = padding_BP.to(query_RHE.device)
         return attend(query_RHE, prefix, suffix, scaling, softcap, places, padding_BP, sinks_H)
 
     def copied(self, layer: int, new: KeysValues) -> KeysValues:
@@ -152,7 +154,9 @@ class SharedPrefixCache:
     ) -> torch.Tensor:
         n_rows, n_kv, _, width = new_RK1E.shape
         step = self._step
-        moved = None if kept is None or move is None else kept[move.parents, :, :step]
+        moved = None
+        if kept is not None and move is not None:
+            moved = kept[move.parents.to(kept.device), :, :step]
         if kept is None or kept.shape[0] < n_rows or kept.shape[2] == step:
             n_tokens = min(max(FIRST_TOKENS, 2 * step), self._max_new_tokens)
             larger = new_RK1E.new_empty(n_rows, n_kv, n_tokens, width)

@@ -184,7 +184,7 @@ def _writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, Hook]]:
 
         def hook(hidden: torch.Tensor) -> torch.Tensor:
             written = hidden.clone()
-            written.view(-1, written.shape[-1])[indices] = vectors_RD.to(written.dtype)
+            written.view(-1, written.shape[-1])[indices] = vectors_RD.to(written)
             return written
 
         return hook

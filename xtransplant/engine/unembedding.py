@@ -81,7 +81,8 @@ def runs_by_block(model: Model, *, logprobs: bool) -> bool:
     unembedding = model.hf.get_output_embeddings()
     # Not isinstance: a quantised or adapted layer may be a subclass that computes otherwise.
     plain = type(unembedding) is nn.Linear and type(unembedding.weight) is nn.Parameter
-    if not plain or unembedding.weight.device.type != "cpu":
+    taken = "forward" in vars(unembedding)  # by accelerate, which fetches offloaded weights there
+    if not plain or taken or unembedding.weight.device.type != "cpu":
         return False
     return not logprobs or _returns_raw_logits(model, unembedding)
 

@@ -103,7 +103,10 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Where the first layer is."""
+        """Where the first layer computes; its weights may be elsewhere until then."""
+        offloaded = getattr(self.layers[0], "_hf_hook", None)  # accelerate's
+        if offloaded is not None and offloaded.execution_device is not None:
+            return torch.device(offloaded.execution_device)
         return next(self.layers[0].parameters()).device
 
     def modules(self, module: ModuleType) -> Sequence[nn.Module | None]:

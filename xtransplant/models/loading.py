@@ -54,6 +54,7 @@ def load_model(
     revision: str | None = None,
     dtype: str = "float32",
     device: str = "auto",
+    device_map: str | None = None,
     distribution: str | None = None,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
@@ -71,6 +72,8 @@ def load_model(
         revision: commit, tag or branch of a Hugging Face id; None for its main branch.
         dtype: "float32", "bfloat16" or "float16".
         device: "auto" (a GPU if there is one), or a torch device such as "cpu" or "cuda:1".
+        device_map: accelerate's "auto", "balanced", "balanced_low_0" or "sequential": spreads the
+            layers over all GPUs, then the CPU, where one device cannot hold them.
         distribution: pip requirement of the installed package that carries the file `id`.
         trust_remote_code: run Python code that comes with the checkpoint.
         allow_pickle: read pickled weights (.bin) where there are no safetensors.
@@ -104,7 +107,8 @@ def load_model(
                 config, dtype=torch_dtype, trust_remote_code=trust_remote_code
             )
     else:
-        hf, report = _read_weights(checkpoint, config, torch_dtype, torch_device, allow_pickle)
+        where = placement(torch_device, device_map)
+        hf, report = _read_weights(checkpoint, config, torch_dtype, where, allow_pickle)
     if adapter is not None:
         hf = apply_adapter(
             hf, adapter, adapter_revision, allow_pickle=allow_pickle, on_step=on_step
@@ -228,7 +232,7 @@ def _read_weights(
     checkpoint: Checkpoint,
     config: Any,
     dtype: torch.dtype,
-    device: torch.device,
+    where: Mapping[str, Any],
     allow_pickle: bool,
 ) -> tuple[Any, Any]:
     """Return the model, and transformers' report of weights that did not fit."""
@@ -244,7 +248,7 @@ def _read_weights(
             config=config,
             adapter_kwargs={"local_files_only": True},
             dtype=dtype,
-            **placement(device),
+            **where,
             use_safetensors=weights[0].startswith(SAFETENSORS),
             ignore_mismatched_sizes=True,  # they are in the report
             output_loading_info=True,

@@ -13,6 +13,8 @@ import torch
 from torch import distributed
 from transformers.distributed.configuration_utils import DistributedConfig
 
+from xtransplant.errors import ConfigError
+
 T = TypeVar("T")
 
 
@@ -26,10 +28,15 @@ def is_first() -> bool:
     return n_processes() == 1 or os.environ["RANK"] == "0"
 
 
-def placement(device: torch.device) -> dict[str, Any]:
-    """Return transformers' arguments that say where weights go: one device, or parts by plan."""
+def placement(device: torch.device, device_map: str | None) -> dict[str, Any]:
+    """Return transformers' arguments that say where weights go: a device, several, or by plan."""
     if n_processes() == 1:
-        return {"device_map": str(device)}
+        return {"device_map": device_map or str(device)}
+    if device_map:
+        raise ConfigError(
+            f"device_map={device_map} spreads layers in one process, and torchrun started "
+            f"{n_processes()}; leave out one of them"
+        )
     _join()
     return {"distributed_config": DistributedConfig(tp_plan="auto")}
 
