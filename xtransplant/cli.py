@@ -12,18 +12,14 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from xtransplant import __version__, cli_data, cli_results, help_texts
+from xtransplant import __version__, cli_cluster, cli_data, cli_results, help_texts
 from xtransplant.cli_data import ConfigDir, Overrides
 from xtransplant.errors import ConfigError, Stopped, XtransplantError, unknown
 from xtransplant.types import ModuleType
-
-if TYPE_CHECKING:
-    from xtransplant.config import RunConfig
-    from xtransplant.console import Console
 
 GOES_ON = "; the same command goes on with what is missing"
 
@@ -61,18 +57,20 @@ def run(
 ) -> None:
     """Run an experiment, show its plan, or sweep over several."""
     given = [*(overrides or []), *(["dry_run=true"] if dry_run else [])]
-    if multirun:
-        from xtransplant.config import sweep
-
-        if any(statuses := sweep(given, _sweep_job, config_dir)):
-            raise typer.Exit(max(statuses))
-        return
-    from xtransplant.config import compose
+    from xtransplant import jobs
     from xtransplant.console import Console
 
-    _run(compose(given, config_dir), Console())
+    if multirun:
+        from xtransplant.sweeps import run_sweep
+
+        raise typer.Exit(run_sweep(given, config_dir, Console()))
+    from xtransplant.config import compose
+
+    jobs.do(compose(given, config_dir), Console())
 
 
+app.command(epilog=help_texts.SUBMIT_EXAMPLES)(cli_cluster.submit)
+app.command(epilog=help_texts.STATUS_EXAMPLES)(cli_cluster.status)
 app.command(epilog=help_texts.PREPARE_EXAMPLES)(cli_data.prepare)
 app.command(epilog=help_texts.TRANSLATE_EXAMPLES)(cli_data.translate)
 
@@ -265,33 +263,6 @@ def _fail(message: str, status: int) -> int:
 
     Console().error(message)
     return status
-
-
-def _run(config: RunConfig, console: Console) -> None:
-    if config.dry_run:
-        from xtransplant.dry_run import show
-
-        show(config, console)
-    else:
-        from xtransplant.runner import run
-        from xtransplant.signals import stopping
-
-        with stopping():
-            run(config, console)
-
-
-def _sweep_job(config: RunConfig, overrides: str) -> int:
-    """Run one job of a sweep; the others still run if it fails, so its status is returned."""
-    from xtransplant.console import Console
-
-    console = Console()
-    console.info(f"run {overrides}".rstrip())
-    try:
-        _run(config, console)
-    except XtransplantError as error:
-        console.error(f"{error} (in run {overrides})")
-        return error.exit_status
-    return 0
 
 
 def _module(name: str) -> ModuleType:

@@ -51,12 +51,19 @@ class Console:
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show rows of text under headings."""
-        table = _table(*headings)
-        for column in table.columns:
-            column.overflow = "fold"
-        for row in rows:
-            table.add_row(*[Text(visible(cell)) for cell in row])
-        self._out.print(table)
+        self._out.print(_text_table(headings, rows))
+
+    def watch(self, headings: Sequence[str], frames: Iterable[Sequence[Sequence[str]]]) -> None:
+        """Show tables one after the other: on a terminal each in the place of the one before."""
+        if not self._out.is_terminal:
+            for rows in frames:
+                self.table(headings, rows)
+            return
+        from rich.live import Live
+
+        with Live(console=self._out, auto_refresh=False) as live:
+            for rows in frames:
+                live.update(_text_table(headings, rows), refresh=True)
 
     def plan_table(self, rows: Sequence[tuple[str, str]]) -> None:
         """Show what a run will do: a label and a value a line."""
@@ -212,6 +219,15 @@ def _table(*headings: str, show_footer: bool = False) -> Table:
         header_style="bold",
         footer_style="default",
     )
+
+
+def _text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = _table(*headings)
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*[Text(visible(cell)) for cell in row])
+    return table
 
 
 def _rich(stream: TextIO) -> RichConsole:

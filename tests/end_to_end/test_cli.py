@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 import xtransplant
-from xtransplant import cli
+from xtransplant import cli, jobs
 from xtransplant.errors import DataError
 from xtransplant.schema import RunConfig
 from xtransplant.types import Cell
@@ -236,7 +236,7 @@ def test_a_reader_that_leaves_early_is_no_error():
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
     """The configurations that would be run; no run takes place."""
     seen: list[RunConfig] = []
-    monkeypatch.setattr(cli, "_run", lambda config, console: seen.append(config))
+    monkeypatch.setattr(jobs, "do", lambda config, console: seen.append(config))
     return seen
 
 
@@ -274,18 +274,29 @@ def test_a_failed_job_of_a_sweep_is_one_line_and_the_others_still_run(own, monke
             raise DataError("no such file 'x'")
         finished.append(config.module)
 
-    monkeypatch.setattr(cli, "_run", run_one)
+    monkeypatch.setattr(jobs, "do", run_one)
     assert cli.main(["run", *own, "-m", "module=attn,mlp,block"]) == 2
     assert finished == ["mlp", "block"]
-    errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line.lower()]
-    assert errors == ["error: no such file 'x' (in run model=tiny task=toy module=attn)"]
+    out, err = capsys.readouterr()
+    errors = [line for line in err.splitlines() if "error" in line.lower()]
+    assert errors == [
+        "error: no such file 'x' (in run model=tiny task=toy module=attn)",
+        "error: 1 of 3 jobs failed; the same command does what is missing",
+    ]
+    table = [" ".join(line.split()) for line in out.splitlines()]
+    assert table[0] == "job state reason"
+    assert table[2:] == [
+        "module=attn failed no such file 'x'",
+        "module=mlp done",
+        "module=block done",
+    ]
 
 
 def test_interrupted(own, monkeypatch, capsys):
     def interrupt(config, console):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_run", interrupt)
+    monkeypatch.setattr(jobs, "do", interrupt)
     for arguments in ([], ["-m"]):
         assert cli.main(["run", *own, *arguments]) == 130
         assert capsys.readouterr().err.splitlines()[-1] == (
