@@ -16,7 +16,7 @@ from typing import Any
 
 from xtransplant.errors import ModelError
 from xtransplant.models.cache import OnStep, file_digest, silent
-from xtransplant.models.hub import Snapshot
+from xtransplant.models.hub import Snapshot, pinned
 from xtransplant.models.parallel import n_processes
 from xtransplant.models.reading import reading
 
@@ -77,11 +77,11 @@ def apply_adapter(
 def adapter_identity(id: str, revision: str | None = None, on_step: OnStep = silent) -> str:
     """Return what tells an adapter from others in the key of a run; never a path.
 
-    "owner/name@revision" for a hub id, else "sha256:" and the digest of configuration and weights.
+    "owner/name@commit" for a hub id, else "sha256:" and the digest of configuration and weights.
     Errors as for `apply_adapter`.
     """
     if not is_path(id):
-        return f"{id}@{revision or 'main'}"
+        return pinned(id, revision, CONFIG, on_step)
     folder = _folder(id, revision, on_step)
     digest = hashlib.sha256()
     for name in (CONFIG, SAFETENSORS, PICKLE):
