@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 CARRIED := $(VENV)/.models
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint models parity bench bench-gpu wheel clean
+.PHONY: help install demo test test-slurm test-ray lint models parity bench bench-gpu wheel clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -23,6 +23,15 @@ demo: $(INSTALLED) ## run the embedded model and task on the full grid
 
 test: $(INSTALLED) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+test-slurm: $(INSTALLED) ## sweep on a Slurm of one node, from Debian packages; as root (minutes)
+	command -v slurmctld slurmd munged || apt-get install --yes --no-install-recommends \
+		slurmctld slurmd slurm-client munge
+	$(BIN)/python -m pytest -m slurm tests/cluster
+
+test-ray: $(INSTALLED) ## sweep on a Ray of one node (minutes)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray]'
+	$(BIN)/python -m pytest -m ray tests/cluster
 
 lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff check .

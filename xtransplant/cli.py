@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from xtransplant import __version__, cli_data, cli_results, help_texts
+from xtransplant import __version__, cli_cluster, cli_data, cli_results, help_texts
 from xtransplant.cli_data import ConfigDir, Overrides
 from xtransplant.errors import ConfigError, Stopped, XtransplantError, unknown
 from xtransplant.types import ModuleType
@@ -57,17 +57,20 @@ def run(
 ) -> None:
     """Run an experiment, show its plan, or sweep over several."""
     given = [*(overrides or []), *(["dry_run=true"] if dry_run else [])]
-    from xtransplant.config import compose, sweep
+    from xtransplant import jobs
     from xtransplant.console import Console
-    from xtransplant.jobs import run_job, sum_up, sweep_job
 
-    console = Console()
-    if not multirun:
-        run_job(compose(given, config_dir), console)
-    elif status := sum_up(sweep(given, sweep_job, config_dir), console):
-        raise typer.Exit(status)
+    if multirun:
+        from xtransplant.sweeps import run_sweep
+
+        raise typer.Exit(run_sweep(given, config_dir, Console()))
+    from xtransplant.config import compose
+
+    jobs.do(compose(given, config_dir), Console())
 
 
+app.command(epilog=help_texts.SUBMIT_EXAMPLES)(cli_cluster.submit)
+app.command(epilog=help_texts.STATUS_EXAMPLES)(cli_cluster.status)
 app.command(epilog=help_texts.PREPARE_EXAMPLES)(cli_data.prepare)
 app.command(epilog=help_texts.TRANSLATE_EXAMPLES)(cli_data.translate)
 
@@ -215,7 +218,6 @@ def try_(
 app.command(epilog=help_texts.RESCORE_EXAMPLES)(cli_results.rescore)
 app.command(epilog=help_texts.REPORT_EXAMPLES)(cli_results.report)
 app.command(epilog=help_texts.SELECT_EXAMPLES)(cli_results.select)
-app.command(epilog=help_texts.STATUS_EXAMPLES)(cli_results.status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,6 @@ import typer
 
 from xtransplant.errors import ConfigError, OutputError, unknown
 
-SECONDS_BETWEEN_LOOKS = 5.0
 Folders = Annotated[
     list[Path], typer.Argument(metavar="OUT...", help="Folders of runs, or of folders of runs.")
 ]
@@ -99,32 +96,6 @@ def select(
     except OSError as error:
         raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
     Console().write(f"selected pairs: {output}")
-
-
-def status(
-    out: Annotated[
-        Path, typer.Argument(metavar="[OUT]", help="Folder of a run, or of several.")
-    ] = Path("outputs"),
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Show it again and again while somebody works.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Show a JSON list, one object a run.")] = (
-        False
-    ),
-) -> None:
-    """Show which runs are done, running, missing parts or failed, and how far they are.
-
-    Reads the files of the runs and asks no scheduler. Rate and time left are by the newest parts
-    of all processes together; a heartbeat older than a minute counts as none.
-    """
-    from xtransplant.console import Console
-    from xtransplant.status import HEADINGS, read_statuses, watched
-
-    if as_json:
-        Console().write(json.dumps([asdict(one) for one in read_statuses(out)], indent=2))
-        return
-    shown = watched(out, SECONDS_BETWEEN_LOOKS) if watch else [read_statuses(out)]
-    Console().changing_table(HEADINGS, ([one.row() for one in every] for every in shown))
 
 
 def _scorer_names(setting: str) -> list[str]:

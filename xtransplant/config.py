@@ -12,8 +12,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
@@ -51,6 +52,8 @@ __all__ = [
     "sweep",
     "to_dict",
 ]
+
+T = TypeVar("T")
 
 ANY_CHECKPOINT = "hf"
 """The model entry for a checkpoint without one of its own: its results are named after its id."""
@@ -103,15 +106,18 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> RunConf
 
 
 def sweep(
-    overrides: Sequence[str], job: Callable[[RunConfig, str], Any], config_dir: Path | None = None
-) -> list[Any]:
+    overrides: Sequence[str],
+    job: Callable[[Callable[[], RunConfig], list[str]], T],
+    config_dir: Path | None = None,
+) -> list[T]:
     """Call `job` for every combination of swept values, by Hydra's sweeper and launcher.
 
     Every value is checked before the first job starts.
 
     Args:
         overrides: such as `["module=attn,mlp", "limit=range(1,5)"]`.
-        job: takes a job's configuration and its overrides as one text.
+        job: takes what composes a job's configuration, and its overrides; launchers carry it
+            to other processes.
         config_dir: as for `compose`.
 
     Returns:
@@ -129,8 +135,8 @@ def sweep(
         for value in values:
             _compose_checked([*first[:axis], value, *first[axis + 1 :]], config_dir)
 
-    def task(composed: DictConfig) -> Any:
-        return job(_finish(composed), " ".join(HydraConfig.get().overrides.task))
+    def task(composed: DictConfig) -> T:
+        return job(partial(_finish, composed), list(HydraConfig.get().overrides.task))
 
     with _hydra(config_dir) as search_path:
         hydra = GlobalHydra.instance().hydra

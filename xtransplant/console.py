@@ -53,18 +53,16 @@ class Console:
         """Show rows of text under headings."""
         self._out.print(_text_table(headings, rows))
 
-    def changing_table(
-        self, headings: Sequence[str], shown: Iterable[Sequence[Sequence[str]]]
-    ) -> None:
-        """Show rows as they come, in the same place on a terminal, else one table after another."""
+    def watch(self, headings: Sequence[str], frames: Iterable[Sequence[Sequence[str]]]) -> None:
+        """Show tables one after the other: on a terminal each in the place of the one before."""
         if not self._out.is_terminal:
-            for rows in shown:
+            for rows in frames:
                 self.table(headings, rows)
             return
         from rich.live import Live
 
         with Live(console=self._out, auto_refresh=False) as live:
-            for rows in shown:
+            for rows in frames:
                 live.update(_text_table(headings, rows), refresh=True)
 
     def plan_table(self, rows: Sequence[tuple[str, str]]) -> None:

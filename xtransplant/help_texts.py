@@ -47,6 +47,20 @@ Examples:
   xtransplant run -m module=attn,mlp task=xnli
 """
 
+SUBMIT_EXAMPLES = """\b
+Examples:
+  xtransplant submit task=xnli,xquad model=llama2-7b,mistral-7b module=attn,mlp
+  xtransplant submit model=llama2-7b shard.count=8 'shard.index=range(8)' \\
+      hydra.launcher.partition=gpu hydra.launcher.timeout_min=240
+"""
+
+STATUS_EXAMPLES = """\b
+Examples:
+  xtransplant status
+  xtransplant status outputs/xnli --watch
+  xtransplant status --json | jq '.[] | select(.status == "failed")'
+"""
+
 PREPARE_EXAMPLES = """\b
 Examples:
   xtransplant prepare task=xquad model=qwen2-7b languages=all
@@ -104,11 +118,4 @@ Examples:
   xtransplant try --model smollm2-135m --source "The capital of France is" \\
       --target "La capitale de la France est" --cell 16,4 --cell -1,0
   xtransplant try --model org/name --source "…" --target "…" --module attn
-"""
-
-STATUS_EXAMPLES = """\b
-Examples:
-  xtransplant status
-  xtransplant status outputs/xnli --watch
-  xtransplant status --json | jq '.[] | select(.status == "failed")'
 """

@@ -1,59 +1,76 @@
-"""One job: a run, or the plan of one; by itself, or as one of a sweep, where the others go on."""
+"""One job: a run or its plan, alone or as one of a sweep.
+
+What it needs is imported when it runs: torch takes seconds, and a finished run does without.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from xtransplant.console import Console
 from xtransplant.errors import XtransplantError
 
 if TYPE_CHECKING:
     from xtransplant.config import RunConfig
-    from xtransplant.console import Console
-
-
-def run_job(config: RunConfig, console: Console) -> None:
-    """Run what a configuration says, or show its plan where it asks for that."""
-    if config.dry_run:
-        from xtransplant.dry_run import show
-
-        show(config, console)
-    else:
-        from xtransplant.runner import run
-        from xtransplant.signals import stopping
-
-        with stopping():
-            run(config, console)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job of a sweep ended: its exit status, and where that is not 0 the reason."""
+    """How a job of a sweep ended.
 
-    overrides: str
-    exit_status: int = 0
+    Attributes:
+        overrides: of the job.
+        status: exit status.
+        reason: why it failed, or where it was sent, in one line.
+        state: "sent" where nobody waited for its end.
+    """
+
+    overrides: tuple[str, ...]
+    status: int = 0
     reason: str = ""
+    state: Literal["done", "failed", "sent"] = "done"
 
 
-def sweep_job(config: RunConfig, overrides: str) -> Outcome:
-    """Run one job of a sweep; the others still run if it fails, so its outcome is returned."""
-    from xtransplant.console import Console
+def do(config: RunConfig, console: Console) -> None:
+    """Do a run, or show its plan; a run that is known to be finished costs a moment."""
+    if config.dry_run:
+        from xtransplant.dry_run import show
 
-    console = Console()
-    console.info(f"run {overrides}".rstrip())
+        show(config, console)
+        return
+    from xtransplant.receipts import find_receipt, show_results
+
+    if receipt := find_receipt(config):
+        for remark in receipt.remarks:
+            console.info(remark)
+        console.info(f"{receipt.n_parts} of {receipt.n_parts} parts are done already")
+        show_results(receipt, console)
+        return
+    from xtransplant.runner import run
+    from xtransplant.signals import stopping
+
+    with stopping():
+        run(config, console)
+
+
+def do_one_of_many(compose: Callable[[], RunConfig], overrides: Sequence[str]) -> Outcome:
+    """Do one job of a sweep; the others still run if it fails, so how it ended is returned."""
+    console, name = Console(), " ".join(["run", *overrides])
+    console.info(name)
     try:
-        run_job(config, console)
+        do(compose(), console)
     except XtransplantError as error:
-        console.error(f"{error} (in run {overrides})")
-        return Outcome(overrides, error.exit_status, str(error))
-    return Outcome(overrides)
+        console.error(f"{error} (in {name})")
+        return failed(overrides, str(error), error.exit_status)
+    except Exception as error:  # a defect of ours must not end the other jobs either
+        traceback.print_exc()
+        return failed(overrides, f"{type(error).__name__}: {error}")
+    return Outcome(tuple(overrides))
 
 
-def sum_up(outcomes: Sequence[Outcome], console: Console) -> int:
-    """Show which jobs of a sweep failed and why; return the exit status of all together."""
-    failed = [one for one in outcomes if one.exit_status]
-    console.info(f"{len(outcomes) - len(failed)} of {len(outcomes)} runs ended well")
-    if failed:
-        console.table(("failed", "why"), [(one.overrides, one.reason) for one in failed])
-    return max((one.exit_status for one in outcomes), default=0)
+def failed(overrides: Sequence[str], reason: str, status: int = 1) -> Outcome:
+    """Return the outcome of a job that failed."""
+    return Outcome(tuple(overrides), status, " ".join(reason.split()), "failed")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import chain
+from pathlib import Path
 from typing import cast
 
 from xtransplant.analysis.aggregate import aggregate_run
@@ -28,8 +29,10 @@ from xtransplant.parts import part_name
 from xtransplant.plan import Part, Plan, data_remarks, make_plan, weights_arguments
 from xtransplant.progress import RunProgress
 from xtransplant.prompts import encode_options
+from xtransplant.receipts import Receipt, show_results, states, write_receipt
 from xtransplant.scoring import Reply, Scorer, chosen, judge
 from xtransplant.signals import require_none
+from xtransplant.sources import sources
 from xtransplant.store import RunFolder
 from xtransplant.types import Instance, ModuleType, PromptPair
 from xtransplant.verdicts import require_verdicts, write_judged_part
@@ -41,6 +44,8 @@ SECONDS_FOR_VIEWS = 600.0
 
 def run(config: RunConfig, console: Console) -> None:
     """Run every cell of the grid on every instance; parts that an earlier run finished are kept."""
+    paths = sources(config)
+    read = None if paths is None else states(paths)  # before anything is read
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
     scorers = chosen(config.task.scorer)
@@ -61,7 +66,9 @@ def run(config: RunConfig, console: Console) -> None:
         n_instances = sum(len(part.instances) for part in missing)
         with closing(claimed(folder, missing, console.info)) as claims:
             _do_parts(config, plan, folder, _announced(claims), n_instances, console)
-        _sum_up(plan, folder, console)
+        receipt = _sum_up(plan, folder, console)
+        if receipt and read:
+            write_receipt(config, receipt, read, _files(plan, folder))
 
 
 def _announced(claims: Iterator[tuple[Part, Lease]]) -> Iterator[tuple[Part, Lease | None]]:
@@ -193,13 +200,23 @@ def _scored(
     ]
 
 
-def _sum_up(plan: Plan, folder: RunFolder, console: Console) -> None:
+def _sum_up(plan: Plan, folder: RunFolder, console: Console) -> Receipt | None:
     """Make the two views if every part is there: so does whoever finishes last."""
     left = [part for part in plan.parts if not folder.exists(part.language, part.block)]
     if left:
         console.info(f"{len(left)} of {len(plan.parts)} parts are left to other processes")
-        return
+        return None
     with folder.leases.lock("views", seconds=SECONDS_FOR_VIEWS):
         summary = aggregate_run(folder)
-    console.summary_table(summary, len(plan.cells))
-    console.write(f"results: {folder.path}")
+    remarks = data_remarks(plan.data)
+    receipt = Receipt(folder.path, len(plan.parts), len(plan.cells), remarks, summary)
+    show_results(receipt, console)
+    return receipt
+
+
+def _files(plan: Plan, folder: RunFolder) -> list[Path]:
+    """Return the files of a finished run."""
+    parts = [folder.part_path(part.language, part.block) for part in plan.parts]
+    scores = folder.path / "scores"
+    verdicts = [path for part in parts for path in scores.glob(f"*/{part.name}")]
+    return [*parts, *verdicts, folder.path / "instances.parquet", folder.path / "pairs.parquet"]

@@ -1,113 +1,160 @@
-"""What runs stand at, read from their files: no scheduler is asked, nothing is written."""
+"""How far the runs below a folder are; reads their files, never a scheduler."""
 
 from __future__ import annotations
 
+import json
+import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
-from statistics import median
 
-from xtransplant.analysis.load import load_runs
-from xtransplant.manifest import Status
+from xtransplant.console import Console
+from xtransplant.errors import OutputError
+from xtransplant.leases import STALE_AFTER, Leases
+from xtransplant.manifest import Manifest
 from xtransplant.progress import duration
-from xtransplant.store import RunFolder
 
-RECENT_PARTS = 20
-"""How many of the newest parts tell the rate."""
-HEADINGS = ("run", "status", "parts", "parts/h", "time left", "heartbeat", "reason")
+MANIFEST = "manifest.json"
+RECENT = 20
+"""Parts at most from which the rate is taken: the newest ones."""
+SILENT = "its processes ended without a word"
+HEADINGS = ("run", "status", "parts", "workers", "heartbeat", "parts/h", "time left", "reason")
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """What one run stands at.
+    """How far a run is.
 
     Attributes:
         run: its folder.
-        status: "done" if every part exists, "running" while somebody works on one, "failed" if the
-            last process said so, else "missing".
-        parts_done: parts that exist; whether they are whole is looked at when they are read.
-        parts: how many make it complete.
-        parts_per_hour: by the middle gap between the newest parts, of all processes together; None
-            with fewer than two.
-        seconds_left: at that rate; None unless it is running.
-        heartbeat_age: seconds since the last sign of life of who works on it; None if nobody does.
-        reason: why it failed or was stopped.
+        status: as in the manifest, but "missing" where a run that says it is running has had no
+            process for a while, and "unreadable" where there is no manifest to read.
+        parts_done: of all languages that any command asked for.
+        parts: of these, all there are to do.
+        workers: parts that processes work on.
+        seconds_since_heartbeat: of the one whose last is longest ago; None without workers.
+        parts_per_hour: of all processes together, over the newest parts; None for fewer than two.
+        seconds_left: at that rate; None where nobody works or the rate is not known.
+        reason: why it failed or stopped.
     """
 
     run: str
-    status: Status
-    parts_done: int
-    parts: int
-    parts_per_hour: float | None
-    seconds_left: float | None
-    heartbeat_age: float | None
-    reason: str | None
-
-    def row(self) -> tuple[str, ...]:
-        """Return the cells of a table under `HEADINGS`."""
-        rate, left, beat = self.parts_per_hour, self.seconds_left, self.heartbeat_age
-        return (
-            self.run,
-            self.status,
-            f"{self.parts_done}/{self.parts}",
-            "" if rate is None else f"{rate:.3g}",
-            "" if left is None else duration(left),
-            "" if beat is None else f"{beat:.0f} s ago",
-            self.reason or "",
-        )
+    status: str
+    parts_done: int = 0
+    parts: int = 0
+    workers: int = 0
+    seconds_since_heartbeat: float | None = None
+    parts_per_hour: float | None = None
+    seconds_left: float | None = None
+    reason: str | None = None
 
 
-def read_statuses(path: Path) -> list[RunStatus]:
-    """Return what every run below a folder stands at, by path.
+def find_runs(out: Path) -> list[Path]:
+    """Return the folders of all runs below a folder, or itself.
 
     Raises:
-        OutputError: no such folder, no run below it, or a manifest that cannot be read.
+        OutputError: there is none.
     """
-    return [_status(run.folder, path) for run in load_runs(path).runs]
+    runs = []
+    for folder, below, files in os.walk(out):
+        if MANIFEST in files:
+            runs.append(Path(folder))
+            below.clear()
+        below[:] = sorted(name for name in below if not name.startswith("."))
+    if not runs:
+        raise OutputError(f"no run below {str(out)!r}: no {MANIFEST}; give a folder of results")
+    return sorted(runs)
 
 
-def _status(folder: RunFolder, root: Path) -> RunStatus:
-    manifest = folder.read_manifest()
-    written = [
-        path.stat().st_mtime
-        for language, n_parts in manifest.n_parts.items()
-        for block in range(n_parts)
-        if (path := folder.part_path(language, block)).exists()
+def status_of(run: Path) -> RunStatus:
+    """Return how far a run is."""
+    try:
+        manifest = Manifest.from_json((run / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        return RunStatus(str(run), "unreadable", reason=f"{MANIFEST}: {error}")
+    times = [
+        each.stat().st_mtime
+        for each in (run / "generations").glob("[!.]*.parquet")
+        if each.stem.rpartition("-")[0] in manifest.n_parts
     ]
-    parts, beats = sum(manifest.n_parts.values()), folder.leases.live()
-    missing, gap = parts - len(written), _middle_gap(written)
-    status: Status = "missing"
-    if not missing:
-        status = "done"
-    elif beats:
-        status = "running"
-    elif manifest.status == "failed":
-        status = "failed"
+    n_parts = sum(manifest.n_parts.values())
+    beats = list(Leases(run / ".leases").live().values())
+    status, reason = manifest.status, manifest.reason
+    if status == "running" and not beats and _age(manifest.updated) > STALE_AFTER:
+        status, reason = "missing", SILENT
+    rate = _rate(times)
     return RunStatus(
-        run=str(folder.path.relative_to(root) if folder.path != root else root),
+        run=str(run),
         status=status,
-        parts_done=len(written),
-        parts=parts,
-        parts_per_hour=3600 / gap if gap else None,
-        seconds_left=missing * gap if gap and status == "running" else None,
-        heartbeat_age=min(beats.values(), default=None),
-        reason=manifest.reason if status in ("failed", "missing") else None,
+        parts_done=len(times),
+        parts=n_parts,
+        workers=len(beats),
+        seconds_since_heartbeat=max(beats, default=None),
+        parts_per_hour=None if rate is None else 3600 * rate,
+        seconds_left=(n_parts - len(times)) / rate if rate and beats else None,
+        reason=reason,
     )
 
 
-def _middle_gap(written: Sequence[float]) -> float | None:
-    """Return the middle gap between the newest of some times; pauses of a run do not count so."""
-    newest = sorted(written)[-RECENT_PARTS:]
-    return median([later - earlier for earlier, later in pairwise(newest)] or [0.0]) or None
+def show_status(out: Path, console: Console, *, as_json: bool) -> None:
+    """Show how far every run below a folder is; errors as for `find_runs`."""
+    runs = [status_of(run) for run in find_runs(out)]
+    if as_json:
+        console.write(json.dumps([asdict(run) for run in runs], indent=2, ensure_ascii=False))
+        return
+    console.table(HEADINGS, _rows(runs, out))
+    console.write(_count(runs))
 
 
-def watched(path: Path, seconds: float) -> Iterator[list[RunStatus]]:
-    """Yield what runs stand at, again and again, until nobody works on any of them."""
-    while True:
-        statuses = read_statuses(path)
-        yield statuses
-        if all(one.status != "running" for one in statuses):
-            return
-        time.sleep(seconds)
+def watch_status(
+    out: Path, console: Console, seconds: float, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Show it again and again, until Ctrl-C; errors as for `find_runs`."""
+
+    def frames() -> Iterator[list[Sequence[str]]]:
+        while True:
+            yield _rows([status_of(run) for run in find_runs(out)], out)
+            sleep(seconds)
+
+    console.watch(HEADINGS, frames())
+
+
+def _rows(runs: Sequence[RunStatus], out: Path) -> list[Sequence[str]]:
+    return [
+        (
+            os.path.relpath(run.run, out) if run.run != str(out) else run.run,
+            run.status,
+            f"{run.parts_done:,}/{run.parts:,}",
+            str(run.workers or ""),
+            _shown(run.seconds_since_heartbeat, lambda seconds: f"{seconds:.0f} s ago"),
+            _shown(run.parts_per_hour, lambda rate: f"{rate:,.0f}"),
+            _shown(run.seconds_left, duration),
+            run.reason or "",
+        )
+        for run in runs
+    ]
+
+
+def _shown(value: float | None, word: Callable[[float], str]) -> str:
+    return "" if value is None else word(value)
+
+
+def _count(runs: Sequence[RunStatus]) -> str:
+    states = [run.status for run in runs]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
+    parts = f"{sum(run.parts_done for run in runs):,} of {sum(run.parts for run in runs):,} parts"
+    return f"{len(runs)} run{'s' * (len(runs) > 1)}: {counts}; {parts}"
+
+
+def _rate(times: Sequence[float]) -> float | None:
+    """Return the parts a second at which the newest were written."""
+    newest = sorted(times)[-RECENT:]
+    if len(newest) < 2 or newest[-1] == newest[0]:
+        return None
+    return (len(newest) - 1) / (newest[-1] - newest[0])
+
+
+def _age(moment: str) -> float:
+    return time.time() - datetime.fromisoformat(moment).timestamp()

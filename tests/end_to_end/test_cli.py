@@ -236,7 +236,7 @@ def test_a_reader_that_leaves_early_is_no_error():
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
     """The configurations that would be run; no run takes place."""
     seen: list[RunConfig] = []
-    monkeypatch.setattr(jobs, "run_job", lambda config, console: seen.append(config))
+    monkeypatch.setattr(jobs, "do", lambda config, console: seen.append(config))
     return seen
 
 
@@ -274,16 +274,21 @@ def test_a_failed_job_of_a_sweep_is_one_line_and_the_others_still_run(own, monke
             raise DataError("no such file 'x'")
         finished.append(config.module)
 
-    monkeypatch.setattr(jobs, "run_job", run_one)
+    monkeypatch.setattr(jobs, "do", run_one)
     assert cli.main(["run", *own, "-m", "module=attn,mlp,block"]) == 2
     assert finished == ["mlp", "block"]
-    shown = capsys.readouterr()
-    errors = [line for line in shown.err.splitlines() if "error" in line.lower()]
-    assert errors == ["error: no such file 'x' (in run model=tiny task=toy module=attn)"]
-    assert shown.err.splitlines()[-1] == "2 of 3 runs ended well"
-    assert shown.out.splitlines()[-1].split("  ")[:2] == [
-        "model=tiny task=toy module=attn",
-        "no such file 'x'",
+    out, err = capsys.readouterr()
+    errors = [line for line in err.splitlines() if "error" in line.lower()]
+    assert errors == [
+        "error: no such file 'x' (in run model=tiny task=toy module=attn)",
+        "error: 1 of 3 jobs failed; the same command does what is missing",
+    ]
+    table = [" ".join(line.split()) for line in out.splitlines()]
+    assert table[0] == "job state reason"
+    assert table[2:] == [
+        "module=attn failed no such file 'x'",
+        "module=mlp done",
+        "module=block done",
     ]
 
 
@@ -291,7 +296,7 @@ def test_interrupted(own, monkeypatch, capsys):
     def interrupt(config, console):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(jobs, "run_job", interrupt)
+    monkeypatch.setattr(jobs, "do", interrupt)
     for arguments in ([], ["-m"]):
         assert cli.main(["run", *own, *arguments]) == 130
         assert capsys.readouterr().err.splitlines()[-1] == (

@@ -119,5 +119,5 @@ def test_the_key_of_a_run_tells_the_adapter_and_not_where_it_is(
     tensors = load_file(moved / WEIGHTS)
     save_file({name: 2 * tensor for name, tensor in tensors.items()}, moved / WEIGHTS)
     assert key(f"model.adapter={moved}") != with_adapter
-    assert adapter_identity("org/adapter") == "org/adapter@main"
-    assert adapter_identity("org/adapter", "abc") == "org/adapter@abc"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    assert adapter_identity("org/adapter", commit) == f"org/adapter@{commit}"

@@ -519,9 +519,9 @@ def test_sweep_runs_every_combination_and_keeps_its_files_under_output_root(
 ):
     monkeypatch.chdir(tmp_path)
     overrides = [*OWN, "module=attn,mlp", "limit=range(1,3)", "output_root=out"]
-    seen = sweep(overrides, lambda config, text: (config.module, config.limit, text), own)
+    seen = sweep(overrides, lambda config, given: (config().module, config().limit, given), own)
     assert [job[:2] for job in seen] == [("attn", 1), ("attn", 2), ("mlp", 1), ("mlp", 2)]
-    assert seen[1][2] == "model=tiny task=toy module=attn limit=2 output_root=out"
+    assert " ".join(seen[1][2]) == "model=tiny task=toy module=attn limit=2 output_root=out"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my conf", "out"]
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".sweeps"]
 
@@ -529,7 +529,7 @@ def test_sweep_runs_every_combination_and_keeps_its_files_under_output_root(
 def test_sweep_over_groups_by_pattern(own, tmp_path):
     write(own, "model/tiny2.yaml", "name: tiny2\nid: org/tiny2\n")
     overrides = ["task=toy", "model=glob(tiny*)", f"output_root='{tmp_path}'"]
-    assert sweep(overrides, lambda config, _: config.model.id, own) == ["org/tiny", "org/tiny2"]
+    assert sweep(overrides, lambda config, _: config().model.id, own) == ["org/tiny", "org/tiny2"]
 
 
 @pytest.mark.parametrize(

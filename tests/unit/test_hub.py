@@ -125,9 +125,15 @@ def test_a_cached_checkpoint_needs_no_network(empty_cache: Path, offline: None) 
     assert load_tokenizer(REPO).decode(load_tokenizer(REPO)("ab")["input_ids"]) == "ab"
 
 
-def test_identity_asks_nothing(offline: None) -> None:
-    assert identity(REPO) == "someone/tiny@main"
-    assert identity(REPO, revision="v1") == "someone/tiny@v1"
+def test_identity_is_the_commit_because_a_branch_moves(empty_cache: Path, offline: None) -> None:
+    assert identity(REPO, revision=COMMIT) == f"someone/tiny@{COMMIT}"  # asks nothing
+    lay_out(empty_cache)
+    assert identity(REPO) == identity(REPO, revision="main") == f"someone/tiny@{COMMIT}"
+    assert "'v1'" in message(lambda: identity(REPO, revision="v1"))
+    moved = COMMIT[::-1]
+    (empty_cache / "models--someone--tiny" / "snapshots" / moved).mkdir()
+    (empty_cache / "models--someone--tiny" / "refs" / "main").write_text(moved)
+    assert identity(REPO) == f"someone/tiny@{moved}"
 
 
 def test_not_cached_and_offline(offline: None) -> None:

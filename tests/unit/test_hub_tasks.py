@@ -10,6 +10,7 @@ import yaml
 from xtransplant.config import compose, conf_dir
 from xtransplant.errors import ConfigError, DataError
 from xtransplant.instances import load_data, load_instances
+from xtransplant.tasks.hub_task import Reader
 from xtransplant.types import Instance, Option
 
 MKQA_LANGUAGES = yaml.safe_load((conf_dir() / "task" / "mkqa.yaml").read_text("utf-8"))["languages"]
@@ -325,6 +326,37 @@ def test_the_fingerprint_is_of_content_and_template(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text(shipped.read_text("utf-8").replace("Prémisse", "Premisse"), "utf-8")
     assert fingerprint(tmp_path / "one", f"task.template='{mine}'") != one
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("task.id=org/other", "task.revision=v2", "task.config=other", "task.data_split=train"),
+        *("task.pivot_id=org/english", "task.pivot_revision=v2", "task.pivot_config=other"),
+    ],
+)
+def test_the_fingerprint_is_of_where_the_rows_are(override):
+    def fingerprint(*overrides: str) -> str:
+        return Reader(compose(["task=xcopa", *overrides]).task).fingerprint
+
+    assert fingerprint(override) != fingerprint()
+    assert fingerprint("task.languages=[it,sw]", "task.size=3") == fingerprint()
+
+
+def test_the_fingerprint_is_of_the_languages_only_where_questions_depend_on_them(tmp_path):
+    """MKQA leaves out what has no answer in any of the task's languages; XCOPA does not."""
+    mkqa = hub_folders.mkqa(tmp_path / "mkqa", ["en", "fr", "de"])
+
+    def fingerprint(*overrides: str) -> str:
+        return load_data(compose([*overrides, "languages=[fr]"])).fingerprint
+
+    given = ["task=mkqa", f"task.id='{mkqa}'"]
+    both = fingerprint(*given, "task.languages=[en,fr]")
+    assert fingerprint(*given, "task.languages=[fr,en]") == both
+    assert fingerprint(*given, "task.languages=[en,fr,de]") != both
+
+    xnli = ["task=xnli", f"task.id='{hub_folders.xnli(tmp_path / 'xnli')}'"]
+    assert fingerprint(*xnli, "task.languages=[en,fr]") == fingerprint(*xnli)
 
 
 def test_data_dir_is_for_those_that_have_one(tmp_path):

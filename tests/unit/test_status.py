@@ -1,101 +1,137 @@
-"""What runs stand at, by parts that are files with a time of writing and leases that are held."""
+"""`xtransplant status` counts what is there, with hand-made folders."""
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from xtransplant.cli import main
-from xtransplant.status import RunStatus, read_statuses, watched
-from xtransplant.store import RunFolder
+from xtransplant import cli
+from xtransplant.console import Console
+from xtransplant.leases import Leases
+from xtransplant.manifest import Manifest
+from xtransplant.status import SILENT, RunStatus, status_of, watch_status
 
-CONFIG = {"task": {"name": "xnli"}, "model": {"name": "tiny"}, "module": "mlp", "limit": None}
-N_PARTS = {"fr": 3, "sw": 3}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
-    made = RunFolder(tmp_path / "outputs" / "xnli" / "0123456789ab", "0123456789ab")
-    made.open_or_create(CONFIG, N_PARTS)
-    return made
+LONG_AGO = "2024-01-01T00:00:00+00:00"
 
 
-def write(folder: RunFolder, *times: float) -> None:
-    """Give the first parts a file, written at these times."""
-    places = [(language, block) for language in N_PARTS for block in range(3)]
-    for (language, block), written in zip(places, times, strict=False):
-        path = folder.part_path(language, block)
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-        os.utime(path, (written, written))
+def make_run(path: Path, manifest: Manifest, parts: dict[str, float]) -> Path:
+    """Write a run whose parts were written at these times."""
+    (path / "generations").mkdir(parents=True)
+    (path / "manifest.json").write_text(manifest.to_json())
+    for name, moment in parts.items():
+        part = path / "generations" / name
+        part.touch()
+        os.utime(part, (moment, moment))
+    return path
 
 
-def only(folder: RunFolder) -> RunStatus:
-    (found,) = read_statuses(folder.path.parents[1])
-    return found
+def manifest(**changes: object) -> Manifest:
+    return Manifest(key="k", config={}, n_parts={"fr": 4, "sw": 4}, **changes)  # type: ignore[arg-type]
 
 
-def test_a_run_that_somebody_works_on_tells_rate_and_time_left(folder: RunFolder) -> None:
-    # Gaps of 60, 7,000 (a night's pause), and 60 seconds: the middle one counts.
-    write(folder, 1000.0, 1060.0, 8060.0, 8120.0)
-    with folder.leases.take("sw-0001"):  # type: ignore[union-attr]
-        found = only(folder)
-    assert (found.run, found.status) == ("xnli/0123456789ab", "running")
-    assert (found.parts_done, found.parts) == (4, 6)
-    assert (found.parts_per_hour, found.seconds_left) == (60.0, 120.0)
-    assert found.heartbeat_age is not None
-    assert 0 <= found.heartbeat_age < 30
-    left = only(folder)
-    assert (left.status, left.seconds_left, left.heartbeat_age) == ("missing", None, None)
+def test_a_run_at_work(tmp_path: Path) -> None:
+    parts = {
+        **{f"fr-000{block}.parquet": 1000.0 + 30 * block for block in range(4)},
+        "sw-0000.parquet": 1120.0,
+        "de-0000.parquet": 1.0,  # no command asked for it
+        ".sw-0001.parquet.12.tmp": 5000.0,  # half written
+    }
+    run = make_run(tmp_path / "run", manifest(status="running", updated=LONG_AGO), parts)
+    leases = Leases(run / ".leases")
+    with leases.take("sw-0001"), leases.take("sw-0002"):  # type: ignore[union-attr]
+        silent = time.time() - 20
+        os.utime(leases.folder / "sw-0001", (silent, silent))
+        found = status_of(run)
+    # Five parts in 120 s are four intervals of 30 s: 120 parts an hour; 3 are left, 90 s.
+    assert (found.status, found.parts_done, found.parts, found.workers) == ("running", 5, 8, 2)
+    assert found.parts_per_hour == pytest.approx(120)
+    assert found.seconds_left == pytest.approx(90)
+    assert found.seconds_since_heartbeat == pytest.approx(20, abs=3)
+
+
+def test_the_rate_is_that_of_the_newest_parts(tmp_path: Path) -> None:
+    """A night's pause before them does not count."""
+    earlier = {f"fr-{block:04d}.parquet": 10.0 * block for block in range(5)}
+    newest = {f"sw-{block:04d}.parquet": 90_000 + 2.0 * block for block in range(20)}
+    run = make_run(tmp_path / "run", manifest(), earlier | newest)
+    assert status_of(run).parts_per_hour == pytest.approx(1800)
 
 
 @pytest.mark.parametrize(
-    ("n_written", "said", "expected"),
-    [(6, "failed", ("done", None)), (1, "failed", ("failed", "disk full")), (0, "running", None)],
+    ("written", "expected"),
+    [
+        ({"status": "done"}, ("done", None)),
+        ({"status": "failed", "reason": "OutputError: full"}, ("failed", "OutputError: full")),
+        ({"status": "running", "updated": LONG_AGO}, ("missing", SILENT)),
+        ({"status": "running"}, ("running", None)),  # it has just begun, and holds no part yet
+    ],
 )
-def test_parts_count_for_more_than_what_the_last_process_said(
-    folder: RunFolder, n_written: int, said: str, expected: tuple[str, str | None] | None
+def test_runs_without_processes(
+    tmp_path: Path, written: dict[str, str], expected: tuple[str, str | None]
 ) -> None:
-    write(folder, *[1000.0] * n_written)
-    folder.update_manifest(status=said, reason="disk full" if said == "failed" else None)
-    found = only(folder)
-    assert (found.status, found.reason) == (expected or ("missing", None))
-    assert found.parts_per_hour is None  # no time passed between the parts, or there are none
+    run = make_run(tmp_path / "run", manifest(**written), {})
+    found = status_of(run)
+    assert (found.status, found.reason) == expected
+    assert (found.workers, found.parts_per_hour, found.seconds_left) == (0, None, None)
 
 
-def test_watching_ends_when_nobody_works(folder: RunFolder) -> None:
-    lease = folder.leases.take("fr-0000")
-    assert lease is not None
-    seen = []
-    with lease:
-        looks = watched(folder.path, 0.0)
-        seen.append(next(looks)[0].status)
-    seen += [statuses[0].status for statuses in looks]
-    assert seen == ["running", "missing"]
-
-
-def test_the_command_shows_a_table_or_json(
-    folder: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_the_table_and_json_of_several_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(folder.path.parents[2])
-    write(folder, 1000.0, 1030.0)
-    assert main(["status"]) == 0
-    shown = capsys.readouterr().out
-    assert "xnli/0123456789ab" in shown
-    assert "missing" in shown
-    assert "2/6" in shown
-    assert main(["status", "--json", str(folder.path)]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
-    assert found == {
-        "run": str(folder.path),
-        "status": "missing",
-        "parts_done": 2,
-        "parts": 6,
-        "parts_per_hour": 120.0,
-        "seconds_left": None,
-        "heartbeat_age": None,
-        "reason": None,
-    }
-    assert main(["status", "nowhere"]) == 2
-    assert capsys.readouterr().err.startswith("error: no folder 'nowhere'")
+    monkeypatch.chdir(tmp_path)
+    failed = manifest(status="failed", reason="MachineError: out of memory")
+    make_run(Path("outputs/xnli/m/mlp/1"), failed, {"fr-0000.parquet": 1.0})
+    make_run(Path("outputs/xnli/m/attn/2"), manifest(status="done"), {})
+    make_run(Path("outputs/.sweeps/x"), manifest(), {})  # no run of ours
+    broken = make_run(Path("outputs/xquad/m/attn/3"), manifest(), {})
+    (broken / "manifest.json").write_text("{")
+    assert cli.main(["status"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "run status parts workers heartbeat parts/h time left reason"
+    assert lines[2] == "xnli/m/attn/2 done 0/8"
+    assert lines[3] == "xnli/m/mlp/1 failed 1/8 MachineError: out of memory"
+    assert lines[4].startswith("xquad/m/attn/3 unreadable 0/0 manifest.json: Expecting property")
+    assert lines[-1] == "3 runs: 1 done, 1 failed, 1 unreadable; 1 of 16 parts"
+    assert cli.main(["status", "outputs/xnli/m/mlp", "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert RunStatus(**entry) == status_of(Path("outputs/xnli/m/mlp/1"))
+
+
+def test_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", str(tmp_path / "none")]) == 2
+    message = f"error: no run below '{tmp_path}/none': no manifest.json; give a folder of results\n"
+    assert capsys.readouterr().err == message
+
+
+def test_watching_shows_what_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(tmp_path / "run", manifest(), {})
+    looks = []
+
+    def later(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+        (run / "generations" / "fr-0000.parquet").touch()
+
+    with pytest.raises(KeyboardInterrupt):
+        watch_status(tmp_path, Console(), 7.0, later)
+    shown = [
+        line.split()[2]
+        for line in capsys.readouterr().out.splitlines()
+        if "run " in line[:4] and "/8" in line
+    ]
+    assert (shown, looks) == (["0/8", "1/8"], [7.0, 7.0])
+
+
+def test_it_needs_neither_torch_nor_pandas(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    make_run(tmp_path / "run", manifest(), {})
+    code = (
+        f"import sys\nfrom xtransplant.cli import main\nmain(['status', {str(tmp_path)!r}])\n"
+        "sys.exit(bool({'torch', 'pandas', 'pyarrow', 'hydra'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

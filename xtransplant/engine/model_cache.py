@@ -102,7 +102,8 @@ class RowsCache(Cache):
         # the mixin's method the type of a whole layer.
         for number, index in rows.items():
             state = self._states[number]
-            LinearAttentionCacheLayerMixin.reorder_cache(state, index.to(_tensors(state)[0].device))
+            own: Any = index.to(_tensors(state)[0].device)
+            LinearAttentionCacheLayerMixin.reorder_cache(state, own)
 
     def update(
         self,

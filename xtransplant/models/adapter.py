@@ -16,7 +16,7 @@ from typing import Any
 
 from xtransplant.errors import ModelError
 from xtransplant.models.cache import OnStep, file_digest, silent
-from xtransplant.models.hub import Snapshot
+from xtransplant.models.hub import Snapshot, pinned
 from xtransplant.models.parallel import n_processes
 from xtransplant.models.reading import reading
 
@@ -77,11 +77,11 @@ def apply_adapter(
 def adapter_identity(id: str, revision: str | None = None, on_step: OnStep = silent) -> str:
     """Return what tells an adapter from others in the key of a run; never a path.
 
-    "owner/name@revision" for a hub id, else "sha256:" and the digest of configuration and weights.
+    "owner/name@commit" for a hub id, else "sha256:" and the digest of configuration and weights.
     Errors as for `apply_adapter`.
     """
-    if not _is_path(id):
-        return f"{id}@{revision or 'main'}"
+    if not is_path(id):
+        return pinned(id, revision, CONFIG, on_step)
     folder = _folder(id, revision, on_step)
     digest = hashlib.sha256()
     for name in (CONFIG, SAFETENSORS, PICKLE):
@@ -90,14 +90,15 @@ def adapter_identity(id: str, revision: str | None = None, on_step: OnStep = sil
     return f"sha256:{digest.hexdigest()}"
 
 
-def _is_path(id: str) -> bool:
+def is_path(id: str) -> bool:
+    """Return whether an adapter's id is a path here and not an id of the hub."""
     path = Path(id).expanduser()
     return path.exists() or path.is_absolute() or id.startswith((".", "~"))
 
 
 def _folder(id: str, revision: str | None, on_step: OnStep) -> Path:
     """Return the folder with the adapter's configuration; fetched, if it is the hub's."""
-    if _is_path(id):
+    if is_path(id):
         if revision is not None:
             raise ModelError(f"adapter revision {revision!r} is for hub ids, but {id!r} is a path")
         folder = Path(id).expanduser()
@@ -112,7 +113,7 @@ def _folder(id: str, revision: str | None, on_step: OnStep) -> Path:
 
 def _weights(folder: Path, id: str, allow_pickle: bool, on_step: OnStep) -> Path:
     names = (SAFETENSORS, PICKLE) if allow_pickle else (SAFETENSORS,)
-    if not _is_path(id):
+    if not is_path(id):
         # By the commit that the configuration is of.
         folder = Snapshot(id, folder.name, on_step).fetch((CONFIG, *names))
     if not any((folder / name).is_file() for name in names):

@@ -104,10 +104,9 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Where the first layer computes; its weights may be elsewhere until then."""
-        offloaded = getattr(self.layers[0], "_hf_hook", None)  # accelerate's
-        if offloaded is not None and offloaded.execution_device is not None:
-            return torch.device(offloaded.execution_device)
-        return next(self.layers[0].parameters()).device
+        hook = getattr(self.layers[0], "_hf_hook", None)  # accelerate's
+        own = next(self.layers[0].parameters()).device
+        return torch.device(hook.execution_device) if hook and own.type == "meta" else own
 
     def modules(self, module: ModuleType) -> Sequence[nn.Module | None]:
         """Return the module of each layer whose output is written for `module`, None if none."""
@@ -130,11 +129,10 @@ class Model:
 
     def inputs(self, token_ids: Sequence[int]) -> dict[str, Any]:
         """Return the arguments of a forward pass over a prompt that yields its last logits."""
-        ids = torch.tensor([token_ids], device=self.device)
+        inputs = {"input_ids": torch.tensor([token_ids], device=self.device)}
         if not self.decoder_prompt:
-            return {"input_ids": ids, "logits_to_keep": 1}
-        start = torch.tensor([self.decoder_prompt], device=self.device)
-        return {"input_ids": ids, "decoder_input_ids": start}
+            return inputs | {"logits_to_keep": 1}
+        return inputs | {"decoder_input_ids": torch.tensor([self.decoder_prompt]).to(self.device)}
 
     def module(self, module: ModuleType, layer: int) -> nn.Module:
         """Return the module of one layer.
@@ -170,10 +168,8 @@ def context_length(text_config: Any) -> int:
         if "original_max_position_embeddings" in rope:
             return int(rope["original_max_position_embeddings"])
         names.insert(0, "original_max_position_embeddings")
-    for name in names:
-        if length := getattr(text_config, name, None):
-            return int(length)
-    return sys.maxsize
+    lengths = [getattr(text_config, name, None) for name in names]
+    return next((int(length) for length in lengths if length), sys.maxsize)
 
 
 def find_parts(

@@ -6,6 +6,7 @@ Knows the hub, what it raises and how it is told to show progress; knows nothing
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,24 @@ from xtransplant.models.reading import one_line
 # The hub's client raises errors of its HTTP library, which is not always the same one.
 _HttpError: type[Exception] = HfHubHTTPError.__mro__[1]
 _ERRORS = (_HttpError, OSError, EntryNotFoundError)
+_COMMIT = re.compile("[0-9a-f]{40}")
+
+
+def pinned(repo: str, revision: str | None, file: str, on_step: OnStep) -> str:
+    """Return "repo@commit": a branch or tag moves, and its files are others then.
+
+    Args:
+        repo: id of a repository.
+        revision: commit, tag or branch; only the latter two are looked up.
+        file: one that the repository has.
+        on_step: told of progress.
+
+    Raises:
+        ModelError: as `Snapshot.fetch`.
+    """
+    if revision and _COMMIT.fullmatch(revision):
+        return f"{repo}@{revision}"
+    return f"{repo}@{Snapshot(repo, revision, on_step).fetch((file,)).name}"
 
 
 class Snapshot:

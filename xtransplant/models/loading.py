@@ -26,6 +26,7 @@ from xtransplant.models.adapter import CONFIG as ADAPTER_CONFIG
 from xtransplant.models.adapter import apply_adapter
 from xtransplant.models.cache import OnStep, file_digest, silent
 from xtransplant.models.checkpoint import (
+    CONFIG,
     SAFETENSORS,
     SETTINGS,
     VOCABULARIES,
@@ -38,6 +39,7 @@ from xtransplant.models.checkpoint import (
 from xtransplant.models.families import Family, Model, find_parts, layers_prefix
 from xtransplant.models.generation import greedy
 from xtransplant.models.gguf import Gguf
+from xtransplant.models.hub import pinned
 from xtransplant.models.parallel import placement
 from xtransplant.models.quantised import require_quantiser
 from xtransplant.models.reading import reading
@@ -186,13 +188,13 @@ def identity(
 ) -> str:
     """Return what tells this checkpoint from others in the key of a run; never a path.
 
-    "owner/name@revision" for a hub id, else "sha256:" and the digest of the content: of the GGUF
+    "owner/name@commit" for a hub id, else "sha256:" and the digest of the content: of the GGUF
     file, or of a folder's configuration, tokenizer and weights. Arguments and errors as for
     `load_model`.
     """
     match resolve(id, revision, distribution):
         case HubId(repo, revision):
-            return f"{repo}@{revision or 'main'}"
+            return pinned(repo, revision, CONFIG, on_step)
         case Gguf() as gguf:
             return f"sha256:{gguf.digest(on_step)}"
         case folder:

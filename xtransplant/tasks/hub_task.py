@@ -28,6 +28,7 @@ class Reader:
 
     def __init__(self, task: TaskConfig) -> None:
         self._task = task
+        self._all_languages_count = False
         if task.id is None:
             raise DataError(
                 f"task {task.name} has no data; say where they are: task.id=owner/name or a folder"
@@ -39,8 +40,13 @@ class Reader:
 
     @property
     def languages(self) -> Sequence[str]:
-        """The task's languages."""
+        """The task's languages, where those of a run are not all that its questions depend on."""
+        self._all_languages_count = True
         return self._task.languages
+
+    def any_but(self, language: str) -> str:
+        """Return another of the task's languages, where it makes no difference which one."""
+        return next(each for each in self._task.languages if each != language)
 
     def rows(self, language: str) -> list[Row]:
         """Return the rows of a language, in the data's order."""
@@ -54,9 +60,11 @@ class Reader:
 
     @property
     def fingerprint(self) -> str:
-        """What was read so far: see `HubData.fingerprint`."""
+        """What was read so far, and by which settings: see `HubData.fingerprint`."""
         data = dict.fromkeys((self._data, self._pivot_data))
-        return " ".join([*(each.fingerprint for each in data), self._split])
+        configs = [each for each in (self._task.config, self._task.pivot_config) if each]
+        languages = sorted(set(self._task.languages)) if self._all_languages_count else []
+        return " ".join([*(each.fingerprint for each in data), self._split, *configs, *languages])
 
     @property
     def _split(self) -> str:

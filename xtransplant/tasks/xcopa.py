@@ -23,7 +23,7 @@ def questions(reader: Reader, language: str) -> list[Question]:
         rows = reader.rows(language)
         return [_question(number, row, row["label"]) for number, row in enumerate(rows)]
     english = reader.pivot_rows()
-    translated = reader.rows(next(each for each in reader.languages if each != ENGLISH))
+    translated = reader.rows(reader.any_but(ENGLISH))
     if [row["question"] for row in english] != [row["question"] for row in translated]:
         raise DataError(
             f"COPA ({len(english)} rows) and XCOPA ({len(translated)} rows) do not ask for causes "
