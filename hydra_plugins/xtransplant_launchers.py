@@ -163,8 +163,11 @@ class RayLauncher(Jobs):
         memory = self.parameters["mem_gb"]
         ray.init(**self.parameters["init"])
         try:
-            # A function: Ray would take an object that can be called for something else.
-            task = ray.remote(lambda call: self(*call)).options(
+
+            def job(call: Call) -> JobReturn:
+                return self(*call)
+
+            task = ray.remote(job).options(
                 num_gpus=self.parameters["gpus_per_job"],
                 num_cpus=self.parameters["cpus_per_job"],
                 memory=memory and memory * 2**30,

@@ -44,7 +44,7 @@ Examples:
   xtransplant run
   xtransplant run task=xnli model=llama2-7b languages=[fr,sw] module=mlp --dry-run
   xtransplant run model=hf model.id=org/name grid=pairs grid.pairs=[[16,4],[-1,0]]
-  xtransplant run -m module=attn,mlp task=xnli
+  xtransplant run -m module=attn,mlp task=xnli hydra/launcher=local
 """
 
 SUBMIT_EXAMPLES = """\b
