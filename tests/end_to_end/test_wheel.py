@@ -49,3 +49,6 @@ def test_a_run_outside_the_checkout(python: Path, tmp_path: Path) -> None:
     out = xtransplant("run", "languages=[sw]", "limit=2", "grid=first_to_first")
     assert "results: outputs/pocket/pocket/mlp/" in out
     assert len(list(tmp_path.glob("outputs/pocket/pocket/mlp/*/pairs.parquet"))) == 1
+    jobs = xtransplant("run", "-m", "hydra/launcher=local", "dry_run=true", "limit=1,2")
+    rows = [line.split() for line in jobs.splitlines()]
+    assert rows[2:] == [["limit=1", "done"], ["limit=2", "done"]]

@@ -2,17 +2,22 @@
 
 import os
 import signal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
+import yaml
+from test_hub import COMMIT, lay_out
 
 from hydra_plugins import xtransplant_launchers as launchers
-from xtransplant import cli, jobs
-from xtransplant.config import sweep
+from xtransplant import cli, jobs, sweeps
+from xtransplant.config import conf_dir, sweep
 from xtransplant.console import Console
-from xtransplant.errors import ConfigError
+from xtransplant.errors import ConfigError, MachineError
 from xtransplant.jobs import Outcome, do_one_of_many
-from xtransplant.sweeps import table
+from xtransplant.sweeps import run_sweep, table
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +84,61 @@ def test_joblib_runs_jobs_in_processes() -> None:
     seen = sweep(given, job)
     assert [module for module, _ in seen] == ["attn", "mlp"]
     assert os.getpid() not in [pid for _, pid in seen]
+
+
+def test_a_process_of_joblib_that_is_killed_ends_the_sweep_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def killed(compose, overrides):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(sweeps, "do_one_of_many", killed)
+    given = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "module=attn,mlp"]
+    with pytest.raises(MachineError, match="the launcher gave up: TerminatedWorkerError: "):
+        run_sweep(given, None, Console())
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A hub that has nothing, and remembers what it was asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_error(404)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("offline", ["1", "0"])
+def test_a_job_with_a_prepared_cache_asks_the_hub_nothing(
+    offline: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+        lay_out(tmp_path / "hub")
+
+        def job(compose, overrides):
+            from xtransplant.models.loading import identity, load_config
+
+            return identity("someone/tiny"), load_config("someone/tiny").num_hidden_layers
+
+        given = ["hydra/launcher=local", f"hydra.job.env_set.HF_HUB_OFFLINE='{offline}'"]
+        Hub.asked.clear()
+        assert sweep(given, job) == [(f"someone/tiny@{COMMIT}", 3)]
+        server.shutdown()
+    assert bool(Hub.asked) == (offline == "0")
+
+
+@pytest.mark.parametrize("launcher", ["slurm", "local", "ray"])
+def test_jobs_of_every_launcher_of_ours_are_off_line(launcher: str) -> None:
+    content = yaml.safe_load((conf_dir() / f"hydra/launcher/{launcher}.yaml").read_text())
+    assert content["job"]["env_set"] == {"HF_HUB_OFFLINE": "1"}
 
 
 def test_a_defect_is_told_with_its_trace_and_the_others_go_on(
