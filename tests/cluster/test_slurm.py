@@ -57,6 +57,14 @@ def holders(root: Path) -> list[int]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    """Whether it runs, and is no zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
 def test_a_sweep_with_jobs_killed_requeued_and_cancelled(
     cluster: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +81,9 @@ def test_a_sweep_with_jobs_killed_requeued_and_cancelled(
     asked(cluster, "scancel", cancelled)
     victim = wait_until(lambda: holders(tmp_path))[0]
     os.kill(victim, signal.SIGKILL)
+    # As Slurm does before it takes the node away: submitit queues the job again.
+    preempted = wait_until(lambda: [pid for pid in holders(tmp_path) if is_alive(pid)])[0]
+    os.kill(preempted, signal.SIGUSR2)
     again = wait_until(lambda: jobs_in_state(cluster, "RUNNING"))[-1]
     asked(cluster, "scontrol", "requeue", again)
     out, err = driver.communicate(timeout=480)
@@ -82,6 +93,9 @@ def test_a_sweep_with_jobs_killed_requeued_and_cancelled(
     assert (len(rows), len(lost)) == (N_JOBS, 2), out
     assert all("ended without a result" in " ".join(row) for row in lost)
     assert err.splitlines()[-1].startswith(f"error: 2 of {N_JOBS} jobs failed")
+
+    logs = [log.read_text() for log in Path("slurm/.sweeps").rglob("*_log.*")]
+    assert sum("this job is preempted" in log for log in logs) == 1
 
     start = time.monotonic()
     sent = asked(cluster, *XTRANSPLANT, "submit", *sweep)
