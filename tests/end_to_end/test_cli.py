@@ -45,7 +45,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (
             ["rn"],
             "unknown command 'rn'; allowed: bench, check, ls, prepare, report, rescore, run, "
-            "select, status, translate, try; nearest match: run",
+            "select, status, submit, translate, try; nearest match: run",
         ),
         (
             ["run", "--dryrun"],
@@ -98,7 +98,7 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(
         (
             ["rn"],
             "unknown command 'rn'; allowed: bench, check, ls, prepare, report, rescore, run, "
-            "select, status, translate, try; nearest match: run",
+            "select, status, submit, translate, try; nearest match: run",
         ),
         (["run", "seed=x"], "bad value 'x' for seed; allowed: an integer"),
         (

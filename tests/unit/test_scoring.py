@@ -379,6 +379,7 @@ def test_scorers_are_listed_under_their_own_names_with_a_version():
     assert {name: scorer.label for name, scorer in SCORERS.items()} == {
         "paper": "paper-2",
         "option": "option-1",
+        "statements": "statements-1",
         "exact_match": "exact_match-2",
         "f1": "f1-1",
         "contains_any": "contains_any-1",
