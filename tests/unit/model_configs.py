@@ -70,15 +70,16 @@ def _bart(kind: str, layers: int, width: int, inner: int, vocabulary: int) -> Se
 
 
 def _opt(layers: int, width: int, heads: int) -> Settings:
-    sizes = {**_sizes(layers, width, 4 * width, heads, 50272), "ffn_dim": 4 * width}
-    return "opt", {**sizes, "word_embed_proj_dim": width, "max_position_embeddings": 2048}
+    sizes = {"num_hidden_layers": layers, "hidden_size": width, "ffn_dim": 4 * width}
+    sizes |= {"num_attention_heads": heads, "vocab_size": 50272}
+    return "opt", {**sizes, "word_embed_proj_dim": width}
 
 
 _STABLELM = {"use_qkv_bias": True, "partial_rotary_factor": 0.25}
-_GPT_OSS = {"num_local_experts": 32, "num_experts_per_tok": 4, "head_dim": 64}
 _MIXTRAL = {"num_local_experts": 8, "num_experts_per_tok": 2}
 _OLMOE = {"num_experts": 64, "num_experts_per_tok": 8}
 _QWEN_MOE = {"head_dim": 128, "num_experts": 128, "moe_intermediate_size": 768}
+_GPT_OSS = {"head_dim": 64, "num_experts_per_tok": 4}
 _PHI_TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 
 CONFIGS: dict[str, Settings] = {
@@ -156,13 +157,23 @@ CONFIGS: dict[str, Settings] = {
     "phi3-mini": _grouped("phi3", (32, 3072, 8192, 32, 32064), 32, False, **_PHI_TOKENS),
     "phi4": _grouped("phi3", (40, 5120, 17920, 40, 100352), 10, False, **_PHI_TOKENS),
     "phi4-mini": _grouped("phi3", (32, 3072, 8192, 24, 200064), 8, True, **_PHI_TOKENS),
-    "gpt2": ("gpt2", {}),
+    "olmo3-7b": _grouped("olmo3", (32, 4096, 11008, 32, 100278), 32, False),
+    "opt-125m": _opt(12, 768, 12),
     "opt-1.3b": _opt(24, 2048, 32),
     "opt-6.7b": _opt(32, 4096, 32),
+    "stablelm-3b": _grouped("stablelm", (32, 2560, 6912, 32, 50304), 32, False),
+    "granite3.1-2b": _grouped("granite", (40, 2048, 8192, 32, 49155), 8, True),
+    "granite3.1-8b": _grouped("granite", (40, 4096, 12800, 32, 49155), 8, True),
+    "gpt-oss-20b": _grouped(
+        "gpt_oss", (24, 2880, 2880, 64, 201088), 8, False, num_local_experts=32, **_GPT_OSS
+    ),
+    "gpt-oss-120b": _grouped(
+        "gpt_oss", (36, 2880, 2880, 64, 201088), 8, False, num_local_experts=128, **_GPT_OSS
+    ),
+    "gpt2": ("gpt2", {}),
     "stablelm2-1.6b": _grouped("stablelm", (24, 2048, 5632, 32, 100352), 32, False, **_STABLELM),
     "granite3.3-2b": _grouped("granite", (40, 2048, 8192, 32, 49159), 8, True),
     "granite3.3-8b": _grouped("granite", (40, 4096, 12800, 32, 49159), 8, True),
-    "gpt-oss-20b": _grouped("gpt_oss", (24, 2880, 2880, 64, 201088), 8, False, **_GPT_OSS),
     "mt0-small": _t5("mt5", 8, 512, 1024, 6, 250112),
     "mt0-base": _t5("mt5", 12, 768, 2048, 12, 250112),
     "mt0-large": _t5("mt5", 24, 1024, 2816, 16, 250112),
@@ -171,6 +182,10 @@ CONFIGS: dict[str, Settings] = {
     "aya-101": _t5("mt5", 24, 4096, 10240, 64, 250112),
     "flan-t5-base": _t5("t5", 12, 768, 2048, 12, 32128),
     "flan-t5-xl": _t5("t5", 24, 2048, 5120, 32, 32128),
+    "umt5-small": _t5("umt5", 8, 512, 1024, 6, 256384),
+    "umt5-base": _t5("umt5", 12, 768, 2048, 12, 256384),
+    "umt5-xl": _t5("umt5", 24, 2048, 5120, 32, 256384),
+    "bart-large": _bart("bart", 12, 1024, 4096, 50265),
     "nllb-600m": _bart("m2m_100", 12, 1024, 4096, 256206),
     "nllb-1.3b": _bart("m2m_100", 24, 1024, 8192, 256206),
     "nllb-3.3b": _bart("m2m_100", 24, 2048, 8192, 256206),
@@ -189,7 +204,7 @@ def n_parameters(config: Any) -> int:
     auto: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     with torch.device("meta"):
         count = sum(weight.numel() for weight in auto.from_config(config).parameters())
-    if config.model_type in ("t5", "mt5"):
+    if config.model_type in ("t5", "mt5", "umt5"):
         # transformers ties their embeddings in every configuration, and keeps them apart where a
         # checkpoint, as all of these, has an unembedding of its own.
         count += config.vocab_size * config.d_model
