@@ -34,7 +34,7 @@ BENCHMARKS = {
         },
         **{
             f"layers-{n}": [
-                *(f"model.id={FOLDER}/model-{n}", "model.name=llama", "--random-weights"),
+                *("model=hf", f"model.id={FOLDER}/model-{n}", "--random-weights"),
                 *("grid=full", f"grid.stride={n // 5}", "--prompt-tokens", "169"),
                 *("--cells-compared", "0"),
             ]

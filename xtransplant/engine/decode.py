@@ -138,7 +138,9 @@ def _decode_batch(
             (only,) = targets
             return decode_rows(model, only.token_ids, only.options, rows, max_new_tokens)
         trees = OptionTrees([target.options for target in targets])
-        cache = SharedPrefixCache(prefixes, max(max_new_tokens, trees.depth))
+        n_tokens = max(max_new_tokens, trees.depth)
+        first_tokens = trees.depth if trees.branches else n_tokens
+        cache = SharedPrefixCache(prefixes, n_tokens, first_tokens)
         last_tokens = [target.token_ids[-1] for target in targets]
         return decode_batch(
             model, cache, rows, last_tokens, trees, max_new_tokens, by_block=by_block

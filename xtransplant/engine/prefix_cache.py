@@ -28,9 +28,6 @@ from xtransplant.models.families import Model
 
 IMPLEMENTATION = "xtransplant_shared_prefix"
 
-FIRST_TOKENS = 4
-"""Tokens that a suffix buffer holds at first; it doubles."""
-
 
 @dataclass(frozen=True)
 class Move:
@@ -61,15 +58,17 @@ class Prefix:
 class SharedPrefixCache:
     """K/V of the prefixes, kept once, and of what follows in the rows that each layer computes.
 
-    A layer's suffix buffers are [rows, K, tokens, E] and grow to the rows and tokens the layer
-    needs: beginnings of options are many rows, but for few tokens.
+    A layer's suffix buffers are [rows, K, tokens, E] and grow to the rows the layer needs.
+    Beginnings of options are many rows, but for few tokens: then buffers hold few tokens at first.
+    Always to begin small would cost: growing a buffer copies it.
 
     Args:
         prefixes: of each prompt; one or more of their layers have keys and values.
         max_new_tokens: tokens of a suffix at most.
+        first_tokens: those it has room for at first.
     """
 
-    def __init__(self, prefixes: Sequence[Prefix], max_new_tokens: int) -> None:
+    def __init__(self, prefixes: Sequence[Prefix], max_new_tokens: int, first_tokens: int) -> None:
         self.prefixes = prefixes
         self.lengths = [prefix.n_tokens for prefix in prefixes]
         of_layers = zip(*(prefix.keys_values for prefix in prefixes), strict=True)
@@ -77,6 +76,7 @@ class SharedPrefixCache:
         some = next(keys_values for keys_values in self._prefix if keys_values)
         self._padding_BP = padding(self.lengths, some[0].device)
         self._max_new_tokens = max_new_tokens
+        self._first_tokens = first_tokens
         self._suffix: list[KeysValues | None] = [None] * len(self._prefix)
         self._moves: Sequence[Move | None] = ()
         self._places: Sequence[Places] = ()
@@ -158,7 +158,8 @@ class SharedPrefixCache:
         if kept is not None and move is not None:
             moved = kept[move.parents.to(kept.device), :, :step]
         if kept is None or kept.shape[0] < n_rows or kept.shape[2] == step:
-            n_tokens = min(max(FIRST_TOKENS, 2 * step), self._max_new_tokens)
+            is_begun = step < self._first_tokens
+            n_tokens = self._first_tokens if is_begun else self._max_new_tokens
             larger = new_RK1E.new_empty(n_rows, n_kv, n_tokens, width)
             if kept is not None:
                 n_kept = min(n_rows, kept.shape[0])
