@@ -5,8 +5,8 @@
 # shuffled_language for culture tasks, whose questions are not the same in every language.
 PAPER := outputs/paper
 MODELS := llama2-7b,mistral-7b,qwen2-7b,bloomz-7b1,chinese-alpaca-2-7b
-MULTILINGUAL := xnli,xquad,xcopa
-CULTURE := mkqa,globalopinionqa,culturalbench_hard
+MULTILINGUAL := xnli,xquad,xcopa,mkqa
+CULTURE := globalopinionqa,culturalbench_hard
 TASKS := $(MULTILINGUAL),$(CULTURE)
 CONTROLS := none,random_instance,noise,same_prompt
 comma := ,
