@@ -38,6 +38,7 @@ def write_run(
     cells: Sequence[Cell] = CELLS,
     n_layers: int = N_LAYERS,
     gold: str = "g",
+    source: str = "Question",
     clusters: Sequence[str] = (),
     scorer: str = "exact_match-1",
     **changes: Any,
@@ -51,6 +52,7 @@ def write_run(
         cells: of the grid.
         n_layers: of the model.
         gold: the right answer.
+        source: the source prompts' beginning.
         clusters: of the instances.
         scorer: of the verdicts, with its version.
         changes: of the configuration.
@@ -69,7 +71,7 @@ def write_run(
                         language=language,
                         source_language="en",
                         target_language=language,
-                        source=f"Question {number}?",
+                        source=f"{source} {number}?",
                         target=f"{language} {number} ?",
                         gold=gold,
                         cluster=clusters[number] if clusters else "",

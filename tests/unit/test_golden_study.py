@@ -11,13 +11,14 @@ Verdicts on the baseline and on the cells (0,0) (0,1) (1,0) (1,1) of a model of 
     q5   0  0 1 1 1             0  0 1 0 0
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_runs import write_run
 
-from xtransplant.analysis.contrasts import MACRO, MICRO
+from xtransplant.analysis.contrasts import MACRO, MICRO, scopes
 from xtransplant.analysis.selection import folds, held_out, select
 from xtransplant.analysis.study import Study, load_study
 from xtransplant.analysis.tables import all_tables
@@ -207,6 +208,10 @@ def test_a_strategy_without_cells_is_one_line(tmp_path: Path) -> None:
         ({"split": "test", "scorer": "exact_match-2"}, 'scorer differs, "exact_match-1" and'),
         ({"split": "test", "direction": "x_to_en"}, 'direction differs, "en_to_x" and "x_to_en"'),
         ({"module": "attn", "gold": "h"}, "data differs, instance q0 (fr)"),
+        ({"module": "attn", "source": "Ask"}, "instance q0 (fr) has another source prompt"),
+        ({"module": "attn", "task_revision": "v2"}, 'task.revision differs, "v2" and null'),
+        ({"split": "test", "task_sample_seed": 1}, "task.sample_seed differs, 0 and 1"),
+        ({"module": "attn", "prompt_style": "chat"}, 'prompt.style differs, "chat" and "plain"'),
         (
             {"module": "attn", "model_dtype": "bfloat16"},
             'model.dtype differs, "bfloat16" and "float32"',
@@ -221,6 +226,29 @@ def test_runs_that_do_not_belong_together(tmp_path: Path, changes, message) -> N
     with pytest.raises(OutputError) as raised:
         load_study([tmp_path])
     assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_control_has_source_prompts_of_its_own(tmp_path: Path) -> None:
+    write_run(tmp_path, VERDICTS)
+    write_run(tmp_path, CONTROL, control="random_instance", source="Another")
+    (one,) = load_study([tmp_path]).experiments
+    assert len(load_study([tmp_path]).controls(one)) == 1
+
+
+def test_a_macro_average_is_tested_with_the_weights_of_its_languages(tmp_path: Path) -> None:
+    # Other questions in each language: fr gains all four, sw loses its only one.
+    write_run(tmp_path, {"fr": ["01"] * 4, "sw": ["10"]}, [Cell(0, 0)])
+    (one,) = load_study([tmp_path]).experiments
+    own = replace(one, cluster=np.char.add(one.language, one.instance))
+    gains = own.correct[:, 0].astype(float) - own.baseline
+    tests = {}
+    for scope in scopes(Study([own]), own):
+        test, p = scope.test(gains)
+        tests[scope.label] = (float(scope.mean(gains)[0]), test, float(p[0]))
+    # The languages' gains, 1 and -1, cancel, and no swap is nearer to nothing.
+    assert tests[MACRO] == (0, "sign_flip", 1)
+    # Of all instances four gain and one loses: 2 (1 + 5) / 2^5.
+    assert tests[MICRO] == (pytest.approx(3 / 5), "mcnemar", pytest.approx(12 / 32))
 
 
 def test_a_control_needs_the_instances_of_its_experiment(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Tables as text and figures as drawn, over runs whose verdicts are those of the golden study."""
 
+import base64
+import gzip
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +17,9 @@ from test_golden_study import CONTROL, VERDICTS
 from xtransplant import cli
 from xtransplant.analysis import curves, heatmaps
 from xtransplant.analysis.drawing import written
+from xtransplant.analysis.html import write_page
 from xtransplant.analysis.languages import language
+from xtransplant.analysis.load import Runs
 from xtransplant.analysis.print_tables import latex, markdown, shown_frame
 from xtransplant.analysis.study import load_study
 from xtransplant.analysis.tables import Table, all_tables
@@ -64,6 +69,26 @@ def test_report_writes_everything_and_never_imports_torch(runs: Path, tmp_path: 
     assert "T2_upper_bounds" in done.stdout and f"{len(files)} files" in done.stdout
 
 
+def test_the_page_has_the_intervals_of_the_tables(tmp_path: Path) -> None:
+    # sw has half the questions, so resamples of its own would be others than those of both.
+    write_run(tmp_path / "runs", {"fr": VERDICTS["fr"], "sw": VERDICTS["sw"][:3]})
+    study = load_study([tmp_path / "runs"])
+    coarse = all_tables(study)[0].frame.set_index("language")
+    write_page(Runs([one.run for one in study.outcomes]), tmp_path / "page.html")
+    packed = (tmp_path / "page.html").read_text("utf-8").partition('id="data">')[2]
+    payload = json.loads(gzip.decompress(base64.b64decode(packed.partition("<")[0])))
+    assert [view["language"] for view in payload["views"]] == ["fr", "sw"]
+    for view in payload["views"]:
+        wanted = coarse.loc[view["language"]]
+        bounds = ("low", "high")
+        assert [view["baseline"][bound][0] for bound in bounds] == pytest.approx(
+            [wanted[f"baseline_{bound}"] for bound in bounds], abs=1e-6
+        )
+        assert [view["cells"][bound][0] for bound in bounds] == pytest.approx(
+            [wanted[f"accuracy_{bound}"] for bound in bounds], abs=1e-6
+        )
+
+
 def test_tables_as_readers_see_them(runs: Path) -> None:
     tables = {table.name: table for table in all_tables(load_study([runs]))}
     shown = shown_frame(tables["T1_coarse"])
@@ -76,6 +101,8 @@ def test_tables_as_readers_see_them(runs: Path) -> None:
     text = markdown(tables["T1_coarse"], shown)
     heading, rule, first = text.splitlines()[2:5]
     assert heading.count("|") == rule.count("|") == first.count("|") == len(shown.columns) + 1
+    sides = dict(zip(shown.columns, rule.split("|")[1:-1], strict=True))
+    assert (sides["cell"], sides["n"], sides["baseline %"]) == (":--", "--:", "--:")
     tex = latex(tables["T1_coarse"], shown)
     assert r"\toprule" in tex and r"baseline \%" in tex and r"0$\to$0" in tex
     assert tex.count(r"\\") == len(shown) + 1

@@ -61,10 +61,14 @@ class Scope:
     def test(self, differences: npt.ArrayLike) -> tuple[str, Floats]:
         """Return the test that fits and the p-value of each column of differences, [I] or [I, V].
 
-        McNemar's exact test holds for a language whose instances are independent; all else, and an
-        average, in which a question comes once a language, is tested by permutation of clusters.
+        McNemar's exact test holds where instances are independent and count alike, so never for
+        `MACRO`, whose languages weigh their instances; all else is tested by permutation of
+        clusters.
         """
-        return paired_test(self._weighted(differences), self._cluster)
+        weighted = self._weighted(differences)
+        if self.label == MACRO:
+            return "sign_flip", sign_flip_test(weighted, self._cluster, best_of_all=False)
+        return paired_test(weighted, self._cluster)
 
     def best_of_grid(self, differences: npt.ArrayLike) -> Floats:
         """Return the max-T p-value of each column: of a gain, corrected for all columns."""

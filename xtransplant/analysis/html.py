@@ -22,7 +22,8 @@ from typing import Any
 from uuid import uuid4
 
 from xtransplant.analysis.load import Runs
-from xtransplant.analysis.views import INTERVAL, Texts, views_of
+from xtransplant.analysis.resamples import Resamples
+from xtransplant.analysis.views import INTERVAL, Texts, clusters_of, views_of
 from xtransplant.errors import OutputError
 
 SCRIPTS = ("dom.js", "data.js", "state.js", "heatmap.js", "instances.js", "page.js")
@@ -40,8 +41,8 @@ def write_page(runs: Runs, path: str | Path) -> None:
     Raises:
         OutputError: results that cannot be read or hold no row, or a file that cannot be written.
     """
-    texts = Texts()
-    views = [view for run in runs.runs for view in views_of(run, texts)]
+    texts, resamples = Texts(), Resamples(clusters_of(run) for run in runs.runs)
+    views = [view for run in runs.runs for view in views_of(run, texts, resamples)]
     if not views:
         raise OutputError(
             f"no result yet in {runs.runs[0].folder.path} or any other of {len(runs.runs)} runs; "

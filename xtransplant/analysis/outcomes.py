@@ -39,7 +39,8 @@ class Outcomes:
         language: of each instance, [I].
         instance: id of each, [I].
         cluster: what it shares with others: its cluster, else its id, [I].
-        content: digest of target prompt and gold answer, [I].
+        content: target prompt and gold answer, [I].
+        source: prompt, [I]; a control's is another than its experiment's.
         baseline: right without a transplant, [I].
         correct: right with each cell's, [I, V].
         baseline_unparsable: no answer could be read, [I].
@@ -58,6 +59,7 @@ class Outcomes:
     instance: npt.NDArray[np.str_]
     cluster: npt.NDArray[np.str_]
     content: npt.NDArray[np.str_]
+    source: npt.NDArray[np.str_]
     baseline: Bools
     correct: Bools
     baseline_unparsable: Bools
@@ -139,7 +141,15 @@ class Outcomes:
             **{
                 name: getattr(self, name)[chosen]
                 for name in (
-                    *("language", "instance", "cluster", "content", "baseline", "correct"),
+                    *(
+                        "language",
+                        "instance",
+                        "cluster",
+                        "content",
+                        "source",
+                        "baseline",
+                        "correct",
+                    ),
                     *("baseline_unparsable", "n_unparsable", "n_distinct"),
                     *("baseline_tokens", "cell_tokens"),
                 )
@@ -174,6 +184,7 @@ def read_outcomes(run: Run) -> Outcomes:
         instance=np.array([name for _, name in names]),
         cluster=np.array([known[name].cluster or known[name].id for name in names]),
         content=np.array([f"{known[name].target}\0{known[name].gold}" for name in names]),
+        source=np.array([known[name].source for name in names]),
         baseline=rows.instances["correct"].to_numpy(dtype=bool),
         correct=correct,
         baseline_unparsable=rows.instances["answer"].isna().to_numpy(dtype=bool),

@@ -101,7 +101,8 @@ def _heading(name: str, percent: bool) -> str:
 
 
 def _is_text(shown: pd.DataFrame, name: str) -> bool:
-    return not any(re.match(r"[+\-<]?\d", cell) for cell in shown[name])
+    # A figure with or without its interval; "0→0" and what begins with it are text.
+    return not any(re.fullmatch(r"[+\-<]?\d[\d.e+\-]*( \[.*\])?", one) for one in shown[name])
 
 
 def _cell(values: Sequence[Any], percent: bool, signed: bool) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from xtransplant.analysis.load import load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
+from xtransplant.analysis.resamples import Resamples
 from xtransplant.analysis.statistics import Bootstrap
 from xtransplant.analysis.together import place, require_together
 
@@ -40,27 +41,16 @@ class Study:
         ]
 
     @cached_property
-    def _clusters(self) -> dict[tuple[str, str], dict[str, int]]:
-        names: dict[tuple[str, str], set[str]] = {}
-        for one in self.outcomes:
-            names.setdefault(one.data_set, set()).update(one.cluster.tolist())
-        return {
-            data_set: {name: code for code, name in enumerate(sorted(found))}
-            for data_set, found in names.items()
-        }
-
-    @cached_property
-    def _bootstraps(self) -> dict[tuple[str, str], Bootstrap]:
-        return {data_set: Bootstrap.of(len(codes)) for data_set, codes in self._clusters.items()}
+    def _resamples(self) -> Resamples:
+        return Resamples((one.data_set, one.cluster.tolist()) for one in self.outcomes)
 
     def bootstrap(self, outcomes: Outcomes) -> Bootstrap:
         """Return the resamples of a run's task and split."""
-        return self._bootstraps[outcomes.data_set]
+        return self._resamples.bootstrap(outcomes.data_set)
 
     def clusters(self, outcomes: Outcomes) -> Ints:
         """Return the cluster of each instance as the resamples number them, [I]."""
-        codes = self._clusters[outcomes.data_set]
-        return np.array([codes[name] for name in outcomes.cluster.tolist()], dtype=np.int64)
+        return self._resamples.codes(outcomes.data_set, outcomes.cluster.tolist())
 
 
 def load_study(paths: Sequence[Path]) -> Study:

@@ -10,14 +10,19 @@ from typing import Any
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.errors import OutputError
 
+DATA = ("revision", "pivot_revision", "sample_size", "sample_seed", "sample_by", "lost_markers")
+"""Keys of a task that say which data there are and how splits are drawn; not where data lie."""
+
 
 def require_together(outcomes: Sequence[Outcomes]) -> None:
     """Check that runs may be compared.
 
-    Runs of one task need the same scorer in the same version and the same direction; those of one
-    task and split the same data (target prompt and gold answer of every instance they share); those
-    of one model the same checkpoint, dtype and decoding. A control needs its experiment's
-    instances, and no two runs may be the same but for seed or limit.
+    Runs of one task need the same scorer in the same version, the same direction and revision of
+    the data, and splits drawn alike, else what selects a pair may judge it too; those of one task
+    and split the same prompts and gold answers of every instance they share, but for the source
+    prompts of controls; those of one model the same checkpoint, dtype, decoding and style of
+    prompts. A control needs its experiment's instances, and no two runs may be the same but for
+    seed or limit.
 
     Raises:
         OutputError: they do not; the message names the field and the first two runs that differ.
@@ -27,27 +32,33 @@ def require_together(outcomes: Sequence[Outcomes]) -> None:
         if left.run.task == right.run.task:
             _require_same(left, right, "scorer", left.scorer, right.scorer)
             _require_same(left, right, "direction", *_both(left, right, "direction"))
-    _require_same_data(outcomes)
+            for key in DATA:
+                values = (one.config["task"].get(key) for one in (left, right))
+                _require_same(left, right, f"task.{key}", *values)
+    _require_same_data(outcomes, "content", "target prompt or gold answer")
+    experiments = [one for one in outcomes if one.control == "none"]
+    _require_same_data(experiments, "source", "source prompt")
     for left, right in pairwise(sorted(outcomes, key=lambda one: (one.run.task, one.run.model))):
         if (left.run.task, left.run.model) == (right.run.task, right.run.model):
-            for section in ("model", "decode"):
-                for key in left.config[section].keys() | right.config[section].keys():
-                    values = (one.config[section].get(key) for one in (left, right))
+            for section in ("model", "decode", "prompt"):
+                both = _both(left, right, section)
+                for key in sorted(both[0].keys() | both[1].keys()):
+                    values = (one.get(key) for one in both)
                     _require_same(left, right, f"{section}.{key}", *values)
     _require_controls_match(outcomes)
 
 
-def _require_same_data(outcomes: Sequence[Outcomes]) -> None:
+def _require_same_data(outcomes: Sequence[Outcomes], field: str, what: str) -> None:
     seen: dict[tuple[str, str, str, str], tuple[str, Outcomes]] = {}
     for one in outcomes:
-        for (language, name), content in zip(one.names, one.content.tolist(), strict=True):
+        for (language, name), content in zip(one.names, getattr(one, field).tolist(), strict=True):
             key = (*one.data_set, language, name)
             earlier, other = seen.setdefault(key, (content, one))
             if earlier != content:
                 raise OutputError(
                     f"{other.run.folder.path} and {one.run.folder.path} do not belong together: "
-                    f"data differs, instance {name} ({language}) has another target prompt or gold "
-                    "answer; run one of them again on the other's data"
+                    f"data differs, instance {name} ({language}) has another {what}; "
+                    "run one of them again on the other's data"
                 )
 
 

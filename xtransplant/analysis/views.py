@@ -7,7 +7,8 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 
 from xtransplant.analysis.aggregate import INPUT, pairs_frame
 from xtransplant.analysis.load import Run
-from xtransplant.analysis.statistics import Bootstrap
+from xtransplant.analysis.resamples import DataSet, Resamples
 from xtransplant.errors import OutputError
 from xtransplant.types import Instance
 
@@ -44,15 +45,19 @@ class Texts:
         return list(self._positions)
 
 
-def accuracies(correct: Ints, clusters: Sequence[str]) -> dict[str, list[Any]]:
+def accuracies(
+    resamples: Resamples, data_set: DataSet, correct: Ints, clusters: Sequence[str]
+) -> dict[str, list[Any]]:
     """Return the accuracy of each line of verdicts, with its 95 % interval, 0 to 1.
 
     Args:
+        resamples: of the clusters.
+        data_set: what the instances are of.
         correct: 1 or 0, of shape (lines, instances).
         clusters: of each instance its cluster.
     """
-    names, cluster = np.unique(clusters, return_inverse=True)
-    found = Bootstrap.of(len(names)).intervals(correct.T, cluster)
+    cluster = resamples.codes(data_set, clusters)
+    found = resamples.bootstrap(data_set).intervals(correct.T, cluster)
     return {
         "n_correct": correct.sum(axis=1).tolist(),
         "accuracy": np.round(found.estimate, 6).tolist(),
@@ -61,12 +66,23 @@ def accuracies(correct: Ints, clusters: Sequence[str]) -> dict[str, list[Any]]:
     }
 
 
-def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
+def clusters_of(run: Run) -> tuple[DataSet, list[str]]:
+    """Return a run's task and split, and the cluster of each of its instances."""
+    data_set = run.task, str(run.folder.read_manifest().config["split"])
+    return data_set, _clusters(run.folder.read_instances())
+
+
+def _clusters(instances: Iterable[Instance]) -> list[str]:
+    return [instance.cluster or instance.id for instance in instances]
+
+
+def views_of(run: Run, texts: Texts, resamples: Resamples) -> list[dict[str, Any]]:
     """Return what the page needs of a run, one view for each language (JSON values).
 
     Args:
         run: finished or not; of an unfinished one, its finished parts.
         texts: takes up the texts; views hold positions in it.
+        resamples: shared by all runs of the page.
 
     Returns:
         Views as `page.js` reads them. `text`, `answer` and `correct` are flat: first the baseline
@@ -81,6 +97,7 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
     pairs = pairs_frame(generations)
     manifest = run.folder.read_manifest()
     instances = run.folder.read_instances()
+    data_set = run.task, str(manifest.config["split"])
     labels = {
         "task": run.task,
         "model": run.model,
@@ -98,31 +115,36 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
             pairs[pairs["language"] == language],
             [instance for instance in instances if instance.language == language],
             texts,
+            partial(accuracies, resamples, data_set),
         )
         for language, rows in generations.groupby("language", sort=False)
     ]
 
 
 def _view(
-    rows: pd.DataFrame, pairs: pd.DataFrame, instances: list[Instance], texts: Texts
+    rows: pd.DataFrame,
+    pairs: pd.DataFrame,
+    instances: list[Instance],
+    texts: Texts,
+    accuracy: Callable[[Ints, list[str]], dict[str, list[Any]]],
 ) -> dict[str, Any]:
     n, n_cells = len(instances), len(pairs)
     ordered = _by_cell_and_instance(rows, instances, n_cells)
     correct: Ints = ordered["correct"].to_numpy(dtype=np.int64).reshape(n_cells + 1, n)
-    clusters = [instance.cluster or instance.id for instance in instances]
+    clusters = _clusters(instances)
     return {
         "language": instances[0].language,
         "source_language": instances[0].source_language,
         "target_language": instances[0].target_language,
         "n": n,
-        "baseline": accuracies(correct[:1], clusters),
-        "upper_bound": accuracies(correct[1:].max(axis=0, keepdims=True), clusters),
+        "baseline": accuracy(correct[:1], clusters),
+        "upper_bound": accuracy(correct[1:].max(axis=0, keepdims=True), clusters),
         "cells": {
             "source_layer": pairs["source_layer"].tolist(),
             "target_layer": pairs["target_layer"].tolist(),
             "n_gained": pairs["n_gained"].tolist(),
             "n_lost": pairs["n_lost"].tolist(),
-            **accuracies(correct[1:], clusters),
+            **accuracy(correct[1:], clusters),
         },
         "instances": {
             "id": [instance.id for instance in instances],
