@@ -38,7 +38,7 @@ BENCHMARKS = {
                 *("grid=full", f"grid.stride={n // 5}", "--prompt-tokens", "169"),
                 *("--cells-compared", "0"),
             ]
-            for n in (10, 20, 40, 80)
+            for n in (10, 20, 40)
         },
     },
     "gpu": {"llama2-7b": LLAMA, "llama2-7b-together": [*LLAMA, "--together"]},
