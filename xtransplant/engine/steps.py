@@ -21,7 +21,7 @@ from xtransplant.engine.layout import Ints, StepLayout
 from xtransplant.engine.model_cache import RowsCache
 from xtransplant.engine.options import OptionTrees
 from xtransplant.engine.prefix_cache import Move, SharedPrefixCache, shared_prefix_attention
-from xtransplant.engine.unembedding import LogitBlocks, logit_blocks
+from xtransplant.engine.unembedding import LogitBlocks, logit_blocks, screen_of
 from xtransplant.errors import NumericsError
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
@@ -98,6 +98,7 @@ def decode_batch(
     histories = Histories.at_prompt(prompt, np.array(last_tokens), trees)
     grown, last, seen = growth.Growth(), None, RowsCache(model, cache)
     rows_differ = len(last_tokens) > 1 or model.own_attention
+    screen = screen_of(model) if by_block else None
     with (
         shared_prefix_attention(model, cache),
         hooks(
@@ -112,10 +113,12 @@ def decode_batch(
             pairs = OptionPairs.of(histories, trees)
             slots = layout.slots(model.n_layers - 1, np.arange(len(histories)))
             wanted = slots[pairs.entry], pairs.token
+            # Where they have just been written to, rows differ too much.
+            usable = screen if step > 0 else None
             embedded = layout.rows(-1)
             with (
                 hooks(on_output=_writes(model, rows) if step == 0 else ()),
-                logit_blocks(model, *wanted) if by_block else nullcontext() as blocks,
+                logit_blocks(model, *wanted, usable) if by_block else nullcontext() as blocks,
             ):
                 logits_RV = _logits(
                     model,

@@ -20,6 +20,7 @@ from torch.nn.functional import linear
 
 from xtransplant.engine.layout import Ints
 from xtransplant.engine.passes import read
+from xtransplant.engine.screening import Screen
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import hooks
 
@@ -33,16 +34,24 @@ class LogitBlocks:
     Args:
         unembedding: the model's.
         rows, tokens: log-probabilities to keep: of each token after the row beside it.
+        screen: finds the maxima where it pays and no log-probabilities are kept.
     """
 
-    def __init__(self, unembedding: nn.Linear, rows: Ints, tokens: Ints) -> None:
+    def __init__(
+        self, unembedding: nn.Linear, rows: Ints, tokens: Ints, screen: Screen | None = None
+    ) -> None:
         self._unembedding = unembedding
+        self._screen = screen
         self._rows_Q, self._tokens_Q = torch.from_numpy(rows), torch.from_numpy(tokens)
         self._best_RN = torch.empty(0)
         self.logprobs_Q = torch.empty(0)
 
     def forward(self, hidden_R1D: torch.Tensor) -> torch.Tensor:
         """Return the maxima, [R, 1, N], in place of the logits."""
+        if self._screen is not None and self._is_screened(self._screen, hidden_R1D):
+            maximum_R, token_R = self._screen.most_likely(hidden_R1D[:, 0])
+            self._best_RN = token_R[:, None]
+            return maximum_R[:, None, None]
         weight_VD, bias_V = self._unembedding.weight, self._unembedding.bias
         rows, of_wanted_Q = torch.unique(self._rows_Q, return_inverse=True)
         block_tokens = max(1, BLOCK_LOGITS // len(hidden_R1D))
@@ -62,6 +71,10 @@ class LogitBlocks:
             logits_Q = logits_Q if bias_Q is None else logits_Q + bias_Q
             self.logprobs_Q = logits_Q.float() - torch.stack(sums).logsumexp(0)[of_wanted_Q]
         return torch.stack(maxima, -1)[:, None]
+
+    def _is_screened(self, screen: Screen, hidden_R1D: torch.Tensor) -> bool:
+        asked = len(self._rows_Q) == 0 and screen.pays(len(hidden_R1D))
+        return asked and bool(hidden_R1D.isfinite().all())
 
     def tokens(self, block_R1: torch.Tensor) -> torch.Tensor:
         """Return the tokens, [R, 1], that are the maxima of the given blocks."""
@@ -94,11 +107,21 @@ def _returns_raw_logits(model: Model, unembedding: nn.Module) -> bool:
     return bool((returned == raw[0]).all())
 
 
+def screen_of(model: Model) -> Screen | None:
+    """Return a screen for a model that `runs_by_block`; None where its bounds would not hold."""
+    unembedding = model.hf.get_output_embeddings()
+    if unembedding.bias is not None or unembedding.weight.dtype != torch.float32:
+        return None
+    return Screen(unembedding.weight)
+
+
 @contextmanager
-def logit_blocks(model: Model, rows: Ints, tokens: Ints) -> Iterator[LogitBlocks]:
+def logit_blocks(
+    model: Model, rows: Ints, tokens: Ints, screen: Screen | None = None
+) -> Iterator[LogitBlocks]:
     """Let a model that `runs_by_block` return block maxima for logits inside this `with`."""
     unembedding = model.hf.get_output_embeddings()
-    blocks = LogitBlocks(unembedding, rows, tokens)
+    blocks = LogitBlocks(unembedding, rows, tokens, screen)
     vars(unembedding)["forward"] = blocks.forward
     try:
         yield blocks
