@@ -75,22 +75,23 @@ class Screen:
         rest_R = vector_norm(hidden_RD - coordinates_RQ @ directions_QD, dim=-1)
         # The second term of the bound is one more coordinate.
         left_RQ = torch.cat([coordinates_RQ, rest_R[:, None]], -1)
-        width = hidden_RD.shape[1]
-        found = []
-        block_tokens = _block_tokens(len(hidden_RD))
-        for start in range(0, len(self._weight_VD), block_tokens):
-            weight_BD = self._weight_VD[start : start + block_tokens]
-            norms_B = self._norms_V[start : start + block_tokens]
+        (n_rows, width), n_tokens = hidden_RD.shape, len(self._weight_VD)
+        block_tokens = _block_tokens(n_rows)
+        largest_RC = hidden_RD.new_empty(n_rows, -(-n_tokens // CHUNK_TOKENS))
+        for start in range(0, n_tokens, block_tokens):
+            block = slice(start, start + block_tokens)
+            weight_BD, square_B = self._weight_VD[block], self._norms_V[block].square()
             right_QB = weight_BD.new_empty(len(directions_QD) + 1, len(weight_BD))
             torch.mm(directions_QD, weight_BD.T, out=right_QB[:-1])
-            square_B = norms_B.square()
             outside_B = (square_B - right_QB[:-1].square().sum(0)).clamp(min=0)
             right_QB[-1] = (outside_B + width * _EPSILON * square_B).sqrt()
-            bounds_RB = pad(
-                left_RQ @ right_QB, (0, -len(weight_BD) % CHUNK_TOKENS), value=-torch.inf
-            )
-            found.append(bounds_RB.view(len(hidden_RD), -1, CHUNK_TOKENS).amax(-1))
-        return torch.cat(found, -1)
+            bounds_RB = left_RQ @ right_QB
+            if n_missing := -len(weight_BD) % CHUNK_TOKENS:
+                bounds_RB = pad(bounds_RB, (0, n_missing), value=-torch.inf)
+            chunks_RCB = bounds_RB.view(n_rows, -1, CHUNK_TOKENS)
+            first = start // CHUNK_TOKENS
+            largest_RC[:, first : first + chunks_RCB.shape[1]] = chunks_RCB.amax(-1)
+        return largest_RC
 
     def _largest(
         self, hidden_RD: torch.Tensor, chunks_C: torch.Tensor
