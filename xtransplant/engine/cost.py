@@ -15,7 +15,7 @@ from xtransplant.models.seq2seq import auto_class
 from xtransplant.types import Cell
 
 CPU_BUDGET = 256 << 20
-"""Bytes for the suffixes of rows that decode together, and for the prefixes of prompts."""
+"""Bytes for the suffixes of rows that decode together."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,15 @@ def rows_together(
 def prompts_that_fit(
     text_config: Any, dtype: torch.dtype, n_tokens: int, device: torch.device
 ) -> int:
-    """Choose how many prompts' prefixes are kept at once; while they are stacked, in two copies."""
-    return max(1, _budget(device) // (kv_bytes(text_config, dtype.itemsize) * n_tokens))
+    """Choose how many prompts' prefixes are kept at once, in twice the memory that rows have.
+
+    A prompt with few rows takes more memory than its rows do.
+    """
+    return max(1, 2 * _budget(device) // (kv_bytes(text_config, dtype.itemsize) * n_tokens))
 
 
 def _budget(device: torch.device) -> int:
-    """Bytes for each of both; on a GPU a quarter of the free memory."""
+    """Bytes for the suffixes of rows; on a GPU a quarter of the free memory."""
     if device.type == "cuda":
         return from_first(torch.cuda.mem_get_info(device)[0] // 4)
     return CPU_BUDGET

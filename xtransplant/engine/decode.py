@@ -18,7 +18,7 @@ from xtransplant.engine.encoder_decoder import decode_rows
 from xtransplant.engine.layout import Ints
 from xtransplant.engine.model_cache import prefill, state_bytes
 from xtransplant.engine.options import OptionTrees, Tokens
-from xtransplant.engine.prefix_cache import Prefix, SharedPrefixCache
+from xtransplant.engine.prefix_cache import Prefixes, SharedPrefixCache
 from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row, decode_batch
 from xtransplant.engine.unembedding import runs_by_block
 from xtransplant.errors import ModelError, NumericsError
@@ -88,7 +88,8 @@ def decode(
     for group in _groups(targets, [len(numbers) for numbers in of_target], n_rows, n_prompts):
         members = [targets[target] for target in group]
         beginnings = [member.token_ids[:-1] for member in members]
-        prefixes = prefill(model, beginnings) if shares_prefix else []
+        prefixes = None  # the last group's are not kept while these are read
+        prefixes = prefill(model, beginnings) if shares_prefix else None
         local = {
             number: replace(rows[number], target=place)
             for place, target in enumerate(group)
@@ -128,13 +129,13 @@ def _groups(
 def _decode_batch(
     model: Model,
     targets: Sequence[Target],
-    prefixes: Sequence[Prefix],
+    prefixes: Prefixes | None,
     rows: Sequence[Row],
     max_new_tokens: int,
     by_block: bool,
 ) -> list[Continuation]:
     try:
-        if model.decoder_prompt:
+        if prefixes is None:
             (only,) = targets
             return decode_rows(model, only.token_ids, only.options, rows, max_new_tokens)
         trees = OptionTrees([target.options for target in targets])

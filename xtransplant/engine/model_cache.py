@@ -26,54 +26,80 @@ from transformers.cache_utils import (
 from xtransplant.engine.attention import KeysValues
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.passes import keeps_states, passes, read
-from xtransplant.engine.prefix_cache import Prefix, SharedPrefixCache
+from xtransplant.engine.prefix_cache import Prefixes, SharedPrefixCache
 from xtransplant.errors import ModelError
 from xtransplant.models.families import Model
 
 
 @torch.inference_mode()
-def prefill(model: Model, prompts: Sequence[Tokens]) -> list[Prefix]:
+def prefill(model: Model, prompts: Sequence[Tokens]) -> Prefixes:
     """Read the prefixes of some prompts, best sorted by length.
 
     Raises:
         ModelError: a layer keeps something else than the keys and values of all tokens.
     """
-    return [
-        prefix for part in passes(model, prompts) for prefix in _prefill_pass(model, prompts[part])
-    ]
+    lengths = [len(prompt) for prompt in prompts]
+    tables: list[KeysValues | None] = []
+    states = []
+    for part in passes(model, prompts):
+        kept = _read_pass(model, prompts[part])
+        if len(prompts) == 1:
+            tables = [_keys_values(layer) for layer in kept.layers]
+        else:
+            tables = tables or [_tables(layer, lengths) for layer in kept.layers]
+            for table, layer in zip(tables, kept.layers, strict=True):
+                _fill(table, _keys_values(layer), part, lengths)
+        states += [_states(kept)] * len(prompts[part])
+    return Prefixes(lengths, tables, states)
 
 
-def _prefill_pass(model: Model, prompts: Sequence[Tokens]) -> list[Prefix]:
+def _read_pass(model: Model, prompts: Sequence[Tokens]) -> Any:
     # Sliding windows are cut later, from whole prefixes.
     kept: Any = DynamicCache(config=model.hf.config)
     kept.layers = [DynamicLayer() if _slides(layer) else layer for layer in kept.layers]
     read(model, prompts, kept)
     longest = max(map(len, prompts))
     for number, layer in enumerate(kept.layers):
-        keys = getattr(layer, "keys", None)
-        if keys is not None and keys.shape[2] != longest:
-            raise ModelError(f"layer {number} keeps {keys.shape[2]} of {longest} keys")
-    return [
-        Prefix(len(prompt), _keys_values(kept, line, longest - len(prompt)), _states(kept))
-        for line, prompt in enumerate(prompts)
-    ]
+        keys_values = _keys_values(layer)
+        if keys_values and keys_values[0].shape[2] != longest:
+            raise ModelError(f"layer {number} keeps {keys_values[0].shape[2]} of {longest} keys")
+    return kept
 
 
-def _keys_values(kept: Any, line: int, n_padding: int) -> list[KeysValues | None]:
-    return [
-        (layer.keys[line, :, n_padding:], layer.values[line, :, n_padding:])
-        if getattr(layer, "keys", None) is not None
-        else None
-        for layer in kept.layers
-    ]
+def _keys_values(layer: Any) -> KeysValues | None:
+    keys = getattr(layer, "keys", None)
+    return None if keys is None else (keys, layer.values)
+
+
+def _tables(layer: Any, lengths: Sequence[int]) -> KeysValues | None:
+    """Return room for the keys and values of all prompts in a layer, with zeros for padding."""
+    keys_values = _keys_values(layer)
+    if keys_values is None:
+        return None
+    keys, values = (
+        kept.new_zeros(len(lengths), kept.shape[1], max(lengths), kept.shape[3])
+        for kept in keys_values
+    )
+    return keys, values
+
+
+def _fill(
+    tables: KeysValues | None, kept: KeysValues | None, part: slice, lengths: Sequence[int]
+) -> None:
+    """Copy what a layer keeps of the prompts of a pass, without padding, to the lines of `part`."""
+    for table_BKPE, kept_BKPE in zip(tables or (), kept or (), strict=True):
+        for line, of_prompt, n_tokens in zip(
+            table_BKPE[part], kept_BKPE, lengths[part], strict=True
+        ):
+            line[:, -n_tokens:] = of_prompt[:, -n_tokens:]
 
 
 def state_bytes(model: Model) -> int:
     """Bytes of one row's recurrent states; 0 where a model has none."""
     if not keeps_states(model):
         return 0
-    (prefix,) = prefill(model, [(0,)])
-    return sum(state.nbytes for layer in prefix.states.values() for state in _tensors(layer))
+    (states,) = prefill(model, [(0,)]).states
+    return sum(state.nbytes for layer in states.values() for state in _tensors(layer))
 
 
 class RowsCache(Cache):
@@ -86,9 +112,9 @@ class RowsCache(Cache):
 
     def __init__(self, model: Model, shared: SharedPrefixCache) -> None:
         layers: list[Any] = [DynamicLayer() for _ in model.layers]
-        self.layers_with_state = tuple(shared.prefixes[0].states)
+        self.layers_with_state = tuple(shared.states[0])
         for number in self.layers_with_state:
-            layers[number] = _joined([prefix.states[number] for prefix in shared.prefixes])
+            layers[number] = _joined([states[number] for states in shared.states])
         self._states = {number: layers[number] for number in self.layers_with_state}
         super().__init__(layers=layers)
         self._own_attention, self._shared = model.own_attention, shared

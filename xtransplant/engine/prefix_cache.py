@@ -41,18 +41,19 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Prefix:
-    """What a model keeps of a prompt without its last token.
+class Prefixes:
+    """What a model keeps of prompts without their last tokens.
 
     Attributes:
-        n_tokens: its length.
-        keys_values: of each layer, each [K, P, E]; None where a layer has no attention.
-        states: transformers' cache of each layer that has a recurrent state, by layer.
+        lengths: of each prompt, in tokens.
+        keys_values: of each layer, each [B, K, P, E], padded on the left; None where a layer has no
+            attention.
+        states: of each prompt transformers' cache of each layer that has a recurrent state.
     """
 
-    n_tokens: int
+    lengths: Sequence[int]
     keys_values: Sequence[KeysValues | None]
-    states: Mapping[int, Any]
+    states: Sequence[Mapping[int, Any]]
 
 
 class SharedPrefixCache:
@@ -63,16 +64,14 @@ class SharedPrefixCache:
     Always to begin small would cost: growing a buffer copies it.
 
     Args:
-        prefixes: of each prompt; one or more of their layers have keys and values.
+        prefixes: of all prompts; one or more layers have keys and values.
         max_new_tokens: tokens of a suffix at most.
         first_tokens: those it has room for at first.
     """
 
-    def __init__(self, prefixes: Sequence[Prefix], max_new_tokens: int, first_tokens: int) -> None:
-        self.prefixes = prefixes
-        self.lengths = [prefix.n_tokens for prefix in prefixes]
-        of_layers = zip(*(prefix.keys_values for prefix in prefixes), strict=True)
-        self._prefix = [_stack_layer(of_prompts) for of_prompts in of_layers]
+    def __init__(self, prefixes: Prefixes, max_new_tokens: int, first_tokens: int) -> None:
+        self.states, self.lengths = prefixes.states, prefixes.lengths
+        self._prefix = prefixes.keys_values
         some = next(keys_values for keys_values in self._prefix if keys_values)
         self._padding_BP = padding(self.lengths, some[0].device)
         self._max_new_tokens = max_new_tokens
@@ -169,25 +168,6 @@ class SharedPrefixCache:
             kept[move.first : n_rows, :, :step] = moved
         kept[:n_rows, :, step] = new_RK1E[:, :, 0]
         return kept
-
-
-def _stack_layer(of_prompts: Sequence[KeysValues | None]) -> KeysValues | None:
-    keys_values = [found for found in of_prompts if found is not None]
-    if not keys_values:
-        return None
-    return _stack([keys for keys, _ in keys_values]), _stack([values for _, values in keys_values])
-
-
-def _stack(prefixes: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Stack [K, P, E] of each prompt to [B, K, P, E], padded on the left with zeros."""
-    if len(prefixes) == 1:
-        return prefixes[0][None]
-    n_kv, _, width = prefixes[0].shape
-    longest = max(prefix.shape[1] for prefix in prefixes)
-    stacked_BKPE = prefixes[0].new_zeros(len(prefixes), n_kv, longest, width)
-    for line, prefix in zip(stacked_BKPE, prefixes, strict=True):
-        line[:, longest - prefix.shape[1] :] = prefix
-    return stacked_BKPE
 
 
 def _window(
