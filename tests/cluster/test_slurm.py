@@ -57,12 +57,25 @@ def holders(root: Path) -> list[int]:
     return found
 
 
-def is_alive(pid: int) -> bool:
-    """Whether it runs, and is no zombie."""
+def job_of(pid: int) -> str | None:
+    """The job that a process is of, as squeue names it; None where there is no such process."""
     try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+        variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
     except OSError:
-        return False
+        return None
+    found = dict(each.partition("=")[::2] for each in variables)
+    names = ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID")
+    return "_".join(found[name] for name in names) if names[0] in found else None
+
+
+def strike(root: Path, number: signal.Signals, spared: list[str]) -> str:
+    """Send a signal to a process that holds a part, of none of the jobs spared; return its job."""
+    at_work = wait_until(
+        lambda: [(pid, job) for pid in holders(root) if (job := job_of(pid)) and job not in spared]
+    )
+    pid, job = at_work[0]
+    os.kill(pid, number)
+    return job
 
 
 def test_a_sweep_with_jobs_killed_requeued_and_cancelled(
@@ -79,13 +92,11 @@ def test_a_sweep_with_jobs_killed_requeued_and_cancelled(
     )
     cancelled = wait_until(lambda: jobs_in_state(cluster, "PENDING"))[-1]
     asked(cluster, "scancel", cancelled)
-    victim = wait_until(lambda: holders(tmp_path))[0]
-    os.kill(victim, signal.SIGKILL)
+    killed = strike(tmp_path, signal.SIGKILL, spared=[])
     # As Slurm does before it takes the node away: submitit queues the job again.
-    preempted = wait_until(lambda: [pid for pid in holders(tmp_path) if is_alive(pid)])[0]
-    os.kill(preempted, signal.SIGUSR2)
-    again = wait_until(lambda: jobs_in_state(cluster, "RUNNING"))[-1]
-    asked(cluster, "scontrol", "requeue", again)
+    preempted = strike(tmp_path, signal.SIGUSR2, spared=[killed])
+    running = wait_until(lambda: {*jobs_in_state(cluster, "RUNNING")} - {killed, preempted})
+    asked(cluster, "scontrol", "requeue", min(running))
     out, err = driver.communicate(timeout=480)
     assert driver.returncode == 1, err
     rows = [line.split() for line in out.splitlines() if "shard.index=" in line]
@@ -94,8 +105,9 @@ def test_a_sweep_with_jobs_killed_requeued_and_cancelled(
     assert all("ended without a result" in " ".join(row) for row in lost)
     assert err.splitlines()[-1].startswith(f"error: 2 of {N_JOBS} jobs failed")
 
-    logs = [log.read_text() for log in Path("slurm/.sweeps").rglob("*_log.*")]
-    assert sum("this job is preempted" in log for log in logs) == 1
+    logs = Path("slurm/.sweeps").rglob("*_log.err")
+    told = [log.name for log in logs if "this job is preempted" in log.read_text()]
+    assert told == [f"{preempted}_0_log.err"]
 
     start = time.monotonic()
     sent = asked(cluster, *XTRANSPLANT, "submit", *sweep)
