@@ -9,10 +9,10 @@ from xtransplant.console import Console
 from xtransplant.engine.cost import grid_flops, kv_bytes, matmul_rate, model_size, rows_together
 from xtransplant.models.loading import DTYPES, choose_device
 from xtransplant.models.seq2seq import n_layers
-from xtransplant.plan import Part, Plan, make_plan
+from xtransplant.plan import Plan, make_plan
 from xtransplant.progress import duration
 from xtransplant.store import RunFolder
-from xtransplant.types import ModuleType, Prompt
+from xtransplant.types import ModuleType, Part, Prompt
 from xtransplant.work import missing_parts
 
 

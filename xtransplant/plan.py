@@ -23,22 +23,12 @@ from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.models.seq2seq import n_layers
 from xtransplant.prompts import encode_pair, require_room
 from xtransplant.scoring import chosen, require_fit
-from xtransplant.types import Cell, Instance, ModuleType, PromptPair
+from xtransplant.types import Cell, Instance, ModuleType, Part
 
 INSTANCES_PER_PART = 10
 """At least; a part is what a killed run loses at most."""
 ROWS_PER_PART = 200
 """At least, so that instances with few cells share batches. Not of the machine: parts are files."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A block of instances of one language, written as one file."""
-
-    language: str
-    block: int
-    instances: tuple[Instance, ...]
-    prompts: tuple[PromptPair, ...]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
 from xtransplant.models.parallel import from_first, is_first
 from xtransplant.parts import part_name
-from xtransplant.plan import Part, Plan, data_remarks, make_plan, weights_arguments
+from xtransplant.plan import Plan, data_remarks, make_plan, weights_arguments
 from xtransplant.progress import RunProgress
 from xtransplant.prompts import encode_options
 from xtransplant.receipts import Receipt, show_results, states, write_receipt
@@ -34,7 +34,7 @@ from xtransplant.scoring import Reply, Scorer, chosen, judge
 from xtransplant.signals import require_none
 from xtransplant.sources import sources
 from xtransplant.store import RunFolder
-from xtransplant.types import Instance, ModuleType, PromptPair
+from xtransplant.types import Instance, ModuleType, Part, PromptPair
 from xtransplant.verdicts import require_verdicts, write_judged_part
 from xtransplant.work import claimed, missing_parts
 

@@ -132,6 +132,16 @@ class PromptPair:
     target: Prompt
 
 
+@dataclass(frozen=True)
+class Part:
+    """A block of instances of one language, written as one file."""
+
+    language: str
+    block: int
+    instances: tuple[Instance, ...]
+    prompts: tuple[PromptPair, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """A continuation; the end-of-sequence token, if one ended it, is in `token_ids`, not `text`.

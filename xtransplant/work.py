@@ -4,48 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from typing import Protocol, TypeVar
 
 from xtransplant.files import clear_leftovers
 from xtransplant.leases import Lease, heartbeat
 from xtransplant.parts import part_name
 from xtransplant.signals import require_none
 from xtransplant.store import RunFolder
-from xtransplant.types import Instance
+from xtransplant.types import Part
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-class PlannedPart(Protocol):
-    """A block of instances of one language; see `xtransplant.plan.Part`."""
-
-    @property
-    def language(self) -> str:
-        """Of all its instances."""
-        ...
-
-    @property
-    def block(self) -> int:
-        """Its number among the language's, from 0."""
-        ...
-
-    @property
-    def instances(self) -> Sequence[Instance]:
-        """The instances, in order."""
-        ...
-
-
-P = TypeVar("P", bound=PlannedPart)
-
-
-def missing_parts(folder: RunFolder, parts: Sequence[P]) -> list[P]:
+def missing_parts(folder: RunFolder, parts: Sequence[Part]) -> list[Part]:
     """Return those of the parts that are not done, or whose file is at fault."""
     return [part for part in parts if not folder.is_done(part.language, part.block, part.instances)]
 
 
 def claimed(
-    folder: RunFolder, parts: Sequence[P], say: Callable[[str], None]
-) -> Generator[tuple[P, Lease], None, None]:
+    folder: RunFolder, parts: Sequence[Part], say: Callable[[str], None]
+) -> Generator[tuple[Part, Lease], None, None]:
     """Yield those of the parts that are missing and that no other process works on.
 
     Each is leased until the next is asked for. At the end come those that others had claimed and
@@ -77,8 +54,8 @@ def claimed(
 
 
 def _claim(
-    folder: RunFolder, part: P, say: Callable[[str], None]
-) -> Generator[tuple[P, Lease], None, bool]:
+    folder: RunFolder, part: Part, say: Callable[[str], None]
+) -> Generator[tuple[Part, Lease], None, bool]:
     """Yield a part if it is free and not done; return whether it was free."""
     require_none()
     lease = folder.leases.take(part_name(part.language, part.block))
@@ -95,5 +72,5 @@ def _claim(
     return True
 
 
-def _beat(folder: RunFolder, part: PlannedPart) -> float | None:
+def _beat(folder: RunFolder, part: Part) -> float | None:
     return heartbeat(folder.leases.folder / part_name(part.language, part.block))

@@ -1,18 +1,16 @@
 """A run without a model: the texts of a cell are a function of its prompts, and take a moment."""
 
 import hashlib
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 
 from xtransplant.analysis.aggregate import aggregate_run
 from xtransplant.columns import Row
 from xtransplant.signals import require_none, stopping
 from xtransplant.store import RunFolder
-from xtransplant.types import Cell, Generation, Instance, Score
+from xtransplant.types import Cell, Generation, Instance, Part, Score
 from xtransplant.work import claimed, missing_parts
 
 KEY = "0123456789ab"
@@ -21,20 +19,17 @@ CELLS = [Cell(i, j) for i in range(3) for j in range(3)]
 INSTANCES_PER_PART = 4
 
 
-@dataclass(frozen=True)
-class CheapPart:
-    language: str
-    block: int
-    instances: tuple[Instance, ...]
-
-
-def planned(n_parts: int) -> list[CheapPart]:
+def planned(n_parts: int) -> list[Part]:
     """Parts of two languages in turn."""
     return [
-        CheapPart(language, block, tuple(instance(language, block, place) for place in range(4)))
+        Part(language, block, instances(language, block), prompts=())
         for block in range(n_parts // 2)
         for language in ("fr", "sw")
     ]
+
+
+def instances(language: str, block: int) -> tuple[Instance, ...]:
+    return tuple(instance(language, block, place) for place in range(INSTANCES_PER_PART))
 
 
 def instance(language: str, block: int, place: int) -> Instance:
@@ -42,7 +37,7 @@ def instance(language: str, block: int, place: int) -> Instance:
     return Instance(id, language, "en", language, f"{id}?", f"{language} {id}?", gold="1")
 
 
-def rows_of(part: CheapPart) -> list[Row]:
+def rows_of(part: Part) -> list[Row]:
     return [row(instance, cell) for instance in part.instances for cell in (None, *CELLS)]
 
 
@@ -60,7 +55,7 @@ def take(seconds: float) -> None:
         time.sleep(min(0.01, seconds))
 
 
-def work(folder: RunFolder, parts: Sequence[CheapPart], seconds: float) -> None:
+def work(folder: RunFolder, parts: Sequence[Part], seconds: float) -> None:
     counts = {part.language: len(parts) // 2 for part in parts}
     folder.open_or_create(CONFIG, counts)
     with folder.running():
@@ -80,7 +75,5 @@ def work(folder: RunFolder, parts: Sequence[CheapPart], seconds: float) -> None:
 
 def run(path: str, n_parts: int, seconds: float, log: str) -> None:
     """Work in a process of one's own; what is said goes to the file `log`."""
-    sys.stdout = Path(log).open("w", encoding="utf-8")  # noqa: SIM115
-    with stopping():
+    with Path(log).open("w", encoding="utf-8") as file, redirect_stdout(file), stopping():
         work(RunFolder(Path(path), KEY), planned(n_parts), seconds)
-    sys.stdout.flush()

@@ -95,8 +95,8 @@ def test_a_sweep_with_jobs_killed_requeued_and_cancelled(
     killed = strike(tmp_path, signal.SIGKILL, spared=[])
     # As Slurm does before it takes the node away: submitit queues the job again.
     preempted = strike(tmp_path, signal.SIGUSR2, spared=[killed])
-    running = wait_until(lambda: [*{*jobs_in_state(cluster, "RUNNING")} - {killed, preempted}])
-    asked(cluster, "scontrol", "requeue", running[0])
+    running = wait_until(lambda: {*jobs_in_state(cluster, "RUNNING")} - {killed, preempted})
+    asked(cluster, "scontrol", "requeue", min(running))
     out, err = driver.communicate(timeout=480)
     assert driver.returncode == 1, err
     rows = [line.split() for line in out.splitlines() if "shard.index=" in line]
@@ -105,8 +105,9 @@ def test_a_sweep_with_jobs_killed_requeued_and_cancelled(
     assert all("ended without a result" in " ".join(row) for row in lost)
     assert err.splitlines()[-1].startswith(f"error: 2 of {N_JOBS} jobs failed")
 
-    logs = [log.read_text() for log in Path("slurm/.sweeps").rglob("*_log.*")]
-    assert sum("this job is preempted" in log for log in logs) == 1
+    logs = Path("slurm/.sweeps").rglob("*_log.err")
+    told = [log.name for log in logs if "this job is preempted" in log.read_text()]
+    assert told == [f"{preempted}_0_log.err"]
 
     start = time.monotonic()
     sent = asked(cluster, *XTRANSPLANT, "submit", *sweep)

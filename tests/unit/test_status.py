@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,8 @@ def make_run(path: Path, manifest: Manifest, parts: dict[str, float]) -> Path:
     return path
 
 
-def manifest(**changes: object) -> Manifest:
-    return Manifest(key="k", config={}, n_parts={"fr": 4, "sw": 4}, **changes)  # type: ignore[arg-type]
+def manifest(**changes: Any) -> Manifest:
+    return Manifest(key="k", config={}, n_parts={"fr": 4, "sw": 4}, **changes)
 
 
 def test_a_run_at_work(tmp_path: Path) -> None:
@@ -40,7 +41,9 @@ def test_a_run_at_work(tmp_path: Path) -> None:
     }
     run = make_run(tmp_path / "run", manifest(status="running", updated=LONG_AGO), parts)
     leases = Leases(run / ".leases")
-    with leases.take("sw-0001"), leases.take("sw-0002"):  # type: ignore[union-attr]
+    first, second = (leases.take(name) for name in ("sw-0001", "sw-0002"))
+    assert first and second
+    with first, second:
         silent = time.time() - 20
         os.utime(leases.folder / "sw-0001", (silent, silent))
         found = status_of(run)

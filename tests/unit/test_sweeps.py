@@ -5,6 +5,7 @@ import signal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -13,7 +14,7 @@ from test_hub import COMMIT, lay_out
 
 from hydra_plugins import xtransplant_launchers as launchers
 from xtransplant import cli, jobs, sweeps
-from xtransplant.config import conf_dir, sweep
+from xtransplant.config import compose, conf_dir, sweep
 from xtransplant.console import Console
 from xtransplant.errors import ConfigError, MachineError
 from xtransplant.jobs import Outcome, do_one_of_many
@@ -74,6 +75,35 @@ def test_more_gpus_than_there_are() -> None:
     message = "bad value 2 for hydra.launcher.gpus_per_job; this machine shows 1"
     with pytest.raises(ConfigError, match=message):
         launchers._shares(2, None, ["0"])
+
+
+def test_slurms_jobs_are_waited_for_until_a_result_or_until_they_are_gone_for_two_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def job(number: int) -> SimpleNamespace:
+        paths = SimpleNamespace(result_pickle=tmp_path / f"{number}.pkl")
+        return SimpleNamespace(job_id=f"7_{number}", paths=paths)
+
+    (tmp_path / "0.pkl").touch()
+    # 7_1 is away for one look only, as a job that is being requeued; 7_2 is cancelled.
+    looks = iter([{"7_2"}, {"7_1", "7_2"}, None, {"7_1"}, {"7_1"}])
+
+    def queue() -> set[str] | None:
+        if (found := next(looks, "over")) != "over":
+            return found
+        (tmp_path / "1.pkl").touch()
+        return set()
+
+    monkeypatch.setattr(launchers, "_queue", queue)
+    monkeypatch.setattr(launchers, "SECONDS_BETWEEN_QUEUES", -1.0)
+    monkeypatch.setattr(launchers.time, "sleep", lambda seconds: None)
+    launchers._wait([job(number) for number in range(3)])
+    assert capsys.readouterr().err.splitlines() == [
+        "job 7_0 ended; 1 of 3",
+        "job 7_2 ended; 2 of 3",
+        "job 7_1 ended; 3 of 3",
+    ]
+    assert list(looks) == []
 
 
 def test_joblib_runs_jobs_in_processes() -> None:
@@ -148,7 +178,7 @@ def test_a_defect_is_told_with_its_trace_and_the_others_go_on(
         raise TypeError("no\nsuch thing")
 
     monkeypatch.setattr(jobs, "do", broken)
-    outcome = do_one_of_many(lambda: None, ["limit=1"])  # type: ignore[arg-type,return-value]
+    outcome = do_one_of_many(lambda: compose(["limit=1"]), ["limit=1"])
     assert outcome == Outcome(("limit=1",), 1, "TypeError: no such thing", "failed")
     assert "in broken" in capsys.readouterr().err
 
