@@ -109,6 +109,25 @@ def test_a_heart_beats_while_a_lease_is_held(tmp_path, monkeypatch):
         assert time.time() - path.stat().st_mtime < 10
 
 
+def test_a_heart_does_not_beat_for_a_lease_that_is_anothers_by_now(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "SECONDS_BETWEEN_BEATS", 0.01)
+    path = tmp_path / "fr-0000"
+    with Leases(tmp_path).take("fr-0000"):
+        path.write_text(json.dumps(asdict(replace(Holder(), host="elsewhere"))))
+        time.sleep(0.2)  # a beat that was under way
+        age(path, 50)
+        time.sleep(0.2)
+        assert time.time() - path.stat().st_mtime > 40
+
+
+def test_all_that_a_process_gives_back_is_its_own(tmp_path):
+    mine, others = Leases(tmp_path), replace(Holder(), pid=os.getppid())
+    mine.take("fr-0000")
+    (tmp_path / "fr-0001").write_text(json.dumps(asdict(others)))
+    mine.give_back_all()
+    assert list(mine.live()) == ["fr-0001"]
+
+
 def test_a_file_cut_off_by_a_power_cut_is_a_lease_until_it_is_stale(tmp_path):
     (tmp_path / "fr-0000").write_text('{"ho')
     assert read_holder(tmp_path / "fr-0000") is None
