@@ -216,8 +216,14 @@ def _shares(per_job: int | None, n_jobs: int | None, gpus: Sequence[str]) -> lis
     """Return for each job at a time its GPUs, as CUDA_VISIBLE_DEVICES; None where there are none.
 
     Raises:
-        ConfigError: fewer GPUs than a job is to have.
+        ConfigError: fewer GPUs than a job is to have, or no job at a time: none would ever start.
     """
+    if n_jobs is not None and n_jobs < 1:
+        raise ConfigError(f"bad value {n_jobs} for hydra.launcher.n_jobs; allowed: 1 or more")
+    if per_job is not None and per_job < 0:
+        raise ConfigError(
+            f"bad value {per_job} for hydra.launcher.gpus_per_job; allowed: 0 or more"
+        )
     if per_job is None:
         per_job = 1 if gpus else 0
     if per_job > len(gpus):

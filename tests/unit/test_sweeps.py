@@ -77,6 +77,20 @@ def test_more_gpus_than_there_are() -> None:
         launchers._shares(2, None, ["0"])
 
 
+@pytest.mark.parametrize("gpus", [[], ["0", "1"]])
+@pytest.mark.parametrize(
+    ("per_job", "n_jobs", "message"),
+    [
+        (None, 0, "bad value 0 for hydra.launcher.n_jobs; allowed: 1 or more"),
+        (None, -1, "bad value -1 for hydra.launcher.n_jobs; allowed: 1 or more"),
+        (-1, None, "bad value -1 for hydra.launcher.gpus_per_job; allowed: 0 or more"),
+    ],
+)
+def test_no_job_at_a_time_would_wait_for_ever(per_job, n_jobs, message, gpus) -> None:
+    with pytest.raises(ConfigError, match=message):
+        launchers._shares(per_job, n_jobs, gpus)
+
+
 def test_slurms_jobs_are_waited_for_until_a_result_or_until_they_are_gone_for_two_looks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
