@@ -73,8 +73,8 @@ def test_a_prompt_transplanted_into_itself_at_the_same_layer_stays(family: str) 
 
 @pytest.mark.parametrize("family", CONFIGS)
 def test_a_checkpoint_is_verified(family: str) -> None:
-    verify(tiny_model(family))
-    require_agreement(tiny_model(family))
+    model = tiny_model(family)
+    require_agreement(model, verify(model))
 
 
 @pytest.mark.parametrize("family", ["t5", "m2m_100"])

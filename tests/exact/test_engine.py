@@ -9,12 +9,14 @@ from families import CONFIGS, MODULES, N_LAYERS, SOURCE, TARGET, having, tiny_mo
 from transformers.utils import logging
 
 from xtransplant.engine import oracle
+from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.capture import capture
 from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.steps import Row
 from xtransplant.engine.transplant import transplant
 from xtransplant.errors import LayerError
 from xtransplant.models.families import Model
+from xtransplant.models.verify import verify
 from xtransplant.types import Cell, ModuleType
 
 logging.set_verbosity_error()
@@ -97,6 +99,12 @@ def test_a_prompt_transplanted_into_itself_at_the_same_layer_stays(
         grid.generations[cell] for cell in grid.cells if cell.source_layer != cell.target_layer
     ]
     assert any(generation != grid.baseline for generation in others)
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_a_checkpoint_is_verified(family: str) -> None:
+    model = tiny_model(family)
+    require_agreement(model, verify(model))
 
 
 @pytest.mark.parametrize("family", CONFIGS)
