@@ -35,9 +35,10 @@ def listing(kind: str, config_dir: Path | None = None) -> tuple[Row, list[Row]]:
 
 
 def _by_size(name: str, entry: Mapping[str, Any]) -> tuple[str, int]:
-    """Order models that differ in size only, such as pythia-70m and pythia-1.4b, by size."""
+    """Order models that differ in size only, such as bloomz-560m and bloomz-7b1, by size."""
     size = _about(entry).get("parameters")
-    return (re.sub(r"-[\d.]+[bm]\b.*", "", name), int(size)) if size else (name, 0)
+    family = re.sub(r"-([\d.]+[bm]\d*|small|base|large|xl|xxl)\b.*", "", name)
+    return (family, int(size)) if size else (name, 0)
 
 
 def _about(entry: Mapping[str, Any]) -> Mapping[str, Any]:

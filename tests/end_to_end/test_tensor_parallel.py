@@ -23,8 +23,12 @@ def llama(tmp_path: Path) -> Path:
 
 
 def xtransplant(launcher: list[str], *arguments: str) -> str:
+    return output([*launcher, "-m", "xtransplant", *arguments])
+
+
+def output(command: list[str]) -> str:
     finished = subprocess.run(
-        [*launcher, "-m", "xtransplant", *arguments],
+        command,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -56,3 +60,18 @@ def test_check_finds_two_processes_identical_to_the_oracle(llama: Path) -> None:
     arguments = ["model=hf", f"model.id={llama}", "languages=[de]", "device=cpu"]
     out = xtransplant(TORCHRUN, "check", *arguments, "decode.max_new_tokens=4", "--cells", "4")
     assert out.count("identical, token for token") == 1
+
+
+SHAPE = """
+import sys
+from xtransplant.models.loading import load_model
+weight = load_model(sys.argv[1], device="cpu").hf.model.layers[0].mlp.up_proj.weight
+shape = (weight.to_local() if hasattr(weight, "to_local") else weight).shape
+sys.stdout.write(f"{tuple(shape)}\\n")  # at once: two processes write
+"""
+
+
+def test_each_of_two_processes_holds_half_of_a_matrix(llama: Path) -> None:
+    alone = [sys.executable, "-c", SHAPE, str(llama)]
+    assert output(alone) == "(32, 32)\n"
+    assert output([*TORCHRUN, "--no-python", *alone]) == "(16, 32)\n" * 2

@@ -28,6 +28,9 @@ WINDOW = {"sliding_window": 6}
 MIXED = WINDOW | {"layer_types": ["sliding_attention", "full_attention"] * 2}
 WIDTHS = {"hidden_size": 32, "intermediate_size": 64, "head_dim": 8}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+LLAMA3 = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0}
+LLAMA3 |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 16}
+PARTIAL = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}
 HYBRID = {"layer_types": ["linear_attention", "full_attention"] * 2}
 LINEAR = {
     **{"linear_key_head_dim": 8, "linear_value_head_dim": 8},
@@ -46,6 +49,7 @@ VISION = dict.fromkeys(("hidden_size", "intermediate_size"), 16) | {
 
 CONFIGS: dict[str, tuple[str, dict[str, Any], float]] = {
     "llama": ("llama", {}, 1.0),
+    "llama 3.2": ("llama", {"rope_parameters": LLAMA3, "tie_word_embeddings": True}, 0.2),
     "mistral": ("mistral", WINDOW, 1.0),
     "qwen2": ("qwen2", {}, 1.0),
     "qwen2 with windows": ("qwen2", {"use_sliding_window": True} | MIXED, 1.0),
@@ -56,6 +60,7 @@ CONFIGS: dict[str, tuple[str, dict[str, Any], float]] = {
     "gemma3": ("gemma3_text", MIXED | {"query_pre_attn_scalar": 8}, 0.02),
     "gemma3, multimodal": ("gemma3", MIXED | {"query_pre_attn_scalar": 8}, 0.02),
     "phi3": ("phi3", WINDOW, 1.0),
+    "phi4 mini": ("phi3", {"rope_parameters": PARTIAL, "tie_word_embeddings": True}, 0.2),
     "olmo": ("olmo", {}, 1.0),
     "olmo2": ("olmo2", {}, 1.0),
     "olmo3": ("olmo3", MIXED, 1.0),

@@ -18,7 +18,7 @@ from xtransplant.engine import oracle
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import transplant, transplant_all
-from xtransplant.errors import LayerError, PromptError
+from xtransplant.errors import LayerError, NumericsError, PromptError
 from xtransplant.models.verify import verify
 from xtransplant.types import Cell, ModuleType
 
@@ -73,8 +73,8 @@ def test_a_prompt_transplanted_into_itself_at_the_same_layer_stays(family: str) 
 
 @pytest.mark.parametrize("family", CONFIGS)
 def test_a_checkpoint_is_verified(family: str) -> None:
-    verify(tiny_model(family))
-    require_agreement(tiny_model(family))
+    model = tiny_model(family)
+    require_agreement(model, verify(model))
 
 
 @pytest.mark.parametrize("family", ["t5", "m2m_100"])
@@ -126,6 +126,14 @@ def test_log_probabilities_of_options_are_those_of_full_passes(
     assert generation.option_logprobs == pytest.approx(expected, abs=1e-3)
     assert expected != pytest.approx(grid.baseline.option_logprobs, abs=1e-2)
     assert generation.token_ids == naive(model, LONGER, module, cell)
+
+
+def test_logits_that_are_not_finite_name_the_layer() -> None:
+    model = tiny_model.__wrapped__("bart")
+    model.hf.final_logits_bias[0, 7] = torch.nan
+    said = "^target prompt: NaN or infinite logits after a write at target layer 1; "
+    with pytest.raises(NumericsError, match=said):
+        transplant(model, SOURCE, TARGET, "mlp", [(0, 1)])
 
 
 def test_what_an_encoder_decoder_cannot_do_is_one_line() -> None:

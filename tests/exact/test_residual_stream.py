@@ -1,9 +1,12 @@
 """What is transplanted is what a layer adds to the residual stream."""
 
+import encoder_decoders
+import families
 import pytest
 import torch
-from families import CONFIGS, TARGET, tiny_model
+from families import TARGET
 
+from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.types import ModuleType
 
@@ -12,13 +15,29 @@ NOT_AS_THEY_ARE = {
         ("gemma2", "gemma3", "gemma3, multimodal", "olmo2", "olmo3", "exaone4"), "normed"
     ),
     **dict.fromkeys(("granite", "falcon_h1"), "scaled"),
+    **dict.fromkeys(("bart", "marian"), "normed with the residual stream"),
 }
-"""Families that norm or scale what their modules return before they add it."""
+"""Families that norm or scale what their modules return before or after they add it."""
+
+KINDS = (ModuleType.ATTN, ModuleType.CROSS_ATTN, ModuleType.MLP)
 
 
-@pytest.mark.parametrize("family", [name for name in CONFIGS if name not in NOT_AS_THEY_ARE])
+@pytest.mark.parametrize(
+    "family", [name for name in families.CONFIGS if name not in NOT_AS_THEY_ARE]
+)
 def test_a_layer_adds_the_outputs_of_its_modules(family: str) -> None:
-    model = tiny_model(family)
+    assert_adds(families.tiny_model(family))
+
+
+@pytest.mark.parametrize(
+    "family", [name for name in encoder_decoders.CONFIGS if name not in NOT_AS_THEY_ARE]
+)
+def test_a_decoder_layer_adds_the_outputs_of_its_modules(family: str) -> None:
+    assert_adds(encoder_decoders.tiny_model(family))
+
+
+def assert_adds(model: Model) -> None:
+    kinds = [kind for kind in KINDS if any(model.modules(kind))]
     kept: dict[str, torch.Tensor] = {}
 
     def keep(name: str) -> Hook:
@@ -29,14 +48,12 @@ def test_a_layer_adds_the_outputs_of_its_modules(family: str) -> None:
 
     for layer in (layer for layer, part in enumerate(model.attn) if part is not None):
         block = model.layers[layer]
-        modules = [
-            (model.module(kind, layer), keep(kind)) for kind in (ModuleType.ATTN, ModuleType.MLP)
-        ]
+        modules = [(model.module(kind, layer), keep(kind)) for kind in kinds]
         with (
             hooks(on_input=[(block, keep("before"))], on_output=[(block, keep("after")), *modules]),
             torch.inference_mode(),
         ):
             model.hf(**model.inputs(TARGET))
         added = kept["after"] - kept["before"]
-        expected = kept["attn"] + kept["mlp"].view_as(added)
+        expected = sum(kept[kind].view_as(added) for kind in kinds)
         assert (added - expected).norm() < 1e-4 * added.norm()

@@ -1,5 +1,6 @@
 """Layers and modules of architectures that no row tells of, and what is said where none fit."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,10 +10,12 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaAttention
 
+from xtransplant.engine import steps
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.errors import ModelError
 from xtransplant.models.families import Family, Model, context_length, find_parts, layers_prefix
+from xtransplant.models.verify import verify
 
 SIZES = {
     **{"vocab_size": 50, "hidden_size": 16, "intermediate_size": 24, "max_position_embeddings": 64},
@@ -51,7 +54,7 @@ def test_an_ordinary_layout_needs_no_row() -> None:
     ]
     assert model.n_layers == 3 and not model.own_attention
     assert layers_prefix(model.hf, model.layers) == "model.layers."
-    require_agreement(model)
+    require_agreement(model, verify(model))
 
 
 def test_other_names_are_told_by_the_user() -> None:
@@ -83,7 +86,7 @@ def test_layers_are_told_by_the_user() -> None:
 
 def agreeing() -> Model:
     model = find_parts(new_model(), None, id="org/new")
-    require_agreement(model)
+    require_agreement(model, verify(model))
     return model
 
 
@@ -94,7 +97,7 @@ def test_a_module_whose_output_is_not_used_is_told() -> None:
     layer.register_forward_hook(lambda part, args, output: part.aside(output) * 0 + output)
     mlp = [None, layer.aside, None]
     wrong = Model(model.hf, None, model.layers, model.attn, mlp, frozenset(), "x")
-    said = message(require_agreement, wrong)
+    said = message(require_agreement, wrong, verify(wrong))
     assert "a write to module 'mlp' of layer 1 has no effect; a LlamaDecoderLayer has" in said
 
 
@@ -113,7 +116,34 @@ def test_attention_that_does_not_agree_is_told(wrong: str, monkeypatch: pytest.M
     model = agreeing()
     of = SharedPrefixCache.attend
     monkeypatch.setattr(SharedPrefixCache, "attend", lambda *a: attend(*a, of=of))
-    assert "the engine's log-probabilities differ by" in message(require_agreement, model)
+    assert "the engine's log-probabilities differ by" in message(
+        require_agreement, model, verify(model)
+    )
+
+
+def test_rows_that_do_not_stand_where_they_should_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an architecture whose layers get positions by a name that nobody knows."""
+    model = agreeing()
+    states = verify(model)
+    monkeypatch.setattr("xtransplant.models.hooks.POSITIONS", ())
+    said = message(require_agreement, model, states)
+    assert said.startswith("'org/new': the engine cannot run this architecture: The size of tensor")
+    assert "a LlamaDecoderLayer has self_attn (LlamaAttention), mlp (LlamaMLP)" in said
+
+
+def test_a_write_that_does_not_agree_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's rows write twice the vector, the model's own what they should."""
+    model = agreeing()
+    states = verify(model)
+    monkeypatch.setattr(
+        "xtransplant.engine.steps._writes",
+        lambda model, rows, of=steps._writes: of(
+            model,
+            [replace(row, vector=2 * row.vector) if row.module else row for row in rows],
+        ),
+    )
+    said = message(require_agreement, model, states)
+    assert "the engine's log-probabilities differ by" in said and "with a write to " in said
 
 
 def test_a_context_without_positions_has_no_bound() -> None:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from tiny_checkpoint import N_LAYERS, message, save_llama
 from transformers import AutoConfig, AutoModelForCausalLM, ViTConfig
 
+from xtransplant.engine import prefix_cache
 from xtransplant.models import cache
 from xtransplant.models.families import find_parts
 from xtransplant.models.loading import identity, load_config, load_model, load_tokenizer
@@ -285,6 +286,15 @@ def test_verify_sees_a_module_that_is_not_called_or_not_as_wide(folder: Path) ->
     assert text.endswith("name the right one: model.family.attn=…")
     object.__setattr__(wrong, "attn", [model.mlp[0].up_proj, *model.attn[1:]])
     assert "layer 0 attn returns shape (1, 4, 32), not (1, 4, 16)" in message(lambda: verify(wrong))
+
+
+def test_an_engine_that_does_not_agree_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attend = prefix_cache.attend
+    monkeypatch.setattr(prefix_cache, "attend", lambda query, *rest: attend(2 * query, *rest))
+    text = message(lambda: load_model(str(folder)))
+    assert "log-probabilities differ by" in text and "this architecture is not supported" in text
 
 
 def test_verify_leaves_no_hook(folder: Path) -> None:

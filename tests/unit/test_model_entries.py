@@ -50,9 +50,13 @@ def test_models_are_listed_in_80_columns_by_size_with_what_they_need() -> None:
     assert table["pythia-160m"] == ["gpt_neox", "12", "162 M", "float32", "0.6 GiB", ""]
     assert table["pocket"][2] == "1.8 M"
     assert table["hf"][0] == "any"
-    pythias = [name for name in table if name.startswith("pythia")]
-    sizes = ("70m", "160m", "410m", "1.4b", "2.8b", "6.9b", "12b")
-    assert pythias == [f"pythia-{size}" for size in sizes]
+    for family, sizes in {
+        "pythia": "70m 160m 410m 1.4b 2.8b 6.9b 12b",
+        "bloomz": "560m 1b1 1b7 3b 7b1",
+        "mt0": "small base large xl xxl",
+    }.items():
+        found = [name for name in table if name.startswith(f"{family}-")]
+        assert found == [f"{family}-{size}" for size in sizes.split()]
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     assert sum(widths) + 2 * (len(widths) - 1) <= 80
 

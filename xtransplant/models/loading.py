@@ -126,8 +126,7 @@ def load_model(
     )
     if report is not None:
         _require_all_weights(report, layers_prefix(hf, model.layers), model.n_layers, id)
-    verify(model)
-    require_agreement(model)
+    require_agreement(model, verify(model))
     if model.own_attention:
         LOG.warning("%s: attention is in code of its own, so rows read copies of the prefix", id)
     if state_bytes(model):

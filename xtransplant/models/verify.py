@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from xtransplant.errors import ModelError
@@ -11,12 +13,18 @@ from xtransplant.types import ModuleType
 
 _N_TOKENS = 4
 
+States = Mapping[tuple[ModuleType, int], torch.Tensor]
+"""What modules of layers return at a prompt's last token: [width] each."""
+
 
 @torch.inference_mode()
-def verify(model: Model) -> None:
+def verify(model: Model) -> States:
     """Run a few tokens; each module of each layer must return finite hidden states [1, T, width].
 
     An encoder-decoder model gets them on both sides.
+
+    Returns:
+        What each module of each layer returned at the last token.
 
     Raises:
         ModelError: naming the first layer and module that does not.
@@ -24,6 +32,7 @@ def verify(model: Model) -> None:
     width = model.text_config.hidden_size
     expected = (1, _N_TOKENS, width)
     problems: dict[tuple[int, ModuleType], str | None] = {}
+    states: dict[tuple[ModuleType, int], torch.Tensor] = {}
 
     def probe(layer: int, module: ModuleType) -> Hook:
         def look(hidden: torch.Tensor) -> None:
@@ -39,6 +48,7 @@ def verify(model: Model) -> None:
                 )
             else:
                 problems[layer, module] = None
+                states[module, layer] = hidden.reshape(_N_TOKENS, width)[-1].clone()
 
         return look
 
@@ -60,6 +70,7 @@ def verify(model: Model) -> None:
             missing = f"is not called in a forward pass; {_described(model, layer, module)}"
             if problem := problems.get((layer, module), missing):
                 raise ModelError(f"{model.id or 'model'!r}: layer {layer} {module} {problem}")
+    return states
 
 
 def _described(model: Model, layer: int, module: ModuleType) -> str:
