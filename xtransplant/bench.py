@@ -10,19 +10,21 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from xtransplant.check import module_cells
 from xtransplant.config import RunConfig
 from xtransplant.engine import oracle
 from xtransplant.engine.cost import device_name, model_size
-from xtransplant.engine.grid import resolve_cells
 from xtransplant.engine.measure import Work, measured, model_matmul_rate
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.errors import DataError
+from xtransplant.grid_file import run_cells
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
+from xtransplant.models.seq2seq import n_layers
 from xtransplant.plan import weights_arguments
-from xtransplant.prompts import encode
-from xtransplant.types import Cell, Generation, ModuleType, Prompt, PromptPair
+from xtransplant.prompts import encode, require_room
+from xtransplant.types import Generation, ModuleType, Prompt, PromptPair
 
 WARM_UP_CELLS = ((0, 0), (-1, 0), (0, -1))
 
@@ -36,7 +38,7 @@ class BenchSettings:
         prompt_tokens: length of the target prompt, cut or repeated; None to leave it.
         instances: prompt pairs, made different by a number in front.
         together: every module and one control (the target prompt as its own source) over the same
-            prompts, beside the run's one module alone.
+            prompts, beside the run's one module alone; each has the grid's cells on its side.
         options: also the log-probabilities of the options (1), (2) and (3), beside the grid alone.
         cells_compared: cells that the oracle does as well.
         random_weights: build the model from its configuration.
@@ -59,12 +61,9 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
     rate, as if no rows shared anything. Not-applicable figures are None.
     """
     model = load_model(**weights_arguments(config), random_weights=settings.random_weights)
-    grid = config.grid
-    cells = resolve_cells(
-        model.n_layers, grid.source_layers, grid.target_layers, grid.stride, grid.pairs
-    )
     module = ModuleType(config.module)
-    pairs = _pairs(model, settings)
+    cells = run_cells(config.grid, n_layers(model.hf.config, module))
+    pairs = _pairs(model, settings, config.decode.max_new_tokens)
     requests = [Request(pair.source, pair.target, module, cells) for pair in pairs]
     new_tokens = config.decode.max_new_tokens
     rows_per_batch = config.rows_per_batch
@@ -97,7 +96,7 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
     if len(pairs) > 1:
         figures |= _against_one_at_a_time(model, requests, new_tokens, work)
     if settings.together:
-        figures |= _together(model, pairs, cells, new_tokens, rows_per_batch, work)
+        figures |= _together(model, pairs, config, work)
     if settings.options:
         figures |= _with_options(model, requests, new_tokens, rows_per_batch, work)
     return figures
@@ -169,15 +168,10 @@ def _against_one_at_a_time(
 
 
 def _together(
-    model: Model,
-    pairs: Sequence[PromptPair],
-    cells: Sequence[Cell],
-    new_tokens: int,
-    rows_per_batch: int | None,
-    alone: Work,
+    model: Model, pairs: Sequence[PromptPair], config: RunConfig, alone: Work
 ) -> dict[str, Any]:
     requests = [
-        Request(source, pair.target, module, cells)
+        Request(source, pair.target, module, module_cells(model, config.grid, module))
         for pair in pairs
         for module, source in [
             *((module, pair.source) for module in model.module_types),
@@ -185,7 +179,7 @@ def _together(
         ]
     ]
     with measured(model) as work:
-        transplant_all(model, requests, new_tokens, rows_per_batch)
+        transplant_all(model, requests, config.decode.max_new_tokens, config.rows_per_batch)
     return {
         "grids_together": len(requests) // len(pairs),
         "seconds_together": work.seconds,
@@ -218,7 +212,8 @@ def _cells(grid: TransplantGrid) -> list[Generation]:
     return list(grid.generations.values())
 
 
-def _pairs(model: Model, settings: BenchSettings) -> list[PromptPair]:
+def _pairs(model: Model, settings: BenchSettings, new_tokens: int) -> list[PromptPair]:
+    """Encode the prompts, which must fit the model's context."""
     source = _text(settings.source, "source.txt")
     target = _text(settings.target, "target.txt")
     pairs = []
@@ -230,6 +225,14 @@ def _pairs(model: Model, settings: BenchSettings) -> list[PromptPair]:
         if settings.prompt_tokens:
             pair = PromptPair(pair.source, _of_length(model, pair.target, settings.prompt_tokens))
         pairs.append(pair)
+    answer = 0 if model.decoder_prompt else new_tokens
+    for pair in pairs:
+        for side, file, prompt, following in (
+            ("source", settings.source, pair.source, 0),
+            ("target", settings.target, pair.target, answer),
+        ):
+            name = f"the {'' if file else 'written '}{side} prompt (another one: --{side} FILE)"
+            require_room(prompt, following, model.context_length, name)
     return pairs
 
 

@@ -10,9 +10,13 @@ from xtransplant.config import RunConfig
 from xtransplant.console import Console, cell_name
 from xtransplant.engine import oracle
 from xtransplant.engine.transplant import transplant
+from xtransplant.grid_file import run_cells
+from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
+from xtransplant.models.seq2seq import n_layers
 from xtransplant.plan import make_plan, weights_arguments
+from xtransplant.schema import GridConfig
 from xtransplant.types import Cell, ModuleType, PromptPair
 
 
@@ -46,33 +50,34 @@ def run_check(
 ) -> bool:
     """Compare both on the run's first prompt pair, show a table, return whether all are identical.
 
-    The cells are a random sample of the grid, by `seed`; the modules all that the model has, if
-    none are given.
+    The cells are a random sample of each module's grid, by `seed`; the modules all that the model
+    has, if none are given.
     """
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
         model = load_model(**weights_arguments(config), on_step=on_step)
-    modules = modules or model.module_types
+    samples = {
+        module: _sample(module_cells(model, config.grid, module), n_cells, config.seed)
+        for module in modules or model.module_types
+    }
     part = plan.parts[0]
-    cells = random.Random(config.seed).sample(plan.cells, min(n_cells, len(plan.cells)))
     console.info(
         f"{config.model.name} in {config.model.dtype}, {config.task.name} {part.instances[0].id} "
-        f"({part.language}), {len(cells)} cells, one generate each"
+        f"({part.language}), {sum(map(len, samples.values()))} cells, one generate each"
     )
-    comparisons = []
-    with console.progress(len(modules), len(cells)) as progress:
-        for module in modules:
-            progress.set_language(module)
-            comparison = compare(
+    with console.steps() as on_step:
+        comparisons = [
+            compare(
                 model,
                 part.prompts[0],
                 module,
                 cells,
                 config.decode.max_new_tokens,
                 config.rows_per_batch,
+                on_step,
             )
-            comparisons.append(comparison)
-            progress.advance(len(cells))
+            for module, cells in samples.items()
+        ]
     console.table(
         ("module", "cells", "identical", "changed", "differing cells"),
         [
@@ -88,10 +93,39 @@ def run_check(
         ],
     )
     identical = all(comparison.identical for comparison in comparisons)
+    n_changed = sum(comparison.n_changed for comparison in comparisons)
     console.write(
-        "identical, token for token" if identical else "NOT identical: see the differing cells"
+        f"{n_changed} of {sum(map(len, samples.values()))} transplants changed the answer; "
+        + ("identical, token for token" if identical else "NOT identical: see the differing cells")
     )
+    if unchanged := [c.module for c in comparisons if c.n_changed == 0]:
+        console.info(
+            f"warning: no transplant of {', '.join(unchanged)} changed the answer, so that being "
+            "identical shows little there; try more --cells, decode.max_new_tokens or another prompt"
+        )
     return identical
+
+
+def module_cells(model: Model, grid: GridConfig, module: ModuleType) -> list[Cell]:
+    """List the cells of a grid in a module, without those whose layers lack it, as in hybrids.
+
+    All of them, if none has: then `transplant` refuses the first.
+
+    Raises:
+        LayerError: a module that the model does not have, or a layer outside 0..N-1 of it.
+    """
+    cells = run_cells(grid, n_layers(model.hf.config, module))
+    parts = model.modules(module)
+    having = [
+        cell
+        for cell in cells
+        if parts[cell.source_layer] is not None and parts[cell.target_layer] is not None
+    ]
+    return having or cells
+
+
+def _sample(cells: Sequence[Cell], n_cells: int, seed: int) -> list[Cell]:
+    return random.Random(seed).sample(cells, min(n_cells, len(cells)))
 
 
 def compare(
@@ -101,6 +135,7 @@ def compare(
     cells: Sequence[Cell],
     max_new_tokens: int,
     rows_per_batch: int | None = None,
+    on_step: OnStep = silent,
 ) -> Comparison:
     """Run the cells of one module by the engine and by the oracle."""
     grid = transplant(
@@ -108,10 +143,12 @@ def compare(
     )
     source_ids, target_ids = prompts.source.token_ids, prompts.target.token_ids
     baseline = oracle.generate(model, target_ids, max_new_tokens)
-    naive = {
-        cell: oracle.transplant_cell(model, source_ids, target_ids, module, cell, max_new_tokens)
-        for cell in cells
-    }
+    naive = {}
+    for cell in cells:
+        naive[cell] = oracle.transplant_cell(
+            model, source_ids, target_ids, module, cell, max_new_tokens
+        )
+        on_step(f"{module} by the oracle", len(naive), len(cells))
     return Comparison(
         module=module,
         n_cells=len(cells),

@@ -1,4 +1,4 @@
-"""The file in which `xtransplant select` hands pairs of layers to `xtransplant run`."""
+"""A run's cells, and the file in which `xtransplant select` hands pairs of layers to a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import yaml
 
+from xtransplant.engine.grid import resolve_cells
 from xtransplant.errors import ConfigError
+from xtransplant.schema import GridConfig
 from xtransplant.types import Cell
 
 FORM = (
@@ -28,6 +30,17 @@ def to_yaml(facts: Mapping[str, str], pairs: Mapping[str, Cell], remark: str) ->
     content = {**facts, "pairs": by_language}
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None)
     return f"{comment}{text}"
+
+
+def run_cells(grid: GridConfig, n_layers: int) -> list[Cell]:
+    """List the cells that a run's grid has in a module of `n_layers` layers.
+
+    Raises:
+        ConfigError: `grid.file` cannot be read.
+        LayerError: as `engine.grid.resolve_cells`.
+    """
+    pairs = read_pairs(Path(grid.file)) if grid.file else grid.pairs
+    return resolve_cells(n_layers, grid.source_layers, grid.target_layers, grid.stride, pairs)
 
 
 def read_pairs(path: Path) -> list[list[int]]:

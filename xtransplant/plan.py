@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xtransplant.config import ModelConfig, RunConfig, run_folder, run_key
-from xtransplant.engine.grid import resolve_cells
-from xtransplant.grid_file import read_pairs
+from xtransplant.grid_file import run_cells
 from xtransplant.instances import load_data
 from xtransplant.models.adapter import adapter_identity
 from xtransplant.models.cache import OnStep, silent
@@ -74,14 +73,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     checkpoint = checkpoint_arguments(config.model)
     model_config = load_config(**checkpoint, on_step=on_step)
     text_config = model_config.get_text_config()
-    grid = config.grid
-    cells = resolve_cells(
-        n_layers(model_config, ModuleType(config.module)),
-        grid.source_layers,
-        grid.target_layers,
-        grid.stride,
-        read_pairs(Path(grid.file)) if grid.file else grid.pairs,
-    )
+    cells = run_cells(config.grid, n_layers(model_config, ModuleType(config.module)))
     scorers = chosen(config.task.scorer)
     data = load_data(config)
     require_fit(scorers, chain.from_iterable(data.instances.values()))

@@ -78,6 +78,22 @@ def test_random_weights_need_no_checkpoint(capsys, files: list[str]) -> None:
     assert got["random_weights"] is True and got["cells_equal"] == 2
 
 
+def test_the_cells_of_a_file_are_measured(capsys, files: list[str], tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.yaml"
+    pairs.write_text("pairs: {fr: [1, 2], sw: [-1, 0], tr: [1, 2]}\n", encoding="utf-8")
+    chosen = ["bench", "model=pocket", "grid=pairs", f"grid.file={pairs}", *files]
+    assert cli.main([*chosen, "decode.max_new_tokens=3"]) == 0
+    got = json.loads(capsys.readouterr().out)
+    assert got["cells"] == got["cells_compared"] == got["cells_equal"] == 2
+
+
+def test_prompts_that_do_not_fit_are_told_with_the_way_to_give_others(capsys) -> None:
+    assert cli.main(POCKET) == 2
+    err = capsys.readouterr().err.strip()
+    assert err.startswith("error: the written source prompt (another one: --source FILE) has 350 ")
+    assert "the model's context is 128" in err and "\n" not in err
+
+
 def test_a_prompt_that_cannot_be_read_is_one_line(capsys) -> None:
     assert cli.main([*POCKET, "--source", "nowhere.txt"]) == 2
     assert capsys.readouterr().err.strip() == (
