@@ -101,7 +101,7 @@ def run_check(
     if unchanged := [c.module for c in comparisons if c.n_changed == 0]:
         console.info(
             f"warning: no transplant of {', '.join(unchanged)} changed the answer, so that being "
-            "identical shows little there; try more --cells, decode.max_new_tokens or another prompt"
+            "identical shows little there; try more --cells, new tokens or another prompt"
         )
     return identical
 
