@@ -1,7 +1,30 @@
-"""`python -m xtransplant`, the same as `xtransplant`."""
+"""Where `xtransplant` and `python -m xtransplant` start, before any import takes time."""
 
 import sys
 
-from xtransplant.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Run the command line; interrupted while modules are imported, say so as it does later."""
+    try:
+        return _imported()
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        return 130
+
+
+def _imported() -> int:
+    from xtransplant import signals
+
+    signals.note_interrupts()
+    try:
+        from xtransplant import cli
+
+        return cli.main()
+    except Exception as error:
+        if signals.interrupted():
+            raise KeyboardInterrupt from error
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())

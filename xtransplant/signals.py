@@ -16,10 +16,33 @@ STOPPING = tuple(
     if hasattr(signal, name)
 )
 """Slurm sends SIGTERM at the end of a job's time, and before it the one asked for by `--signal`."""
-UNHANDLED = (signal.SIG_DFL, signal.default_int_handler)
 
 _come: list[int] = []
 """The signal that came; Python drops what is raised while it tidies up objects, so it is kept."""
+
+
+_interrupts: list[int] = []
+
+
+def note_interrupts() -> None:
+    """Remember from now on that SIGINT came, beside raising KeyboardInterrupt as Python does.
+
+    Libraries drop what is raised in some of their imports, and fail later of half a module.
+    """
+    signal.signal(signal.SIGINT, _interrupt)
+
+
+def interrupted() -> bool:
+    """Return whether SIGINT came since `note_interrupts`."""
+    return bool(_interrupts)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _interrupts.append(number)
+    raise KeyboardInterrupt
+
+
+UNHANDLED = (signal.SIG_DFL, signal.default_int_handler, _interrupt)
 
 
 @contextmanager

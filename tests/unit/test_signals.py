@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -61,3 +62,30 @@ def test_a_signal_that_another_handles_stays_theirs():
     finally:
         signal.signal(signal.SIGUSR2, before)
     assert seen == [signal.SIGUSR2]
+
+
+INTERRUPT_AT_IMPORT = """
+import importlib.abc, os, signal, sys
+
+class Interrupt(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                {then}
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["xtransplant", "ls", "grids"]
+from xtransplant.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("then", ["raise", "raise ImportError('half a module')"])
+@pytest.mark.parametrize("module", ["xtransplant.cli", "typer", "yaml"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(module: str, then: str) -> None:
+    code = INTERRUPT_AT_IMPORT.format(module=module, then=then)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr, done.stdout) == (130, "error: interrupted\n", "")
