@@ -263,7 +263,7 @@ def _hydra(config_dir: Path | None) -> Iterator[list[str]]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from xtransplant.validation import one_line
+    from xtransplant.validation import not_utf8, one_line
 
     ConfigStore.instance().store("schema", RunConfig)
     search_path = (
@@ -274,6 +274,8 @@ def _hydra(config_dir: Path | None) -> Iterator[list[str]]:
             yield search_path
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise ConfigError(one_line(error, _options(config_dir))) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{not_utf8(config_dir)} is not YAML: {error}") from error
 
 
 def _values_in_one(overrides: Sequence[str]) -> str:

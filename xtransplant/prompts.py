@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
+from operator import index
 from typing import Any
 
 from xtransplant.errors import PromptError
@@ -16,7 +17,8 @@ def encode(tokenizer: Any, prompt: str | Sequence[int] | Prompt) -> Prompt:
     A text that already starts with the beginning-of-sequence token gets no second one.
 
     Raises:
-        PromptError: empty, or a single token (there is nothing before it to share).
+        PromptError: empty, or a single token (there is nothing before it to share); neither text
+            nor token ids.
     """
     if isinstance(prompt, Prompt):
         ids, text = list(prompt.token_ids), prompt.text
@@ -25,13 +27,24 @@ def encode(tokenizer: Any, prompt: str | Sequence[int] | Prompt) -> Prompt:
         ids, text = _token_ids(tokenizer, prompt), prompt
         shown = repr(text if len(text) <= 40 else text[:39] + "…")
     else:
-        ids, text = [int(token) for token in prompt], None
+        ids, text = token_ids(prompt, "prompt", "text or a list of token ids"), None
         shown = str(ids[:8])
     if not ids or (text is not None and not text.strip()):
         raise PromptError(f"empty prompt {shown}; a prompt needs two tokens or more")
     if len(ids) == 1:
         raise PromptError(f"prompt {shown} is a single token; a prompt needs two tokens or more")
     return Prompt(tuple(ids), text)
+
+
+def token_ids(value: object, what: str, allowed: str = "a list of token ids") -> list[int]:
+    """Return a sequence of integers of any kind as a list, or raise PromptError."""
+    try:
+        # Bytes are integers too, and sets have no order.
+        if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | Set):
+            return [index(token) for token in value]
+    except TypeError:
+        pass
+    raise PromptError(f"{what} is {value!r:.60}; allowed: {allowed}")
 
 
 def encode_pair(tokenizer: Any, instance: Instance, chat: bool = False) -> PromptPair:
@@ -90,6 +103,8 @@ def decode_text(tokenizer: Any, token_ids: Sequence[int]) -> str:
 
 
 def _token_ids(tokenizer: Any, text: str) -> list[int]:
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise PromptError(f"prompt {text!r:.60} holds bytes that are no text in UTF-8")
     ids = list(tokenizer(text)["input_ids"])
     bos = tokenizer.bos_token_id
     return ids[1:] if bos is not None and ids[:2] == [bos, bos] else ids

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from operator import attrgetter
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
@@ -165,11 +166,12 @@ def selected_languages(config: RunConfig) -> list[str]:
     if chosen == "all":
         there = (task.data_dir and task.data_dir_languages) or task.languages
         chosen = [language for language in there if language != task.pivot]
-    names = [chosen] if isinstance(chosen, str) else chosen
-    if not isinstance(names, list) or not names:
+    given = [chosen] if isinstance(chosen, str) else chosen
+    if not isinstance(given, list) or not given:
         raise ConfigError(f"bad value {chosen!r} for languages; allowed: {WORDING['Any']}")
+    names = [str(name) for name in given]  # a file of one's own may call a language 7
     for name in names:
-        _require_one_of("language", str(name), task.languages, f"task {task.name}: ")
+        _require_one_of("language", name, task.languages, f"task {task.name}: ")
     return list(dict.fromkeys(names))
 
 
@@ -187,6 +189,16 @@ def one_line(error: Exception, options: Options) -> str:
         return (where[0] if where else "") + _unknown_key(key[1], schema_keys(), options)
     text = re.sub(r"(object|reference)_type=.*", "", text).replace("full_key:", "key:")
     return " ".join(text.split())
+
+
+def not_utf8(config_dir: Path | None) -> str:
+    """Return the path of the first YAML file of a user's folder that is no text."""
+    for path in sorted(config_dir.rglob("*.yaml") if config_dir else ()):
+        try:
+            path.read_text("utf-8")
+        except UnicodeDecodeError:
+            return str(path)
+    return "a configuration file"
 
 
 def _parse(text: str) -> Override:

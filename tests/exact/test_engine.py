@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from against_oracle import NEW_TOKENS, assert_equals_oracle, naive
@@ -14,7 +15,7 @@ from xtransplant.engine.capture import capture
 from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.steps import Row
 from xtransplant.engine.transplant import transplant
-from xtransplant.errors import LayerError
+from xtransplant.errors import ConfigError, LayerError, ModelError, PromptError
 from xtransplant.models.families import Model
 from xtransplant.models.verify import verify
 from xtransplant.types import Cell, ModuleType
@@ -131,6 +132,46 @@ def test_attention_is_refused_for_layers_that_have_none(cells: Any) -> None:
         said = rf"^layer 1 has no module '{module}', only mamba .*; layers that have one: 0, 2$"
         with pytest.raises(LayerError, match=said):
             transplant(model, SOURCE, TARGET, module, cells)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "error", "said"),
+    [
+        *(
+            (side, value, PromptError, "prompt is .*; allowed: text or a list of token ids")
+            for side in ("source", "target")
+            for value in (None, 5, b"ab", ["w1", "w2"], [1.5, 2], [[3, 4]], {3, 4})
+        ),
+        ("source", "w1 \udcff", PromptError, "holds bytes that are no text in UTF-8"),
+        ("module", 5, LayerError, "unknown module '5'; allowed: attn, "),
+        *(
+            ("cells", value, LayerError, "malformed cells .*; allowed: 'full' or a list of pairs")
+            for value in (None, 5, "all", Cell(0, 1))
+        ),
+        ("cells", [5], LayerError, "malformed pair 5; allowed: "),
+        ("cells", [(1.0, 2)], LayerError, "layer 1.0 is not an integer"),
+        *(
+            (name, value, ConfigError, f"{name} .*; allowed: an integer, 1 or more")
+            for name in ("max_new_tokens", "rows_per_batch")
+            for value in ("20", 2.5)
+        ),
+        ("model", "org/name", ModelError, "'org/name' is no loaded model; give what load_model"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_one_line(
+    argument: str, value: Any, error: type[Exception], said: str
+) -> None:
+    good: dict[str, Any] = {"model": tiny_model("llama"), "source": SOURCE, "target": TARGET}
+    with pytest.raises(error, match=said) as raised:
+        transplant(**(good | {argument: value}))
+    assert "\n" not in str(raised.value)
+
+
+def test_arrays_are_token_ids_and_cells_too() -> None:
+    cells = np.array([[0, 3], [2, 1]])
+    found = transplant(tiny_model("llama"), np.array(SOURCE), torch.tensor(TARGET), "mlp", cells)
+    expected = transplant(tiny_model("llama"), SOURCE, TARGET, "mlp", [(0, 3), (2, 1)])
+    assert found.generations == expected.generations
 
 
 def test_text_prompts_and_ids_give_the_same_grid() -> None:

@@ -232,3 +232,10 @@ def test_an_option_without_tokens_or_outside_the_vocabulary_is_refused(
     request = Request(SOURCE, TARGET, MLP, [(0, 0)], options=[(5,), option], name="instance 7")
     with pytest.raises(PromptError, match=r"^instance 7: option 1 "):
         transplant_all(tiny_model("llama"), [request], NEW_TOKENS)
+
+
+@pytest.mark.parametrize("option", ["(A)", 5, [1.5]])
+def test_an_option_that_is_no_token_ids_is_refused(option: Any) -> None:
+    request = Request(SOURCE, TARGET, MLP, [(0, 0)], options=[(5,), option])
+    with pytest.raises(PromptError, match=r"^option 1 is .*; allowed: a list of token ids$"):
+        transplant_all(tiny_model("llama"), [request], NEW_TOKENS)

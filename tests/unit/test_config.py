@@ -490,6 +490,12 @@ def test_a_file_that_is_not_yaml_is_named(own):
     assert str(own / "model/broken.yaml") in error(["task=toy", "model=broken"], own)
 
 
+def test_a_file_that_is_no_text_is_named(own):
+    (own / "task" / "binary.yaml").write_bytes(b"name: \xff\n")
+    with pytest.raises(ConfigError, match=r"^.*/task/binary\.yaml is not YAML: 'utf-8' codec "):
+        compose(["task=binary"], own)
+
+
 def test_config_dir_must_exist_and_must_not_hide_shipped_entries(own, tmp_path):
     assert error([], tmp_path / "none") == (
         f"config folder '{tmp_path}/none' is no folder; allowed: a folder that holds any of "

@@ -50,6 +50,7 @@ def test_rows_become_instances(file):
     [
         ('{"id": "2"', 'not valid JSON in UTF-8: \'{"id": "2"\''),
         ("", "not valid JSON in UTF-8: ''"),
+        ("[" * 10**5 + "]" * 10**5, "not valid JSON in UTF-8: '[[["),
         ("[1]", "expected a JSON object with id, language, source, target, gold"),
         ({**ROW, "id": 2}, "field 'id' must be a text, not 2"),
         ({**ROW, "id": "2", "gold": " "}, "field 'gold' must be a text, not ' '"),
@@ -76,6 +77,13 @@ def test_no_file_or_none_there(file):
         compose(["task=prompts"])
     with pytest.raises(DataError, match=r"^no file at task.file='.*'; check the path$"):
         configured(file)
+
+
+def test_a_language_may_look_like_a_number(file):
+    write(file, {**ROW, "language": "7"})
+    config = configured(file, "languages=[7]")
+    assert config.languages == ["7"]
+    assert load_data(config).instances["7"][0].language == "7"
 
 
 def test_a_language_the_file_does_not_have(file):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,7 +11,7 @@ from xtransplant.engine.options import Tokens
 from xtransplant.errors import LayerError, PromptError, unknown
 from xtransplant.models.families import Model
 from xtransplant.models.seq2seq import n_layers
-from xtransplant.prompts import encode, require_room
+from xtransplant.prompts import encode, require_room, token_ids
 from xtransplant.types import Cell, ModuleType, Prompt
 
 
@@ -56,12 +56,15 @@ class Resolved:
     def of(cls, model: Model, request: Request, max_new_tokens: int) -> Resolved:
         """Encode the prompts, list the cells, and raise what `transplant` promises to."""
         module = _module(request.module)
-        pairs = None if request.cells == "full" else [_pair(cell) for cell in request.cells]
+        pairs = _pairs(request.cells)
         cells = resolve_cells(n_layers(model.hf.config, module), pairs=pairs)
         for layer in {cell.source_layer for cell in cells} | {cell.target_layer for cell in cells}:
             model.module(module, layer)
         name = f"{request.name}: " if request.name else ""
-        options = tuple(tuple(int(token) for token in option) for option in request.options)
+        options = tuple(
+            tuple(token_ids(option, f"{name}option {number}"))
+            for number, option in enumerate(request.options)
+        )
         _require_options(options, model.text_config.vocab_size, name)
         answer = max([max_new_tokens, *map(len, options)])
         source = _encoded(model, request.source, 0, f"{name}source prompt")
@@ -82,8 +85,17 @@ def _encoded(
     return encoded.token_ids
 
 
-def _pair(cell: tuple[int, int] | Cell) -> tuple[int, int]:
-    return (cell.source_layer, cell.target_layer) if isinstance(cell, Cell) else cell
+def _pairs(cells: object) -> list[Sequence[int]] | None:
+    """Return the pairs of layers that are asked for, None for all."""
+    if isinstance(cells, str) and cells == "full":
+        return None
+    if isinstance(cells, str) or not isinstance(cells, Iterable):
+        raise LayerError(
+            f"malformed cells {cells!r}; allowed: 'full' or a list of pairs such as [(16, 4)]"
+        )
+    return [
+        (cell.source_layer, cell.target_layer) if isinstance(cell, Cell) else cell for cell in cells
+    ]
 
 
 def _module(name: ModuleType | str) -> ModuleType:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from operator import index
+from typing import TYPE_CHECKING, Literal, SupportsIndex
 
 from xtransplant.engine.capture import capture, noise_like
 from xtransplant.engine.decode import Target, decode
@@ -12,7 +13,7 @@ from xtransplant.engine.grid import resolve_cells
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.request import Request, Resolved
 from xtransplant.engine.steps import Continuation, Row
-from xtransplant.errors import ConfigError, LayerError
+from xtransplant.errors import ConfigError, LayerError, ModelError
 from xtransplant.models.families import Model
 from xtransplant.prompts import decode_text
 from xtransplant.types import Cell, Generation, ModuleType, Prompt
@@ -119,7 +120,8 @@ def transplant(
         PromptError: an empty or one-token prompt, one that exceeds the model's context, an id
             outside the vocabulary.
         NumericsError: NaN or infinite activations.
-        ConfigError: `max_new_tokens` or `rows_per_batch` below 1.
+        ConfigError: `max_new_tokens` or `rows_per_batch` is no integer or below 1.
+        ModelError: a `model` that is not loaded.
     """
     request = Request(source, target, module, cells)
     return transplant_all(model, [request], max_new_tokens, rows_per_batch)[0]
@@ -138,9 +140,13 @@ def transplant_all(
     share batches. Results are those of one `transplant` a request, token for token.
 
     Raises:
-        LayerError, PromptError, NumericsError, ConfigError: as `transplant`; the message starts
-            with the request's name where it is about one.
+        LayerError, PromptError, NumericsError, ConfigError, ModelError: as `transplant`; the
+            message starts with the request's name where it is about one.
     """
+    if not isinstance(model, Model):
+        raise ModelError(f"{model!r:.60} is no loaded model; give what load_model returns")
+    if not requests:
+        return []
     _require_positive("max_new_tokens", max_new_tokens)
     if rows_per_batch is not None:
         _require_positive("rows_per_batch", rows_per_batch)
@@ -216,5 +222,7 @@ def _generations(model: Model, continuations: Sequence[Continuation]) -> list[Ge
 
 
 def _require_positive(name: str, value: int) -> None:
-    if value < 1:
+    if not isinstance(value, SupportsIndex):
+        raise ConfigError(f"{name} {value!r}; allowed: an integer, 1 or more")
+    if index(value) < 1:
         raise ConfigError(f"{name} {value}; allowed: 1 or more; nearest match: 1")

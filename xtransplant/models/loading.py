@@ -272,7 +272,7 @@ def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> No
 
 def _dtype(name: str) -> torch.dtype:
     if name not in DTYPES:
-        raise ModelError(unknown("dtype", name, DTYPES))
+        raise ModelError(unknown("dtype", str(name), DTYPES))
     return DTYPES[name]
 
 
@@ -283,7 +283,7 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         n_gpus = torch.cuda.device_count()
         raise ModelError(
             f"no device {name!r}; allowed: auto, cpu, cuda:0 to cuda:N-1; GPUs here: {n_gpus}"

@@ -46,7 +46,7 @@ def _json(content: bytes, path: Path, line: int) -> object:
         value: object = json.loads(text)
         # A lone surrogate ("\ud800") is JSON, but not a text that can be tokenised or stored.
         json.dumps(value, ensure_ascii=False).encode()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter of lists in lists without end
         if isinstance(error, json.JSONDecodeError):
             line += error.lineno - 1
         raise DataError(f"{path}:{line}: not valid JSON in UTF-8: {_shown(content)}") from error
