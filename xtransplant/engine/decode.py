@@ -1,4 +1,4 @@
-"""Greedy decoding of all rows of a study's part: which prompts and rows run together.
+"""Greedy decoding of many rows of several prompts: which prompts and rows run together.
 
 Rows of one target prompt share its prefix and trunk. Where a prompt has more rows than fit, its
 rows run in batches; where it has few, rows of several prompts share a batch.

@@ -1,4 +1,4 @@
-"""What a machine that gives up says, as one line; the only place that knows torch's exceptions."""
+"""What a machine that gives up says, as one line: memory that ran out, a device that failed."""
 
 from __future__ import annotations
 
