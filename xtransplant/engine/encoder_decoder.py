@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from transformers import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from xtransplant.engine.cost import prompts_that_fit
 from xtransplant.engine.layout import Ints
 from xtransplant.engine.options import Tokens
-from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row
+from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row, writes
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.types import ModuleType
@@ -132,9 +131,8 @@ def _decode(
     active = np.arange(len(rows))
     new_RT = _prompts(model, len(rows))
     states_RTD, cross = encoded.of_rows(active)
-    writes = _writes(model, rows, place=-1)
     for step in range(max_new_tokens):
-        with hooks(on_output=writes if step == 0 else ()):
+        with hooks(on_output=writes(model, rows, new_RT.shape[1]) if step == 0 else ()):
             cache = EncoderDecoderCache(own, cross)
             logits_RV = _forward(model, states_RTD, new_RT, cache)[:, -1]
         new_RT = logits_RV.argmax(-1, keepdim=True)
@@ -163,7 +161,7 @@ def _option_logprobs(
     answer_RT = torch.tensor([option], device=model.device).expand(len(rows), -1)
     ids_RT = torch.cat([_prompts(model, len(rows)), answer_RT[:, :-1]], -1)
     states_RTD, cross = encoded.of_rows(np.arange(len(rows)))
-    with hooks(on_output=_writes(model, rows, place=n_prompt - 1)):
+    with hooks(on_output=writes(model, rows, ids_RT.shape[1], place=n_prompt - 1)):
         logits_RTV = _forward(model, states_RTD, ids_RT, EncoderDecoderCache(DynamicCache(), cross))
     logprobs_RTV = logits_RTV[:, n_prompt - 1 :].float().log_softmax(-1)
     found_R = logprobs_RTV.gather(-1, answer_RT[:, :, None]).sum((1, 2))
@@ -184,25 +182,3 @@ def _forward(
         use_cache=True,
     ).logits
     return logits
-
-
-def _writes(model: Model, rows: Sequence[Row], place: int) -> list[tuple[nn.Module, Hook]]:
-    """Hooks of the decoder's modules: each row's vector takes the place of its output there."""
-    places: dict[tuple[int, ModuleType], list[int]] = {}
-    for index, row in enumerate(rows):
-        if row.module is not None and row.module is not ModuleType.ENCODER_BLOCK:
-            places.setdefault((row.layer, row.module), []).append(index)
-
-    def write(indices: list[int]) -> Hook:
-        vectors_RD = torch.stack([v for k in indices if (v := rows[k].vector) is not None])
-
-        def hook(hidden_RTD: torch.Tensor) -> torch.Tensor:
-            written = hidden_RTD.clone()
-            written[indices, place] = vectors_RD.to(written)
-            return written
-
-        return hook
-
-    return [
-        (model.module(module, layer), write(indices)) for (layer, module), indices in places.items()
-    ]

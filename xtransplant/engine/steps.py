@@ -117,7 +117,7 @@ def decode_batch(
             usable = screen if step > 0 else None
             embedded = layout.rows(-1)
             with (
-                hooks(on_output=_writes(model, rows) if step == 0 else ()),
+                hooks(on_output=writes(model, rows) if step == 0 else ()),
                 logit_blocks(model, *wanted, usable) if by_block else nullcontext() as blocks,
             ):
                 logits_RV = _logits(
@@ -175,11 +175,20 @@ def _lay_out(
         )
 
 
-def _writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, Hook]]:
-    """Hooks for the first pass: each row's vector takes the place of its module's output."""
+def writes(
+    model: Model, rows: Sequence[Row], n_tokens: int = 1, place: int = -1
+) -> list[tuple[nn.Module, Hook]]:
+    """Hooks for the first pass: each row's vector takes the place of its module's output.
+
+    Args:
+        model: any supported model.
+        rows: those of the pass, in its order; what a row writes in an encoder is left out.
+        n_tokens: tokens of each row in the pass.
+        place: which of them is written.
+    """
     places: dict[tuple[int, ModuleType], list[int]] = {}
     for index, row in enumerate(rows):
-        if row.module is not None:
+        if row.module is not None and row.module is not ModuleType.ENCODER_BLOCK:
             places.setdefault((row.layer, row.module), []).append(index)
 
     def write(indices: list[int]) -> Hook:
@@ -187,7 +196,9 @@ def _writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, Hook]]:
 
         def hook(hidden: torch.Tensor) -> torch.Tensor:
             written = hidden.clone()
-            written.view(-1, written.shape[-1])[indices] = vectors_RD.to(written)
+            # Some modules see all tokens of all rows in one line: [R * T, D].
+            written_RTD = written.view(-1, n_tokens, written.shape[-1])
+            written_RTD[indices, place] = vectors_RD.to(written)
             return written
 
         return hook
