@@ -40,11 +40,6 @@ class Data:
     lost_markers: Mapping[str, list[str]]
 
 
-def load_instances(config: RunConfig) -> dict[str, list[Instance]]:
-    """Return the instances of each of a run's languages; errors as for `load_data`."""
-    return load_data(config).instances
-
-
 def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
     """Return the instances of each of a run's languages, and where they come from.
 

@@ -16,7 +16,7 @@ from xtransplant import cli, runner
 from xtransplant.config import compose
 from xtransplant.engine.failures import machine_failures
 from xtransplant.errors import MachineError
-from xtransplant.instances import load_instances
+from xtransplant.instances import load_data
 from xtransplant.manifest import Manifest
 from xtransplant.models.loading import load_tokenizer
 from xtransplant.plan import checkpoint_arguments
@@ -138,7 +138,7 @@ def test_a_prompt_that_leads_to_nan(
     """A word of the second instance's prompt alone, whose embedding overflows."""
     config = compose(["languages=[sw]", "limit=2"])
     tokenizer = load_tokenizer(**checkpoint_arguments(config.model))
-    both = load_instances(config)["sw"]
+    both = load_data(config).instances["sw"]
     first, second = (tokenizer(each.target)["input_ids"] for each in both)
     word = next(token for token in second if token not in first)
     whole = runner.load_model

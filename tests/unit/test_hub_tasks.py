@@ -9,7 +9,7 @@ import yaml
 
 from xtransplant.config import compose, conf_dir
 from xtransplant.errors import ConfigError, DataError
-from xtransplant.instances import load_data, load_instances
+from xtransplant.instances import load_data
 from xtransplant.tasks.hub_task import Reader
 from xtransplant.types import Instance, Option
 
@@ -24,7 +24,9 @@ def cache(tmp_path_factory, monkeypatch):
 
 
 def load(task: str, folder: Path, *overrides: str) -> dict[str, list[Instance]]:
-    return load_instances(compose([f"task={task}", f"task.id='{folder}'", "split=all", *overrides]))
+    return load_data(
+        compose([f"task={task}", f"task.id='{folder}'", "split=all", *overrides])
+    ).instances
 
 
 def test_xnli(tmp_path):
@@ -366,4 +368,4 @@ def test_data_dir_is_for_those_that_have_one(tmp_path):
 
 def test_finished_prompts_have_no_english_instructions():
     with pytest.raises(ConfigError, match="has no use in task pocket: its prompts are finished"):
-        load_instances(compose(["prompt.instruction_language=en"]))
+        load_data(compose(["prompt.instruction_language=en"]))

@@ -6,7 +6,7 @@ import pytest
 
 from xtransplant.config import compose
 from xtransplant.errors import ConfigError, DataError
-from xtransplant.instances import load_data, load_instances
+from xtransplant.instances import load_data
 from xtransplant.types import Instance, Option
 
 ROW = {"id": "1", "language": "sw", "source": "Capital?", "target": "Mji mkuu?", "gold": "Dodoma"}
@@ -35,13 +35,13 @@ def test_rows_become_instances(file):
     write(file, ROW, french, CHOICE)
     config = configured(file)
     assert (config.languages, config.split) == (["sw", "fr"], "all")
-    rows = load_instances(config)
+    rows = load_data(config).instances
     assert rows["sw"][0] == Instance("1", "sw", "en", "sw", "Capital?", "Mji mkuu?", "Dodoma")
     assert rows["fr"][0].aliases == ("Dar es Salaam",)
     choice = rows["sw"][1]
     assert choice.options == (Option("(A)"), Option("(B)"))
     assert (choice.gold, choice.category, choice.cluster) == ("B", "c", "k")
-    (other, _) = load_instances(configured(file, "direction=x_to_en", "languages=[sw]"))["sw"]
+    (other, _) = load_data(configured(file, "direction=x_to_en", "languages=[sw]")).instances["sw"]
     assert (other.source, other.source_language, other.target_language) == ("Capital?", "sw", "en")
 
 
@@ -67,7 +67,7 @@ def test_rows_become_instances(file):
 def test_a_bad_line_is_named(file, line, message):
     write(file, ROW, line)
     with pytest.raises(DataError) as error:
-        load_instances(configured(file, "languages=[sw]"))
+        load_data(configured(file, "languages=[sw]"))
     assert str(error.value).startswith(f"{file}:2: {message}")
     assert "\n" not in str(error.value)
 
@@ -95,7 +95,7 @@ def test_a_language_the_file_does_not_have(file):
 def test_splits_are_drawn_from_the_file(file):
     write(file, *({**ROW, "id": str(n)} for n in range(9)))
     ids = {
-        split: {i.id for i in load_instances(configured(file, f"split={split}", size))["sw"]}
+        split: {i.id for i in load_data(configured(file, f"split={split}", size)).instances["sw"]}
         for size in ["task.sample_size=4"]
         for split in ("sample", "unseen", "all")
     }
