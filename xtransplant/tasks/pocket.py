@@ -7,11 +7,11 @@ the texts `id`, `source` (English), `target` (that language) and `gold`, the ans
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 from xtransplant.errors import DataError, unknown
 from xtransplant.tasks.draft import Draft, drafts_of
+from xtransplant.tasks.lines import read_json_lines
 from xtransplant.types import Direction, Instance
 
 PACKAGED = Path(__file__).parents[1] / "assets" / "pocket" / "task"
@@ -44,9 +44,8 @@ class Pocket:
         path = folder / f"{language}.jsonl"
         if not path.is_file():
             raise DataError(unknown("language", language, [p.stem for p in folder.glob("*.jsonl")]))
-        # Only a newline ends a line: texts may hold U+2028.
-        lines = path.read_bytes().removesuffix(b"\n").split(b"\n")
-        rows = [_row(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
+        values = read_json_lines(path)
+        rows = [_row(value, f"{path}:{number}") for number, value in enumerate(values, start=1)]
         into_x = direction is Direction.EN_TO_X
         return drafts_of(
             Instance(
@@ -79,13 +78,9 @@ class Pocket:
         return self._root / split
 
 
-def _row(line: bytes, where: str) -> dict[str, str]:
-    try:
-        row = json.loads(line.decode())
-    except ValueError as error:
-        shown = line[:40].decode(errors="replace")
-        raise DataError(f"{where}: not valid JSON in UTF-8: {shown!r}") from error
-    texts = isinstance(row, dict) and [row.get(name) for name in FIELDS]
-    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+def _row(value: object, where: str) -> dict[str, str]:
+    row = value if isinstance(value, dict) else {}
+    texts = {name: row[name] for name in FIELDS if isinstance(row.get(name), str)}
+    if not (len(texts) == len(FIELDS) and all(map(str.strip, texts.values()))):
         raise DataError(f"{where}: expected an object with the texts {', '.join(FIELDS)}")
-    return {name: row[name] for name in FIELDS}
+    return texts
