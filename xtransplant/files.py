@@ -1,4 +1,4 @@
-"""How a result file gets to its place, whole or not at all, and what is said when it cannot.
+"""How a file gets to its place, whole or not at all, and what is said when it cannot.
 
 It does not know what is in a file.
 """
@@ -70,7 +70,7 @@ def clear_leftovers(path: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Word what goes wrong while a file of a run is written, replaced or removed.
+    """Word what goes wrong while a file is written, replaced or removed.
 
     Raises:
         OutputError: the disk is full, or it is not allowed.
@@ -84,8 +84,8 @@ def writing(path: Path) -> Iterator[None]:
                 "finished parts are kept"
             ) from error
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; choose an output_root that can be "
-            "written, then run again"
+            f"cannot write {path}: {error.strerror or error}; choose a folder that can be written "
+            "(output_root, --out), then run again"
         ) from error
 
 

@@ -226,6 +226,7 @@ def test_a_folder_that_cannot_be_written(disk: Path, capsys: pytest.CaptureFixtu
     line = last_line(capsys)
     assert line.startswith(f"error: cannot write {disk}/out/pocket/pocket/mlp/")
     assert line.endswith(
-        "Read-only file system; choose an output_root that can be written, then run again"
+        "Read-only file system; choose a folder that can be written (output_root, --out), "
+        "then run again"
     )
     assert list(disk.iterdir()) == []

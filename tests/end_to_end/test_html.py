@@ -118,7 +118,7 @@ def test_rows_that_are_no_grid_are_refused(tmp_path: Path) -> None:
 
 def test_a_page_that_cannot_be_written_is_one_line(results: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"^cannot write .*page.html: .*; choose a path"):
+    with pytest.raises(OutputError, match=r"^cannot write .*page.html: .*; choose a folder"):
         write_page(xt.load_runs(results), tmp_path / "file" / "page.html")
     (tmp_path / "page.html").mkdir()
     with pytest.raises(OutputError, match=r"^cannot write .*page.html: Is a directory"):

@@ -225,11 +225,15 @@ def fail_with(number):
     [
         (errno.ENOSPC, "disk full while writing ", "run again; finished parts are kept"),
         (errno.EDQUOT, "disk full while writing ", "run again; finished parts are kept"),
-        (errno.EROFS, "cannot write ", "choose an output_root that can be written, then run again"),
+        (
+            errno.EROFS,
+            "cannot write ",
+            "choose a folder that can be written (output_root, --out), then run again",
+        ),
         (
             errno.EACCES,
             "cannot write ",
-            "choose an output_root that can be written, then run again",
+            "choose a folder that can be written (output_root, --out), then run again",
         ),
     ],
 )

@@ -15,16 +15,15 @@ import base64
 import gzip
 import hashlib
 import json
-import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from xtransplant.analysis.load import Runs
 from xtransplant.analysis.resamples import Resamples
 from xtransplant.analysis.views import INTERVAL, Texts, clusters_of, views_of
 from xtransplant.errors import OutputError
+from xtransplant.files import write_whole
 
 SCRIPTS = ("dom.js", "data.js", "state.js", "heatmap.js", "instances.js", "page.js")
 """In this order they are the page's one script."""
@@ -50,7 +49,7 @@ def write_page(runs: Runs, path: str | Path) -> None:
         )
     views.sort(key=_order)  # stable: languages stay in the run's order
     payload = {"interval": INTERVAL, "texts": texts.decoded(), "views": views}
-    _write(Path(path), _page(_packed(payload)))
+    write_whole(Path(path), _page(_packed(payload)).encode())
 
 
 def _order(view: dict[str, Any]) -> tuple[str | bool, ...]:
@@ -93,18 +92,3 @@ def _asset(name: str) -> str:
 
 def _sha256(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _write(path: Path, page: str) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(page, encoding="utf-8", newline="\n")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; choose a path that can be written"
-        ) from error
