@@ -1,8 +1,9 @@
-"""What a run's manifest says, and where it comes from; it does not know how it is written."""
+"""What a run's manifest says, and where it and runs are; it does not know how it is written."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -10,6 +11,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
+
+from xtransplant.errors import OutputError
+
+MANIFEST = "manifest.json"
+"""The name of the file; a folder that has it is a run."""
 
 PACKAGES = (
     "xtransplant",
@@ -28,6 +34,23 @@ PACKAGES = (
 
 Status = Literal["running", "done", "failed", "missing"]
 """`missing`: parts are, and nobody is at work; the same command goes on with them."""
+
+
+def find_runs(out: Path) -> list[Path]:
+    """Return the folders of all runs below a folder, or itself.
+
+    Raises:
+        OutputError: there is none.
+    """
+    runs = []
+    for folder, below, files in os.walk(out):
+        if MANIFEST in files:
+            runs.append(Path(folder))
+            below.clear()
+        below[:] = sorted(name for name in below if not name.startswith("."))
+    if not runs:
+        raise OutputError(f"no run below {str(out)!r}: no {MANIFEST}; give a folder of results")
+    return sorted(runs)
 
 
 def now() -> str:

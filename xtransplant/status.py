@@ -11,12 +11,10 @@ from datetime import datetime
 from pathlib import Path
 
 from xtransplant.console import Console
-from xtransplant.errors import OutputError
 from xtransplant.leases import STALE_AFTER, Leases
-from xtransplant.manifest import Manifest
+from xtransplant.manifest import MANIFEST, Manifest, find_runs
 from xtransplant.progress import duration
 
-MANIFEST = "manifest.json"
 RECENT = 20
 """Parts at most from which the rate is taken: the newest ones."""
 SILENT = "its processes ended without a word"
@@ -49,23 +47,6 @@ class RunStatus:
     parts_per_hour: float | None = None
     seconds_left: float | None = None
     reason: str | None = None
-
-
-def find_runs(out: Path) -> list[Path]:
-    """Return the folders of all runs below a folder, or itself.
-
-    Raises:
-        OutputError: there is none.
-    """
-    runs = []
-    for folder, below, files in os.walk(out):
-        if MANIFEST in files:
-            runs.append(Path(folder))
-            below.clear()
-        below[:] = sorted(name for name in below if not name.startswith("."))
-    if not runs:
-        raise OutputError(f"no run below {str(out)!r}: no {MANIFEST}; give a folder of results")
-    return sorted(runs)
 
 
 def status_of(run: Path) -> RunStatus:

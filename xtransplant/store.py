@@ -39,7 +39,7 @@ from xtransplant.columns import (
 from xtransplant.errors import OutputError
 from xtransplant.files import set_aside, write_whole, writing
 from xtransplant.leases import Leases
-from xtransplant.manifest import Manifest, Status, git_commit, now, package_versions
+from xtransplant.manifest import MANIFEST, Manifest, Status, git_commit, now, package_versions
 from xtransplant.parts import fault_of, open_part, part_name, reading
 from xtransplant.seal import to_parquet
 from xtransplant.types import Instance
@@ -47,9 +47,7 @@ from xtransplant.types import Instance
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MANIFEST", "RunFolder", "read_manifest", "reading", "writing"]
-
-MANIFEST = "manifest.json"
+__all__ = ["RunFolder", "read_manifest", "reading", "writing"]
 
 
 @dataclass(frozen=True)

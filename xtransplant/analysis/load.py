@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from xtransplant.columns import to_frame
 from xtransplant.errors import OutputError
-from xtransplant.store import MANIFEST, RunFolder, read_manifest, reading
+from xtransplant.manifest import MANIFEST, find_runs
+from xtransplant.store import RunFolder, read_manifest, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,10 +117,7 @@ def load_runs(path: str | Path) -> Runs:
     root = Path(path)
     if not root.is_dir():
         raise OutputError(f"no folder {str(root)!r}; give the output_root of a run or a part of it")
-    runs = [_run(manifest.parent) for manifest in sorted(root.rglob(MANIFEST))]
-    if not runs:
-        raise OutputError(f"no run below {str(root)!r}: no {MANIFEST} in it or its sub-folders")
-    return Runs(runs)
+    return Runs([_run(folder) for folder in find_runs(root)])
 
 
 def _run(path: Path) -> Run:
