@@ -136,8 +136,8 @@ def test_a_write_that_does_not_agree_is_told(monkeypatch: pytest.MonkeyPatch) ->
     model = agreeing()
     states = verify(model)
     monkeypatch.setattr(
-        "xtransplant.engine.steps._writes",
-        lambda model, rows, of=steps._writes: of(
+        "xtransplant.engine.steps.writes",
+        lambda model, rows, of=steps.writes: of(
             model,
             [replace(row, vector=2 * row.vector) if row.module else row for row in rows],
         ),
