@@ -11,6 +11,8 @@ from tiny_checkpoint import N_LAYERS, message, save_llama
 from transformers import AutoConfig, AutoModelForCausalLM, ViTConfig
 
 from xtransplant.engine import prefix_cache
+from xtransplant.engine.transplant import transplant
+from xtransplant.errors import ConfigError
 from xtransplant.models import cache
 from xtransplant.models.families import find_parts
 from xtransplant.models.loading import identity, load_config, load_model, load_tokenizer
@@ -75,6 +77,34 @@ def test_shards_are_loaded(tmp_path: Path) -> None:
     assert "lacks weights: no file 'model-00002-of-" in message(
         lambda: load_model(str(tmp_path / "many"))
     )
+
+
+def test_layers_that_do_not_fit_are_put_elsewhere_and_compute_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = load_model(str(folder), device_map=None)
+    size = sum(weight.nbytes for weight in alone.hf.parameters())
+    monkeypatch.setattr(
+        "transformers.integrations.accelerate.get_max_memory",
+        lambda *_: {"cpu": int(0.8 * size)},
+    )
+    spread = load_model(str(folder), device="cpu", device_map="auto")
+    assert set(spread.hf.hf_device_map.values()) == {"cpu", "disk"}
+    grids = [
+        transplant(model, [5, 6, 7, 8], [9, 10, 11], "mlp", max_new_tokens=5)
+        for model in (alone, spread)
+    ]
+    assert grids[0].baseline == grids[1].baseline
+    assert grids[0].generations == grids[1].generations
+    assert len({generation.text for generation in grids[0].generations.values()}) > 1
+
+
+def test_layers_on_several_devices_and_torchrun_exclude_each_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xtransplant.models.parallel.n_processes", lambda: 2)
+    with pytest.raises(ConfigError, match=r"^device_map=auto spreads layers in one process, and"):
+        load_model(str(folder), device_map="auto")
 
 
 def test_generate_is_plain_greedy_whatever_the_checkpoint_says(folder: Path) -> None:
