@@ -30,11 +30,15 @@ class FamilyConfig:
         layers: path from the language model to its list of decoder layers.
         attn: path from a decoder layer to its self-attention.
         mlp: path from a decoder layer to its feed-forward module.
+        cross_attn: path from a decoder layer to its attention to the encoder, if it has one.
+        encoder_layers: path from the language model to its list of encoder layers, if it has them.
     """
 
     layers: str | None = None
     attn: str | None = None
     mlp: str | None = None
+    cross_attn: str | None = None
+    encoder_layers: str | None = None
 
 
 @dataclass

@@ -102,7 +102,7 @@ def test_defaults_and_what_follows_from_the_task(own):
             "distribution": None,
             "trust_remote_code": False,
             "allow_pickle": False,
-            "family": {"layers": None, "attn": None, "mlp": None},
+            "family": dict.fromkeys(("layers", "attn", "mlp", "cross_attn", "encoder_layers")),
             "adapter": None,
             "adapter_revision": None,
             "language_token": None,
@@ -455,7 +455,7 @@ def test_an_unknown_model_names_the_way_to_any_checkpoint():
             "name: typo\nid: x\ndtpye: float16\n",
             "model=typo",
             f"In 'model/typo': unknown key 'model.dtpye'; allowed: "
-            f"{TOP_KEYS.format('').replace('module,', 'model.about.family, model.about.gated, model.about.layers, model.about.licence, model.about.parameters, model.adapter, model.adapter_revision, model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.layers, model.family.mlp, model.id, model.language_token, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
+            f"{TOP_KEYS.format('').replace('module,', 'model.about.family, model.about.gated, model.about.layers, model.about.licence, model.about.parameters, model.adapter, model.adapter_revision, model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.cross_attn, model.family.encoder_layers, model.family.layers, model.family.mlp, model.id, model.language_token, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
             "nearest match: model.dtype",
         ),
         (
@@ -577,6 +577,8 @@ DECISIONS = {
     "model.family.layers": ("model.layers", True),
     "model.family.attn": ("mixer", True),
     "model.family.mlp": ("ffn", True),
+    "model.family.cross_attn": ("looks", True),
+    "model.family.encoder_layers": ("model.encoder.towers", True),
     "model.adapter": ("org/adapter", False),  # model_identity tells
     "model.adapter_revision": ("def", False),
     "model.language_token": ("fra_Latn", True),

@@ -1,13 +1,20 @@
 """Layers and modules of architectures that no row tells of, and what is said where none fit."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 from transformers.models.llama.modeling_llama import LlamaAttention
 
 from xtransplant.engine import steps
@@ -16,6 +23,7 @@ from xtransplant.engine.model_cache import state_bytes
 from xtransplant.errors import ModelError
 from xtransplant.models.families import Family, Model, context_length, find_parts, layers_prefix
 from xtransplant.models.verify import verify
+from xtransplant.validation import schema_keys
 
 SIZES = {
     **{"vocab_size": 50, "hidden_size": 16, "intermediate_size": 24, "max_position_embeddings": 64},
@@ -81,7 +89,29 @@ def test_layers_are_told_by_the_user() -> None:
     assert find_parts(hf, None, family=Family(layers="model.blocks")).n_layers == 3
     said = message(find_parts, hf, None, family=Family(layers="model.others"))
     assert "has 0 layers at model.others, its config says 3" in said
-    assert "no decoder layers of" in message(find_parts, hf, None, family=Family(layers="model.h"))
+    assert "no layers of" in message(find_parts, hf, None, family=Family(layers="model.h"))
+
+
+def test_an_encoder_decoder_is_told_by_the_user() -> None:
+    class NewT5Config(T5Config):
+        model_type = "brand-new-too"
+
+    sizes = {"num_layers": 3, "num_decoder_layers": 2, "decoder_start_token_id": 0}
+    config = NewT5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=24, num_heads=2, **sizes)
+    hf = T5ForConditionalGeneration(config).eval()
+    hf.encoder.towers = nn.ModuleList(hf.encoder.block)
+    told = {"attn": "layer.0.SelfAttention", "mlp": "layer.2.DenseReluDense"}
+    said = message(find_parts, hf, None, family=Family(**told))
+    assert said.startswith("no layer of '' (model type brand-new-too) has a module encoder_attn, ")
+    assert said.endswith("name the right one: model.family.cross_attn=…")
+    told["cross_attn"] = "layer.1.EncDecAttention"
+    said = message(find_parts, hf, None, family=Family(**told))
+    assert "cannot tell which are the 3 encoder layers" in said
+    assert "encoder.block (3 modules), encoder.towers (3 modules)" in said
+    assert said.endswith("name them: model.family.encoder_layers=…")
+    model = find_parts(hf, None, family=Family(**told, encoder_layers="encoder.block"))
+    assert (len(model.encoder_layers), model.n_layers) == (3, 2)
+    assert {f"model.family.{field.name}" for field in fields(Family)} <= {*schema_keys()}
 
 
 def agreeing() -> Model:

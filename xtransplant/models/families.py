@@ -18,16 +18,17 @@ from xtransplant.types import ModuleType
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Attribute paths: `layers` from the causal model, `attn` and `mlp` from one decoder layer.
+    """Attribute paths: of layers from the language model, of modules from one decoder layer.
 
     A path that is None is looked for: the layers as the only list of as many layers as the
-    configuration says in the decoder, the modules under the names of `ORDINARY`.
+    configuration says in the decoder or encoder, the modules under the names of `ORDINARY`.
     """
 
     layers: str | None = None
     attn: str | None = None
     mlp: str | None = None
     cross_attn: str | None = None
+    encoder_layers: str | None = None
 
 
 ORDINARY = {
@@ -196,9 +197,14 @@ def find_parts(
     known = FAMILIES.get(hf.config.model_type, Family())
     given = family or Family()
     name = f"{id!r} (model type {hf.config.model_type})"
-    expected = n_layers(hf.config, ModuleType.BLOCK)
-    path = given.layers or known.layers or _layers_path(hf, hf.get_decoder(), expected, name)
-    layers = _layers_at(hf, path, expected, name)
+
+    def find_layers(stack: Any, module: ModuleType, key: str) -> tuple[nn.Module, ...]:
+        expected = n_layers(hf.config, module)
+        path = getattr(given, key) or getattr(known, key)
+        path = path or _layers_path(hf, stack, expected, name, key)
+        return _layers_at(hf, path, expected, name, key)
+
+    layers = find_layers(hf.get_decoder(), ModuleType.BLOCK, "layers")
 
     def modules(kind: str) -> tuple[nn.Module | None, ...]:
         return _modules(layers, kind, getattr(given, kind) or getattr(known, kind), name)
@@ -208,12 +214,10 @@ def find_parts(
     )
     if not hf.config.is_encoder_decoder:
         return model
-    expected = n_layers(hf.config, ModuleType.ENCODER_BLOCK)
-    path = _layers_path(hf, hf.get_encoder(), expected, name)
     return replace(
         model,
         cross_attn=modules("cross_attn"),
-        encoder_layers=_layers_at(hf, path, expected, name),
+        encoder_layers=find_layers(hf.get_encoder(), ModuleType.ENCODER_BLOCK, "encoder_layers"),
         decoder_prompt=decoder_prompt(hf),
     )
 
@@ -224,32 +228,34 @@ def layers_prefix(hf: Any, layers: Sequence[nn.Module]) -> str:
     return first.removesuffix("0")
 
 
-def _layers_path(hf: Any, decoder: Any, expected: int, name: str) -> str:
-    lists = {id(part) for part in decoder.children() if isinstance(part, nn.ModuleList)}
+def _layers_path(hf: Any, stack: Any, expected: int, name: str, key: str) -> str:
+    """Return where the layers of a decoder or an encoder are: its only list of so many modules."""
+    lists = {id(part) for part in stack.children() if isinstance(part, nn.ModuleList)}
     paths: dict[str, int] = {
         path: len(part) for path, part in hf.named_modules() if id(part) in lists
     }
     if list(paths.values()).count(expected) != 1:
         seen = ", ".join(f"{path} ({length} modules)" for path, length in paths.items())
-        seen = seen or f"no list of modules, only {_names(decoder)}"
+        seen = seen or f"no list of modules, only {_names(stack)}"
+        side = "encoder" if key == "encoder_layers" else "decoder"
         raise ModelError(
-            f"cannot tell which are the {expected} decoder layers of {name}; "
-            f"its {type(decoder).__name__} has {seen}; name them: model.family.layers=…"
+            f"cannot tell which are the {expected} {side} layers of {name}; "
+            f"its {type(stack).__name__} has {seen}; name them: model.family.{key}=…"
         )
     return next(path for path, length in paths.items() if length == expected)
 
 
-def _layers_at(hf: Any, path: str, expected: int, name: str) -> tuple[nn.Module, ...]:
+def _layers_at(hf: Any, path: str, expected: int, name: str, key: str) -> tuple[nn.Module, ...]:
     try:
         layers = tuple(attrgetter(path)(hf))
     except (AttributeError, TypeError) as error:
         raise ModelError(
-            f"no decoder layers of {name} at {path!r}: {error}; name them: model.family.layers=…"
+            f"no layers of {name} at {path!r}: {error}; name them: model.family.{key}=…"
         ) from error
     if len(layers) != expected:
         raise ModelError(
             f"{name} has {len(layers)} layers at {path}, its config says {expected}; "
-            "name others: model.family.layers=…"
+            f"name others: model.family.{key}=…"
         )
     return layers
 
@@ -279,7 +285,8 @@ def _module(layer: nn.Module, paths: Sequence[str]) -> nn.Module | None:
 
 def describe(layer: nn.Module, module: ModuleType | None) -> str:
     """Word what a layer consists of, and how to name another part of it as a module."""
-    kind = "layers" if module is None or module is ModuleType.BLOCK else str(module)
+    of_blocks = {ModuleType.BLOCK: "layers", ModuleType.ENCODER_BLOCK: "encoder_layers"}
+    kind = of_blocks.get(module, str(module)) if module else "layers"
     return (
         f"a {type(layer).__name__} has {_names(layer)}; name the right one: model.family.{kind}=…"
     )
