@@ -12,7 +12,7 @@ from encoder_decoders import (
     tiny_model,
 )
 from families import tiny_model as decoder_only
-from test_engine import token_that_ends_some
+from test_engine import require_both_ends, token_that_ends_some
 
 from xtransplant.engine import oracle
 from xtransplant.engine.agreement import require_agreement
@@ -60,6 +60,12 @@ def test_rows_that_end_early_equal_the_oracle(family: str, module: ModuleType) -
     assert len(lengths) >= 2 and min(lengths) < NEW_TOKENS
     for size in (4, None):
         assert_equals_oracle(model, LONGER, module, full(module), size)
+
+
+@pytest.mark.parametrize("module", [ModuleType.BLOCK, ModuleType.ENCODER_BLOCK])
+@pytest.mark.parametrize("family", ["mt5", "bart"])
+def test_any_of_several_ends_ends_a_row(family: str, module: ModuleType) -> None:
+    require_both_ends(tiny_model(family), module, full(module))
 
 
 @pytest.mark.parametrize("family", CONFIGS)

@@ -1,5 +1,7 @@
 """The engine yields the oracle's tokens: every family and module, awkward grids, batches, EOS."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +76,25 @@ def test_rows_that_end_early_equal_the_oracle(family: str) -> None:
     grid = transplant(model, source, target, module, max_new_tokens=NEW_TOKENS)
     for generation in grid.generations.values():
         assert (generation.finish == "eos") == (generation.token_ids[-1] == eos)
+
+
+@pytest.mark.parametrize("family", ["llama", "bloom"])
+def test_any_of_several_ends_ends_a_row(family: str) -> None:
+    require_both_ends(tiny_model(family), ModuleType.BLOCK, AWKWARD["full"])
+
+
+def require_both_ends(endless: Model, module: ModuleType, pairs: Sequence[tuple[int, int]]) -> None:
+    """Give a model two tokens of which each ends some rows, and compare all with the oracle."""
+    cells = [Cell(*pair) for pair in pairs]
+    continuations = [naive(endless, LONGER, module, cell) for cell in cells]
+    ends: list[int] = []
+    for _ in range(2):
+        going = [tokens for tokens in continuations if not {*tokens} & {*ends}]
+        ends.append(token_that_ends_some(going))
+    model = replace(endless, eos_token_ids=frozenset(ends))
+    assert {*ends} <= {naive(model, LONGER, module, cell)[-1] for cell in cells}
+    for size in (4, None):
+        assert_equals_oracle(model, LONGER, module, pairs, size)
 
 
 def token_that_ends_some(continuations: list[tuple[int, ...]]) -> int:
