@@ -63,7 +63,7 @@ def test_rows_that_end_early_equal_the_oracle(family: str, module: ModuleType) -
 
 
 @pytest.mark.parametrize("module", [ModuleType.BLOCK, ModuleType.ENCODER_BLOCK])
-@pytest.mark.parametrize("family", ["mt5", "bart"])
+@pytest.mark.parametrize("family", ["umt5", "bart"])
 def test_any_of_several_ends_ends_a_row(family: str, module: ModuleType) -> None:
     require_both_ends(tiny_model(family), module, full(module))
 
