@@ -1,5 +1,6 @@
 """Each shipped model entry tells the sizes that transformers counts for its configuration."""
 
+import re
 from typing import Any
 
 import pytest
@@ -33,6 +34,16 @@ def test_layers_parameters_and_family_are_those_of_the_configuration(name: str) 
     assert told["family"] == config.model_type
     assert told["layers"] == config.get_text_config(decoder=True).num_hidden_layers
     assert told["parameters"] == n_parameters(config)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_an_entry_says_what_a_study_must_know(name: str) -> None:
+    entry = yaml.safe_load((conf_dir() / "model" / f"{name}.yaml").read_text("utf-8"))
+    assert entry["dtype"] in DTYPES
+    if name != "hf":
+        assert entry["about"]["licence"].strip()
+    if "distribution" not in entry and name != "hf":
+        assert re.fullmatch("main|[0-9a-f]{40}", entry["revision"])
 
 
 @pytest.mark.parametrize("name", ["llama3.1-8b", "aya-101", "hf"])
