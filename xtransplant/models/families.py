@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from xtransplant.errors import LayerError, ModelError
+from xtransplant.models.generation import eos_token_ids
 from xtransplant.models.seq2seq import decoder_prompt, n_layers
 from xtransplant.types import ModuleType
 
@@ -294,13 +295,3 @@ def describe(layer: nn.Module, module: ModuleType | None) -> str:
 
 def _names(part: nn.Module) -> str:
     return ", ".join(f"{name} ({type(child).__name__})" for name, child in part.named_children())
-
-
-def eos_token_ids(hf: Any) -> frozenset[int]:
-    """Tokens that end an answer, as `generate` would take them from the checkpoint."""
-    eos = hf.generation_config.eos_token_id
-    if eos is None:
-        eos = hf.config.get_text_config().eos_token_id
-    if eos is None:
-        return frozenset()
-    return frozenset([eos] if isinstance(eos, int) else eos)

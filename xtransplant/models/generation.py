@@ -26,3 +26,13 @@ def greedy(hf: Any) -> GenerationConfig:
         token = getattr(own, name, None)
         tokens[name] = getattr(text_config, name, None) if token is None else token
     return GenerationConfig(**tokens)
+
+
+def eos_token_ids(hf: Any) -> frozenset[int]:
+    """Tokens that end an answer, as `generate` would take them from the checkpoint."""
+    eos = hf.generation_config.eos_token_id
+    if eos is None:
+        eos = hf.config.get_text_config().eos_token_id
+    if eos is None:
+        return frozenset()
+    return frozenset([eos] if isinstance(eos, int) else eos)
