@@ -157,8 +157,47 @@ def test_rows_that_do_not_stand_where_they_should_are_told(monkeypatch: pytest.M
     states = verify(model)
     monkeypatch.setattr("xtransplant.models.hooks.POSITIONS", ())
     said = message(require_agreement, model, states)
-    assert said.startswith("'org/new': the engine cannot run this architecture: The size of tensor")
+    assert said.startswith(
+        "'org/new': the engine cannot run this architecture: RuntimeError: The size "
+    )
     assert "a LlamaDecoderLayer has self_attn (LlamaAttention), mlp (LlamaMLP)" in said
+
+
+@pytest.mark.parametrize("where", ["verify", "decode"])
+def test_what_an_architecture_raises_is_one_line(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a model has a cache of its own, or returns a list for a tensor."""
+    model = agreeing()
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise AttributeError("no such\ncache")
+
+    if where == "verify":
+        model.layers[1].mlp.register_forward_hook(fails)
+        said = message(verify, model)
+    else:
+        states = verify(model)
+        monkeypatch.setattr("xtransplant.engine.agreement.decode", fails)
+        said = message(require_agreement, model, states)
+    assert said.startswith(
+        "'org/new': the engine cannot run this architecture: AttributeError: no such cache; "
+        "a LlamaDecoderLayer has self_attn"
+    )
+
+
+def test_memory_that_runs_out_at_load_is_not_the_architecture_s_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = agreeing()
+    states = verify(model)
+
+    def fails(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("xtransplant.engine.agreement.decode", fails)
+    with pytest.raises(torch.OutOfMemoryError):
+        require_agreement(model, states)
 
 
 def test_a_write_that_does_not_agree_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from xtransplant.engine.steps import Continuation, Row
 from xtransplant.errors import ModelError
 from xtransplant.models.families import Model, describe
 from xtransplant.models.hooks import Hook, hooks
-from xtransplant.models.verify import States
+from xtransplant.models.verify import States, probing
 from xtransplant.types import ModuleType
 
 _BLOCKS = (ModuleType.BLOCK, ModuleType.ENCODER_BLOCK)
@@ -53,13 +53,8 @@ def require_agreement(model: Model, states: States) -> None:
     # One of each kind, in the middle: the check of all would take as many passes.
     middle = {row.module: row for row in writes if row.layer <= model.n_layers // 2}
     compared = [replace(row, target=1) for row in (Row(model.n_layers), *middle.values())]
-    try:
+    with probing(model):
         untouched, *answers = decode(model, targets, [Row(model.n_layers), *written, *compared], 1)
-    except RuntimeError as error:  # torch's, of shapes that do not fit
-        raise ModelError(
-            f"{model.id or 'model'!r}: the engine cannot run this architecture: "
-            f"{' '.join(str(error).split())}; {describe(model.layers[0], None)}"
-        ) from error
     _require_effects(model, untouched, written, answers[: len(written)])
     _require_same(model, shorter, following, compared, answers[len(written) :])
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 
-from xtransplant.errors import ModelError
+from xtransplant.errors import ModelError, XtransplantError
 from xtransplant.models.families import Model, describe
 from xtransplant.models.hooks import Hook, hooks
+from xtransplant.models.reading import one_line
 from xtransplant.types import ModuleType
 
 _N_TOKENS = 4
 
 States = Mapping[tuple[ModuleType, int], torch.Tensor]
 """What modules of layers return at a prompt's last token: [width] each."""
+
+
+@contextmanager
+def probing(model: Model) -> Iterator[None]:
+    """Raise ModelError, in one line, for what an architecture raises that the engine cannot run."""
+    try:
+        yield
+    except (XtransplantError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError):
+        raise
+    except Exception as error:  # of shapes that do not fit, caches of another kind, and the like
+        raise ModelError(
+            f"{model.id or 'model'!r}: the engine cannot run this architecture: {one_line(error)}; "
+            f"{describe(model.layers[0], None)}"
+        ) from error
 
 
 @torch.inference_mode()
@@ -58,8 +74,8 @@ def verify(model: Model) -> States:
         for layer, part in enumerate(model.modules(module))
         if part is not None
     ]
-    ids = torch.arange(_N_TOKENS, device=model.device)[None] % model.text_config.vocab_size
-    with hooks(on_output=probes):
+    with probing(model), hooks(on_output=probes):
+        ids = torch.arange(_N_TOKENS, device=model.device)[None] % model.text_config.vocab_size
         sides = ("input_ids", "decoder_input_ids") if model.decoder_prompt else ("input_ids",)
         model.hf(**dict.fromkeys(sides, ids), use_cache=False)
     for layer in range(max(len(model.layers), len(model.encoder_layers))):
