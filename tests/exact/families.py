@@ -89,6 +89,18 @@ CONFIGS: dict[str, tuple[str, dict[str, Any], float]] = {
     ),
     "jamba": ("jamba", JAMBA | {"initializer_range": 0.35}, 1.0),
     "falcon_h1": ("falcon_h1", MAMBA, 0.3),
+    # Found without a row of their own.
+    "apertus": ("apertus", {}, 0.2),
+    "ernie4_5": ("ernie4_5", {}, 1.0),
+    "gemma": ("gemma", {}, 0.02),
+    "glm4": ("glm4", {}, 1.0),
+    "gptj": ("gptj", {"rotary_dim": 4}, 1.0),
+    "ministral": ("ministral", MIXED, 1.0),
+    "nemotron": ("nemotron", {}, 1.0),
+    "phi": ("phi", {}, 1.0),
+    "qwen3_5": ("qwen3_5_text", HYBRID | LINEAR, 0.02),
+    "smollm3": ("smollm3", {}, 1.0),
+    "starcoder2": ("starcoder2", WINDOW, 1.0),
 }
 """Model type, what its configuration has of its own (None: lacks), a factor on the embeddings."""
 

@@ -12,7 +12,7 @@ from xtransplant.types import ModuleType
 
 NOT_AS_THEY_ARE = {
     **dict.fromkeys(
-        ("gemma2", "gemma3", "gemma3, multimodal", "olmo2", "olmo3", "exaone4"), "normed"
+        ("gemma2", "gemma3", "gemma3, multimodal", "olmo2", "olmo3", "exaone4", "glm4"), "normed"
     ),
     **dict.fromkeys(("granite", "falcon_h1"), "scaled"),
     **dict.fromkeys(("bart", "marian"), "normed with the residual stream"),
