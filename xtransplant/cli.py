@@ -115,8 +115,11 @@ def check(
     config = compose(overrides or [], config_dir)
     chosen = [_module(name) for name in modules.split(",")] if modules else []
     from xtransplant.check import run_check
+    from xtransplant.engine.failures import machine_failures
 
-    if not run_check(config, Console(), n_cells=cells, modules=chosen):
+    with machine_failures("the check", kept=""):
+        identical = run_check(config, Console(), n_cells=cells, modules=chosen)
+    if not identical:
         raise typer.Exit(1)
 
 
@@ -158,11 +161,13 @@ def bench(
 
     config = compose(overrides or [], config_dir)
     from xtransplant.bench import BenchSettings, run_bench
+    from xtransplant.engine.failures import machine_failures
 
     settings = BenchSettings(
         source, target, prompt_tokens, instances, together, options, cells_compared, random_weights
     )
-    figures = run_bench(config, settings)
+    with machine_failures("the benchmark", kept=""):
+        figures = run_bench(config, settings)
     Console().write(json.dumps(figures, indent=2, ensure_ascii=False))
 
 
@@ -196,18 +201,20 @@ def try_(
     checkpoint = find_model(model, config_dir)
     console = Console()
     import xtransplant as xt
+    from xtransplant.engine.failures import machine_failures
     from xtransplant.plan import load_arguments
 
-    with console.steps() as on_step:
-        loaded = xt.load_model(**load_arguments(checkpoint), on_step=on_step)
-    grid = xt.transplant(
-        loaded,
-        source=source,
-        target=target,
-        module=chosen,
-        cells=pairs or "full",
-        max_new_tokens=max_new_tokens,
-    )
+    with machine_failures("the trial", kept=""):
+        with console.steps() as on_step:
+            loaded = xt.load_model(**load_arguments(checkpoint), on_step=on_step)
+        grid = xt.transplant(
+            loaded,
+            source=source,
+            target=target,
+            module=chosen,
+            cells=pairs or "full",
+            max_new_tokens=max_new_tokens,
+        )
     texts = {cell: grid.text(cell.source_layer, cell.target_layer) for cell in grid.cells}
     if pairs:
         console.cell_texts(grid.baseline.text, texts)

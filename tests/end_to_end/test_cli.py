@@ -342,7 +342,7 @@ def test_try_with_cells_shows_each(own, stand_in, capsys):
             "distribution": None,
             "trust_remote_code": False,
             "allow_pickle": False,
-            "family": {"layers": None, "attn": None, "mlp": None},
+            "family": dict.fromkeys(("layers", "attn", "mlp", "cross_attn", "encoder_layers")),
             "adapter": None,
             "adapter_revision": None,
             "language_token": None,
@@ -394,6 +394,39 @@ def test_check_hands_on_cells_and_modules_and_fails_where_not_identical(
         ("tiny", 3, ["block", "attn"]),
         ("tiny", 25, []),  # all that the model has
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "function", "work"),
+    [
+        ("check", "check", "run_check", "the check"),
+        ("bench", "bench", "run_bench", "the benchmark"),
+    ],
+)
+def test_memory_that_runs_out_is_one_line(
+    own, monkeypatch, capsys, command, module, function, work
+):
+    def fails(*_, **__):
+        raise MemoryError
+
+    others = {"BenchSettings": lambda *_: None, function: fails}
+    monkeypatch.setitem(sys.modules, f"xtransplant.{module}", SimpleNamespace(**others))
+    assert cli.main([command, *own]) == 1
+    assert capsys.readouterr().err == (
+        f"error: out of memory at {work}: MemoryError; lower rows_per_batch and run the same "
+        "command again\n"
+    )
+
+
+def test_memory_that_runs_out_in_a_trial_is_one_line(stand_in, monkeypatch, capsys):
+    def fails(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setitem(vars(xtransplant), "transplant", fails)
+    assert cli.main([*TRY, "--model", "org/other"]) == 1
+    assert (
+        capsys.readouterr().err.splitlines()[-1].startswith("error: out of memory at the trial: ")
+    )
 
 
 def test_check_refuses_an_unknown_module(own, capsys):

@@ -15,11 +15,12 @@ HOST_SIGN = "can't allocate memory"
 
 
 @contextmanager
-def machine_failures(work: str) -> Iterator[None]:
+def machine_failures(work: str, kept: str = "; finished parts are kept") -> Iterator[None]:
     """Word what a machine can do wrong.
 
     Args:
         work: what is being done, such as "language fr, block 3".
+        kept: what of it need not be done again.
 
     Raises:
         MachineError: memory of the host or the device ran out, or the device failed.
@@ -36,6 +37,5 @@ def machine_failures(work: str) -> Iterator[None]:
         else:
             raise
         raise MachineError(
-            f"{problem} at {work}: {line}; {advice}run the same command again; finished parts are "
-            "kept"
+            f"{problem} at {work}: {line}; {advice}run the same command again{kept}"
         ) from error
