@@ -107,6 +107,18 @@ def test_layers_on_several_devices_and_torchrun_exclude_each_other(
         load_model(str(folder), device_map="auto")
 
 
+def test_torchrun_needs_a_plan_for_the_architecture(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xtransplant.models.parallel.n_processes", lambda: 2)
+    sizes = {"vocab_size": 50, "hidden_size": 16, "n_layer": 2, "n_head": 2}
+    hf = AutoModelForCausalLM.from_config(AutoConfig.for_model("bloom", **sizes))
+    hf.save_pretrained(folder)
+    text = message(lambda: load_model(str(folder)))
+    assert text.startswith("transformers has no plan by which 2 processes share the matrices of ")
+    assert "'bloom'; start one process without torchrun" in text
+
+
 def test_generate_is_plain_greedy_whatever_the_checkpoint_says(folder: Path) -> None:
     ids = torch.tensor([[5, 6, 7, 8]])
     plain = ids

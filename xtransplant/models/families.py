@@ -150,10 +150,11 @@ class Model:
             )
         part = parts[layer]
         if part is None:
-            having = [str(number) for number, other in enumerate(parts) if other is not None]
+            having = [number for number, other in enumerate(parts) if other is not None]
             raise LayerError(
                 f"layer {layer} has no module {str(module)!r}, only {_names(self.layers[layer])}; "
-                f"layers that have one: {', '.join(having)}"
+                f"layers that have one: {having}, to be given as grid.source_layers and "
+                "grid.target_layers, or as cells"
             )
         return part
 

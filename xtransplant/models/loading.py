@@ -109,7 +109,7 @@ def load_model(
                 config, dtype=torch_dtype, trust_remote_code=trust_remote_code
             )
     else:
-        where = placement(torch_device, device_map)
+        where = placement(torch_device, device_map, config)
         hf, report = _read_weights(checkpoint, config, torch_dtype, where, allow_pickle)
     if adapter is not None:
         hf = apply_adapter(

@@ -13,7 +13,7 @@ import torch
 from torch import distributed
 from transformers.distributed.configuration_utils import DistributedConfig
 
-from xtransplant.errors import ConfigError
+from xtransplant.errors import ConfigError, ModelError
 
 T = TypeVar("T")
 
@@ -28,14 +28,26 @@ def is_first() -> bool:
     return n_processes() == 1 or os.environ["RANK"] == "0"
 
 
-def placement(device: torch.device, device_map: str | None) -> dict[str, Any]:
-    """Return transformers' arguments that say where weights go: a device, several, or by plan."""
+def placement(device: torch.device, device_map: str | None, config: Any) -> dict[str, Any]:
+    """Return transformers' arguments that say where weights go: a device, several, or by plan.
+
+    Raises:
+        ConfigError: torchrun beside `device_map`.
+        ModelError: torchrun, and transformers has no plan for the architecture.
+    """
     if n_processes() == 1:
         return {"device_map": device_map or str(device)}
     if device_map:
         raise ConfigError(
             f"device_map={device_map} spreads layers in one process, and torchrun started "
             f"{n_processes()}; leave out one of them"
+        )
+    plans = [getattr(c, "base_model_tp_plan", None) for c in (config, config.get_text_config())]
+    if not any(plans):
+        raise ModelError(
+            f"transformers has no plan by which {n_processes()} processes share the matrices of "
+            f"model type {config.model_type!r}; start one process without torchrun, with "
+            "device_map=auto where one device cannot hold the model"
         )
     _join()
     return {"distributed_config": DistributedConfig(tp_plan="auto")}
