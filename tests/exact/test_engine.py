@@ -150,7 +150,7 @@ def test_several_modules_ride_in_one_batch(family: str) -> None:
 def test_attention_is_refused_for_layers_that_have_none(cells: Any) -> None:
     model = tiny_model("jamba")
     for module in (ModuleType.ATTN, ModuleType.ATTN_RESIDUAL):
-        said = rf"^layer 1 has no module '{module}', only mamba .*; layers that have one: \[0, 2\], "
+        said = rf"^layer 1 has no module '{module}', only mamba .*; layers that have one: \[0, 2\]"
         with pytest.raises(LayerError, match=said):
             transplant(model, SOURCE, TARGET, module, cells)
 
