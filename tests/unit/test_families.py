@@ -103,6 +103,7 @@ def test_an_encoder_decoder_is_told_by_the_user() -> None:
     told = {"attn": "layer.0.SelfAttention", "mlp": "layer.2.DenseReluDense"}
     said = message(find_parts, hf, None, family=Family(**told))
     assert said.startswith("no layer of '' (model type brand-new-too) has a module encoder_attn, ")
+    assert "layer.1.EncDecAttention (T5Attention), layer.1.layer_norm (T5LayerNorm)" in said
     assert said.endswith("name the right one: model.family.cross_attn=…")
     told["cross_attn"] = "layer.1.EncDecAttention"
     said = message(find_parts, hf, None, family=Family(**told))

@@ -20,7 +20,8 @@ from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.steps import Continuation, Row
 from xtransplant.errors import ModelError
-from xtransplant.models.families import Model, describe
+from xtransplant.models.describe import describe
+from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.models.verify import States, probing
 from xtransplant.types import ModuleType

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from xtransplant.errors import LayerError, ModelError
+from xtransplant.models.describe import describe, names
 from xtransplant.models.generation import eos_token_ids
 from xtransplant.models.seq2seq import decoder_prompt, n_layers
 from xtransplant.types import ModuleType
@@ -152,7 +153,7 @@ class Model:
         if part is None:
             having = [number for number, other in enumerate(parts) if other is not None]
             raise LayerError(
-                f"layer {layer} has no module {str(module)!r}, only {_names(self.layers[layer])}; "
+                f"layer {layer} has no module {str(module)!r}, only {names(self.layers[layer])}; "
                 f"layers that have one: {having}, to be given as grid.source_layers and "
                 "grid.target_layers, or as cells"
             )
@@ -238,7 +239,7 @@ def _layers_path(hf: Any, stack: Any, expected: int, name: str, key: str) -> str
     }
     if list(paths.values()).count(expected) != 1:
         seen = ", ".join(f"{path} ({length} modules)" for path, length in paths.items())
-        seen = seen or f"no list of modules, only {_names(stack)}"
+        seen = seen or f"no list of modules, only {names(stack)}"
         side = "encoder" if key == "encoder_layers" else "decoder"
         raise ModelError(
             f"cannot tell which are the {expected} {side} layers of {name}; "
@@ -283,16 +284,3 @@ def _module(layer: nn.Module, paths: Sequence[str]) -> nn.Module | None:
         if isinstance(part, nn.Module):
             return part
     return None
-
-
-def describe(layer: nn.Module, module: ModuleType | None) -> str:
-    """Word what a layer consists of, and how to name another part of it as a module."""
-    of_blocks = {ModuleType.BLOCK: "layers", ModuleType.ENCODER_BLOCK: "encoder_layers"}
-    kind = of_blocks.get(module, str(module)) if module else "layers"
-    return (
-        f"a {type(layer).__name__} has {_names(layer)}; name the right one: model.family.{kind}=…"
-    )
-
-
-def _names(part: nn.Module) -> str:
-    return ", ".join(f"{name} ({type(child).__name__})" for name, child in part.named_children())

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import torch
 
 from xtransplant.errors import ModelError, XtransplantError
-from xtransplant.models.families import Model, describe
+from xtransplant.models.describe import describe
+from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.models.reading import one_line
 from xtransplant.types import ModuleType
