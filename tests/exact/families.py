@@ -40,6 +40,11 @@ JAMBA = {"attn_layer_period": 2, "attn_layer_offset": 0, "num_experts": 2}
 FALCON = {"head_dim": None}  # it is computed
 MAMBA = {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8}
 MAMBA |= {"mamba_chunk_size": 4}
+GRANITE4 = {
+    **{"layer_types": ["mamba", "attention"] * 2, "num_local_experts": 0},
+    **{"shared_intermediate_size": 64, "mamba_n_heads": 8, "mamba_d_head": 8},
+    **{"mamba_d_state": 8, "mamba_n_groups": 1, "mamba_chunk_size": 4},
+}
 VISION = dict.fromkeys(("hidden_size", "intermediate_size"), 16) | {
     "num_hidden_layers": N_LAYERS,
     "num_attention_heads": 2,
@@ -87,6 +92,7 @@ CONFIGS: dict[str, tuple[str, dict[str, Any], float]] = {
         HYBRID | EXPERTS | LINEAR | {"shared_expert_intermediate_size": 16},
         0.1,
     ),
+    "granite 4": ("granitemoehybrid", GRANITE4 | {"embedding_multiplier": 0.3}, 1.0),
     "jamba": ("jamba", JAMBA | {"initializer_range": 0.35}, 1.0),
     "falcon_h1": ("falcon_h1", MAMBA, 0.3),
     # Found without a row of their own.

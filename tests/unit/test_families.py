@@ -79,6 +79,25 @@ def test_other_names_are_told_by_the_user() -> None:
     assert "has a module down; " in said
 
 
+def granite_with_shared_part(width: int) -> Any:
+    """Return a model whose layers add up experts and, unless its width is 0, a part of all."""
+    experts = {"num_local_experts": 2, "num_experts_per_tok": 1, "shared_intermediate_size": width}
+    return AutoModelForCausalLM.from_config(
+        AutoConfig.for_model("granitemoeshared", **SIZES, **experts)
+    )
+
+
+def test_of_two_feed_forward_modules_none_is_guessed() -> None:
+    hf = granite_with_shared_part(24)
+    said = message(find_parts, hf, None, id="org/granite")
+    assert "have more than one mlp: block_sparse_moe, shared_mlp; a GraniteMoeShared" in said
+    assert said.endswith("name the right one: model.family.mlp=…")
+    told = find_parts(hf, None, family=Family(mlp="shared_mlp"))
+    assert type(told.mlp[0]).__name__ == "GraniteMoeSharedMLP"
+    alone = find_parts(granite_with_shared_part(0), None)
+    assert type(alone.mlp[0]).__name__ == "GraniteMoeSharedMoE"
+
+
 def test_layers_are_told_by_the_user() -> None:
     hf = new_model()
     hf.model.blocks, hf.model.others = nn.ModuleList(hf.model.layers), nn.ModuleList()

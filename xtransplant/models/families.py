@@ -35,7 +35,7 @@ class Family:
 
 ORDINARY = {
     "attn": ("self_attn", "attn", "attention", "self_attention"),
-    "mlp": ("mlp", "feed_forward", "block_sparse_moe"),
+    "mlp": ("mlp", "feed_forward", "block_sparse_moe", "shared_mlp"),
     "cross_attn": ("encoder_attn", "cross_attn"),
 }
 """Names of the modules in most families' decoder layers."""
@@ -266,7 +266,15 @@ def _layers_at(hf: Any, path: str, expected: int, name: str, key: str) -> tuple[
 def _modules(
     layers: Sequence[nn.Module], kind: str, path: str | None, name: str
 ) -> tuple[nn.Module | None, ...]:
-    found = tuple(_module(layer, (path,) if path else ORDINARY[kind]) for layer in layers)
+    paths = (path,) if path else ORDINARY[kind]
+    parts = [_parts(layer, paths) for layer in layers]
+    for layer, several in zip(layers, parts, strict=True):
+        if len(several) > 1:  # as in Granite 4, which adds up experts and a part that all share
+            raise ModelError(
+                f"layers of {name} have more than one {kind}: {', '.join(several)}; "
+                f"{describe(layer, ModuleType(kind))}"
+            )
+    found = tuple(next(iter(several.values()), None) for several in parts)
     if all(part is None for part in found):
         tried = path or ", ".join(ORDINARY[kind])
         raise ModelError(
@@ -275,12 +283,14 @@ def _modules(
     return found
 
 
-def _module(layer: nn.Module, paths: Sequence[str]) -> nn.Module | None:
+def _parts(layer: nn.Module, paths: Sequence[str]) -> dict[str, nn.Module]:
+    """Return what a layer has at some of the paths."""
+    found = {}
     for path in paths:
         try:
             part = attrgetter(path)(layer)
         except AttributeError:
             continue
         if isinstance(part, nn.Module):
-            return part
-    return None
+            found[path] = part
+    return found
