@@ -33,8 +33,8 @@ def test_equal_maxima_give_the_first_token_and_the_layer_is_as_before() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unembedding, "BLOCK_LOGITS", 4)
         maxima = blocks.forward(hidden)
-    assert maxima.tolist() == [[[4.0, 0.0, 4.0]]]
-    assert blocks.tokens(maxima[:, -1].argmax(-1, keepdim=True)).tolist() == [[3]]
+    assert maxima.tolist() == [[[4.0]]]
+    assert blocks.tokens_R.tolist() == [3]
     with pytest.raises(ZeroDivisionError), unembedding.logit_blocks(model, nothing, nothing):
         assert "forward" in vars(layer)
         raise ZeroDivisionError
@@ -55,6 +55,30 @@ def test_log_probabilities_are_those_of_the_whole_table(
     blocks.forward(hidden)
     whole = plain(hidden)[:, 0].log_softmax(-1)
     assert blocks.logprobs_Q.tolist() == pytest.approx(whole[rows, tokens].tolist(), abs=1e-5)
+    assert blocks.tokens_R.tolist() == whole.argmax(-1).tolist()
+
+
+def test_rows_without_log_probabilities_are_screened_beside_the_others() -> None:
+    torch.manual_seed(0)
+    plain = torch.nn.Linear(6, 50, bias=False).requires_grad_(False)
+    hidden, screened = torch.randn(5, 1, 6), []
+
+    class Watched(unembedding.Screen):
+        def pays(self, n_rows: int) -> bool:
+            return True
+
+        def most_likely(self, hidden_RD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            screened.append(hidden_RD)
+            return (hidden_RD @ plain.weight.T).max(-1)
+
+    wanted = np.array([3, 1]), np.array([49, 0])
+    blocks = unembedding.LogitBlocks(plain, *wanted, Watched(plain.weight))
+    maxima = blocks.forward(hidden)[:, 0, 0]
+    whole = plain(hidden)[:, 0]
+    assert [rows.tolist() for rows in screened] == [hidden[[0, 2, 4], 0].tolist()]
+    assert blocks.tokens_R.tolist() == whole.argmax(-1).tolist()
+    assert maxima.tolist() == pytest.approx(whole.amax(-1).tolist(), abs=1e-6)
+    assert blocks.logprobs_Q.tolist() == pytest.approx(whole.log_softmax(-1)[wanted].tolist())
 
 
 @pytest.mark.parametrize(("family", "raw"), [("llama", True), ("gemma2", False), ("cohere", False)])

@@ -222,12 +222,12 @@ def _logits(model: Model, tokens: Ints, positions: Ints, seen: RowsCache) -> tor
 def _most_likely(logits_RV: torch.Tensor, blocks: LogitBlocks | None) -> Ints:
     """Return each row's most likely token, -1 where its logit is NaN or infinite.
 
-    The logits are the maxima of blocks where `blocks` tells of which tokens they are.
+    The logits are the rows' maxima where `blocks` tells of which tokens they are.
     """
-    chosen_R1 = logits_RV.argmax(-1, keepdim=True)
-    finite_R1 = logits_RV.gather(-1, chosen_R1).isfinite()
-    tokens_R1 = blocks.tokens(chosen_R1) if blocks else chosen_R1
-    return torch.where(finite_R1, tokens_R1, -1)[:, 0].cpu().numpy()
+    index_R = logits_RV.argmax(-1)
+    finite_R = logits_RV.gather(-1, index_R[:, None])[:, 0].isfinite()
+    tokens_R = blocks.tokens_R if blocks else index_R
+    return torch.where(finite_R, tokens_R, -1).cpu().numpy()
 
 
 def _logprobs(logits_RV: torch.Tensor, rows: Ints, tokens: Ints) -> Floats:

@@ -6,7 +6,7 @@ of each block only its maximum is kept, and the sum for the log-probabilities of
 model does to its logits afterwards (Gemma's soft-cap, Cohere's scale) is done to every one alike
 and keeps their order, so it is done to the maxima; it does not keep the sums.
 
-Shape suffixes: R rows, V vocabulary, N blocks of it, Q log-probabilities, D model width.
+Shape suffixes: R rows, S those with a sum, V vocabulary, Q log-probabilities, D model width.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LogitBlocks:
     Args:
         unembedding: the model's.
         rows, tokens: log-probabilities to keep: of each token after the row beside it.
-        screen: finds the maxima where it pays and no log-probabilities are kept.
+        screen: finds the maxima of the other rows where it pays.
     """
 
     def __init__(
@@ -43,42 +43,63 @@ class LogitBlocks:
         self._unembedding = unembedding
         self._screen = screen
         self._rows_Q, self._tokens_Q = torch.from_numpy(rows), torch.from_numpy(tokens)
-        self._best_RN = torch.empty(0)
+        self.tokens_R = torch.empty(0)
         self.logprobs_Q = torch.empty(0)
 
     def forward(self, hidden_R1D: torch.Tensor) -> torch.Tensor:
-        """Return the maxima, [R, 1, N], in place of the logits."""
-        if self._screen is not None and self._is_screened(self._screen, hidden_R1D):
-            maximum_R, token_R = self._screen.most_likely(hidden_R1D[:, 0])
-            self._best_RN = token_R[:, None]
-            return maximum_R[:, None, None]
+        """Return the maxima, [R, 1, 1], in place of the logits."""
+        hidden_RD = hidden_R1D[:, 0]
+        is_summed_R = torch.zeros(len(hidden_RD), dtype=torch.bool)
+        is_summed_R[self._rows_Q] = True
+        maximum_R = hidden_RD.new_empty(len(hidden_RD))
+        self.tokens_R = torch.empty(len(hidden_RD), dtype=torch.long)
+        if is_summed_R.any():
+            maximum_R[is_summed_R], self.tokens_R[is_summed_R], sum_S = self._by_block(
+                hidden_RD[is_summed_R], sums=True
+            )
+            place_R = is_summed_R.cumsum(0) - 1
+            logits_Q = self._wanted(hidden_RD)
+            self.logprobs_Q = logits_Q.float() - sum_S[place_R[self._rows_Q]]
+        if not is_summed_R.all():
+            maximum_R[~is_summed_R], self.tokens_R[~is_summed_R] = self._most_likely(
+                hidden_RD[~is_summed_R]
+            )
+        return maximum_R[:, None, None]
+
+    def _most_likely(self, hidden_RD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return each row's largest logit and its token, [R] both."""
+        screen = self._screen
+        if screen is not None and screen.pays(len(hidden_RD)) and hidden_RD.isfinite().all():
+            return screen.most_likely(hidden_RD)
+        maximum_R, tokens_R, _ = self._by_block(hidden_RD, sums=False)
+        return maximum_R, tokens_R
+
+    def _by_block(
+        self, hidden_RD: torch.Tensor, *, sums: bool
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return each row's largest logit, its token, and the log of the sum of exponentials."""
         weight_VD, bias_V = self._unembedding.weight, self._unembedding.bias
-        rows, of_wanted_Q = torch.unique(self._rows_Q, return_inverse=True)
-        block_tokens = max(1, BLOCK_LOGITS // len(hidden_R1D))
-        maxima, best, sums = [], [], []
+        block_tokens = max(1, BLOCK_LOGITS // len(hidden_RD))
+        maxima, best, log_sums = [], [], []
         for start in range(0, len(weight_VD), block_tokens):
             block = slice(start, start + block_tokens)
-            logits_RV = linear(hidden_R1D[:, 0], weight_VD[block], _part(bias_V, block))
+            logits_RV = linear(hidden_RD, weight_VD[block], _part(bias_V, block))
             maximum_R, index_R = logits_RV.max(-1)
             maxima.append(maximum_R)
             best.append(index_R + start)
-            if len(rows):
-                sums.append(logits_RV[rows].float().logsumexp(-1))
-        self._best_RN = torch.stack(best, -1)
-        if len(rows):
-            chosen_QD, bias_Q = hidden_R1D[self._rows_Q, 0], _part(bias_V, self._tokens_Q)
-            logits_Q = (chosen_QD * weight_VD[self._tokens_Q]).sum(-1)
-            logits_Q = logits_Q if bias_Q is None else logits_Q + bias_Q
-            self.logprobs_Q = logits_Q.float() - torch.stack(sums).logsumexp(0)[of_wanted_Q]
-        return torch.stack(maxima, -1)[:, None]
+            if sums:
+                log_sums.append(logits_RV.float().logsumexp(-1))
+        maximum_R, block_R = torch.stack(maxima).max(0)
+        tokens_R = torch.stack(best).gather(0, block_R[None])[0]
+        sum_R = torch.stack(log_sums).logsumexp(0) if sums else maximum_R
+        return maximum_R, tokens_R, sum_R
 
-    def _is_screened(self, screen: Screen, hidden_R1D: torch.Tensor) -> bool:
-        asked = len(self._rows_Q) == 0 and screen.pays(len(hidden_R1D))
-        return asked and bool(hidden_R1D.isfinite().all())
-
-    def tokens(self, block_R1: torch.Tensor) -> torch.Tensor:
-        """Return the tokens, [R, 1], that are the maxima of the given blocks."""
-        return self._best_RN.gather(-1, block_R1)
+    def _wanted(self, hidden_RD: torch.Tensor) -> torch.Tensor:
+        """Return the logit of each wanted token after its row."""
+        weight_QD = self._unembedding.weight[self._tokens_Q]
+        bias_Q = _part(self._unembedding.bias, self._tokens_Q)
+        logits_Q = (hidden_RD[self._rows_Q] * weight_QD).sum(-1)
+        return logits_Q if bias_Q is None else logits_Q + bias_Q
 
 
 def _part(bias_V: torch.Tensor | None, part: slice | torch.Tensor) -> torch.Tensor | None:
