@@ -97,11 +97,12 @@ def rows_together(
 def prompts_that_fit(
     text_config: Any, dtype: torch.dtype, n_tokens: int, device: torch.device
 ) -> int:
-    """Choose how many prompts' prefixes are kept at once, in twice the memory that rows have.
+    """Choose how many prompts' prefixes are kept at once, in three times the memory that rows have.
 
-    A prompt with few rows takes more memory than its rows do.
+    A prompt with few rows takes more memory than its rows do, and its rows' products are as large
+    as there are prompts.
     """
-    return max(1, 2 * _budget(device) // (kv_bytes(text_config, dtype.itemsize) * n_tokens))
+    return max(1, 3 * _budget(device) // (kv_bytes(text_config, dtype.itemsize) * n_tokens))
 
 
 def _budget(device: torch.device) -> int:
