@@ -6,7 +6,6 @@ python scripts/bench.py cpu|gpu [NAME ...]
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from importlib.resources import files
@@ -68,14 +67,12 @@ def write_config(n_layers: int) -> None:
 
 def main(where: str, *names: str) -> None:
     FOLDER.mkdir(exist_ok=True)
-    # Spinning threads are faster, and a benchmark has the machine to itself.
-    environment = {"OMP_WAIT_POLICY": "active", **os.environ}
     for name in names or BENCHMARKS[where]:
         if name.startswith("layers-"):
             write_config(int(name.removeprefix("layers-")))
         command = [sys.executable, "-m", "xtransplant", "bench", *BENCHMARKS[where][name]]
         print(name, flush=True)
-        done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         (FOLDER / f"{name}.json").write_bytes(done.stdout)
 
 
