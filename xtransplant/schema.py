@@ -13,7 +13,7 @@ from typing import Any
 REQUIRED: Any = "???"
 """OmegaConf's mark for a value that a YAML file or the command line must give."""
 
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("float32", "bfloat16", "float16", "tf32")
 CONTROLS = ("none", "random_instance", "noise", "same_prompt", "shuffled_language")
 PROMPT_STYLES = ("plain", "chat", "few_shot")
 INSTRUCTION_LANGUAGES = ("target", "en")
@@ -68,7 +68,7 @@ class ModelConfig:
         name: folder of its results; of entry `hf`, the last path component of `id`.
         id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
         revision: commit, tag or branch of a Hugging Face id.
-        dtype: float32, bfloat16 or float16.
+        dtype: float32, bfloat16, float16, or tf32: float32 with a GPU's TF32 products.
         distribution: pip requirement of the installed package that carries the file `id`.
         trust_remote_code: run Python code that comes with the checkpoint.
         allow_pickle: read pickled weights, which can run code.

@@ -388,7 +388,7 @@ def test_find_model(own, tmp_path):
         ),
         (
             ["model.dtype=float23"],
-            "unknown model.dtype 'float23'; allowed: bfloat16, float16, float32; "
+            "unknown model.dtype 'float23'; allowed: bfloat16, float16, float32, tf32; "
             "nearest match: float32",
         ),
         (

@@ -213,6 +213,18 @@ def test_unknown_device(folder: Path, device: str) -> None:
     )
 
 
+def test_products_are_of_full_precision_unless_asked_for(folder: Path) -> None:
+    torch.set_float32_matmul_precision("high")  # as an environment variable may have done
+    load_model(str(folder), device="cpu")
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_tf32_needs_a_gpu(folder: Path) -> None:
+    assert message(lambda: load_model(str(folder), dtype="tf32", device="cpu")) == (
+        "dtype 'tf32' on cpu; it needs a GPU; nearest match: float32"
+    )
+
+
 def test_unknown_dtype(folder: Path) -> None:
     text = message(lambda: load_model(str(folder), dtype="flot32"))
     assert "unknown dtype 'flot32'" in text and "nearest match: float32" in text

@@ -47,7 +47,12 @@ from xtransplant.models.seq2seq import auto_class, language_token_id
 from xtransplant.models.verify import verify
 
 LOG = logging.getLogger(__name__)
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "tf32": torch.float32,
+}
 
 
 def load_model(
@@ -72,7 +77,8 @@ def load_model(
     Args:
         id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
         revision: commit, tag or branch of a Hugging Face id; None for its main branch.
-        dtype: "float32", "bfloat16" or "float16".
+        dtype: "float32", "bfloat16", "float16", or "tf32": float32 whose matrix products run in TF32,
+            on a GPU only. It holds for the whole process: the model loaded last decides.
         device: "auto" (a GPU if there is one), or a torch device such as "cpu" or "cuda:1".
         device_map: accelerate's "auto", "balanced", "balanced_low_0" or "sequential": spreads the
             layers over all GPUs, then the CPU, where one device cannot hold them.
@@ -94,8 +100,8 @@ def load_model(
     Raises:
         ModelError: a checkpoint that cannot be found, read or understood.
     """
-    torch_dtype = _dtype(dtype)
     torch_device = choose_device(device)
+    torch_dtype = _dtype(dtype, torch_device)
     checkpoint = open_checkpoint(
         resolve(id, revision, distribution), id, trust_remote_code, on_step
     )
@@ -270,9 +276,14 @@ def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> No
             raise ModelError(f"{id!r} has weights {key!r}, but its config says {n_layers} layers")
 
 
-def _dtype(name: str) -> torch.dtype:
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    """Return the weights' type; let products of float32 run in TF32 if that is asked for only."""
     if name not in DTYPES:
         raise ModelError(unknown("dtype", str(name), DTYPES))
+    if name == "tf32" and device.type != "cuda":
+        raise ModelError(f"dtype 'tf32' on {device}; it needs a GPU; nearest match: float32")
+    # Said each time: some containers switch TF32 on by an environment variable.
+    torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
     return DTYPES[name]
 
 
