@@ -96,7 +96,7 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
     if len(pairs) > 1:
         figures |= _against_one_at_a_time(model, requests, new_tokens, work)
     if settings.together:
-        figures |= _together(model, pairs, config, work)
+        figures |= _together(model, pairs, requests, config, work)
     if settings.options:
         figures |= _with_options(model, requests, new_tokens, rows_per_batch, work)
     return figures
@@ -168,9 +168,13 @@ def _against_one_at_a_time(
 
 
 def _together(
-    model: Model, pairs: Sequence[PromptPair], config: RunConfig, alone: Work
+    model: Model,
+    pairs: Sequence[PromptPair],
+    requests: Sequence[Request],
+    config: RunConfig,
+    alone: Work,
 ) -> dict[str, Any]:
-    requests = [
+    together = [
         Request(source, pair.target, module, module_cells(model, config.grid, module))
         for pair in pairs
         for module, source in [
@@ -178,12 +182,13 @@ def _together(
             (ModuleType.MLP, pair.target),
         ]
     ]
-    with measured(model) as work:
-        transplant_all(model, requests, config.decode.max_new_tokens, config.rows_per_batch)
+    work, without = _beside(
+        model, together, requests, config.decode.max_new_tokens, config.rows_per_batch, alone
+    )
     return {
-        "grids_together": len(requests) // len(pairs),
+        "grids_together": len(together) // len(pairs),
         "seconds_together": work.seconds,
-        "cost_over_one_module": work.seconds / alone.seconds,
+        "cost_over_one_module": work.seconds / without,
     }
 
 
@@ -196,16 +201,31 @@ def _with_options(
 ) -> dict[str, Any]:
     options = [model.tokenizer(f" ({k})", add_special_tokens=False)["input_ids"] for k in (1, 2, 3)]
     asked = [replace(request, options=options) for request in requests]
-    with measured(model) as work:
-        transplant_all(model, asked, new_tokens, rows_per_batch)
-    with measured(model) as alone_again:  # the machine's own speed drifts
-        transplant_all(model, requests, new_tokens, rows_per_batch)
-    without = (alone.seconds + alone_again.seconds) / 2
+    work, without = _beside(model, asked, requests, new_tokens, rows_per_batch, alone)
     return {
         "seconds_with_options": work.seconds,
         "seconds_without_options": without,
         "option_share": work.seconds / without - 1,
     }
+
+
+def _beside(
+    model: Model,
+    more: Sequence[Request],
+    requests: Sequence[Request],
+    new_tokens: int,
+    rows_per_batch: int | None,
+    alone: Work,
+) -> tuple[Work, float]:
+    """Measure what is more than the grid alone; return it, and the seconds of the grid alone.
+
+    Those are measured once more: the machine's own speed drifts.
+    """
+    with measured(model) as work:
+        transplant_all(model, more, new_tokens, rows_per_batch)
+    with measured(model) as alone_again:
+        transplant_all(model, requests, new_tokens, rows_per_batch)
+    return work, (alone.seconds + alone_again.seconds) / 2
 
 
 def _cells(grid: TransplantGrid) -> list[Generation]:
