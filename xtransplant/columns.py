@@ -179,13 +179,20 @@ def key_of(schema: pa.Schema) -> str:
 
 
 def instances_of(schema: pa.Schema) -> list[Instance]:
-    """Return the instances that a part carries."""
-    instances = []
-    for fields in json.loads(schema.metadata[INSTANCES_OF_PART]):
-        fields["options"] = tuple(Option(**option) for option in fields["options"])
-        fields["aliases"] = tuple(fields["aliases"])
-        instances.append(Instance(**fields))
-    return instances
+    """Return the instances that a part carries; a field it lacks has its default.
+
+    Raises:
+        ValueError: fields that this version does not know, or without a default.
+    """
+    try:
+        return [_instance(fields) for fields in json.loads(schema.metadata[INSTANCES_OF_PART])]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"instances of another version of xtransplant ({error})") from error
+
+
+def _instance(fields: dict[str, Any]) -> Instance:
+    options = tuple(Option(**option) for option in fields.pop("options", ()))
+    return Instance(**fields | {"options": options, "aliases": tuple(fields.get("aliases", ()))})
 
 
 def require_one_scorer(run: Path, scorers: Iterable[str]) -> None:

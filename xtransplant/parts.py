@@ -40,8 +40,11 @@ def fault_of(content: bytes, key: str, instances: Sequence[Instance] | None = No
     if fault := broken_seal(content):
         return fault
     if instances is not None:
-        with pq.ParquetFile(io.BytesIO(content)) as part:
-            stored = instances_of(part.schema_arrow)
+        try:
+            with pq.ParquetFile(io.BytesIO(content)) as part:
+                stored = instances_of(part.schema_arrow)
+        except ValueError as error:
+            return f"holds {error}"
         if [*map(_asked, stored)] != [*map(_asked, instances)]:
             return "holds other instances than this run's"
     return None

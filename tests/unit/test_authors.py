@@ -163,11 +163,11 @@ def break_line(path: Path, number: int, line: str | bytes):
 @pytest.mark.parametrize(
     ("file", "number", "line", "message"),
     [
-        ("split/fr", 2, '"no end', "not valid JSON in UTF-8: '\"no end'"),
-        ("split/fr", 3, "", "not valid JSON in UTF-8: ''"),
-        ("split/fr", 1, "plain text", "not valid JSON in UTF-8: 'plain text'"),
-        ("split/fr", 1, b'"\xff"', "not valid JSON in UTF-8: '\"\ufffd\"'"),
-        ("split/fr", 1, r'"\ud800 (1) (2) (3)"', "not valid JSON in UTF-8: "),
+        ("split/fr", 2, '"no end', "not valid JSON: '\"no end'"),
+        ("split/fr", 3, "", "an empty line; delete it"),
+        ("split/fr", 1, "plain text", "not valid JSON: 'plain text'"),
+        ("split/fr", 1, b'"\xff"', "not text in UTF-8: '\"\ufffd\"'; save it as UTF-8"),
+        ("split/fr", 1, r'"\ud800 (1) (2) (3)"', "not text in UTF-8: "),
         ("split/en", 2, '{"a": 1}', "expected a JSON string, found '{\"a\": 1}'"),
         ("split/fr", 2, "12", "expected a JSON string, found '12'"),
         ("split/fr", 2, '""', "empty prompt"),
@@ -179,7 +179,7 @@ def break_line(path: Path, number: int, line: str | bytes):
         ("ans_lang/fr", 1, '["a", "b", "c"]', "expected a JSON object with the keys 1, 2, 3"),
         ("ans_lang/fr", 1, '{"1": "a", "2": " ", "3": "c"}', "label ' ' of option 2 is not a text"),
         ("ans_lang/fr", 1, '{"1": "a", "2": "b", "3": 3}', "label 3 of option 3 is not a text"),
-        ("ans_lang/fr", 1, '{"1": "a",\n "2": "b"\n "3"}', "not valid JSON in UTF-8: "),
+        ("ans_lang/fr", 1, '{"1": "a",\n "2": "b"\n "3"}', "not valid JSON: "),
     ],
 )
 def test_a_malformed_line_is_named(data, sample, file, number, line, message):

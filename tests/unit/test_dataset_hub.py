@@ -118,7 +118,8 @@ def load(tmp_path: Path, endpoint: str, *overrides: str, offline: bool) -> tuple
         "HF_HUB_OFFLINE": "1" if offline else "0",
         "HF_HUB_DISABLE_XET": "1",
     }
-    arguments = ["task=xnli", "task.id=someone/xnli", "languages=[fr]", "limit=3", *overrides]
+    arguments = ["task=xnli", "task.id=someone/xnli", "languages=[fr]", "limit=3"]
+    arguments += ["task.revision=main", *overrides]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         env=environment,

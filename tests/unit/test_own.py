@@ -48,9 +48,9 @@ def test_rows_become_instances(file):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"id": "2"', 'not valid JSON in UTF-8: \'{"id": "2"\''),
-        ("", "not valid JSON in UTF-8: ''"),
-        ("[" * 10**5 + "]" * 10**5, "not valid JSON in UTF-8: '[[["),
+        ('{"id": "2"', 'not valid JSON: \'{"id": "2"\''),
+        ("", "an empty line; delete it"),
+        ("[" * 10**5 + "]" * 10**5, "not valid JSON: '[[["),
         ("[1]", "expected a JSON object with id, language, source, target, gold"),
         ({**ROW, "id": 2}, "field 'id' must be a text, not 2"),
         ({**ROW, "id": "2", "gold": " "}, "field 'gold' must be a text, not ' '"),
@@ -70,6 +70,32 @@ def test_a_bad_line_is_named(file, line, message):
         load_data(configured(file, "languages=[sw]"))
     assert str(error.value).startswith(f"{file}:2: {message}")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_said_to_be_so(file, content):
+    file.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        configured(file)
+    assert str(error.value) == f"{file} is empty; it needs a line of JSON"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_said_to_be_so(file, encoding):
+    file.write_bytes(json.dumps({**ROW, "gold": "é"}, ensure_ascii=False).encode(encoding))
+    with pytest.raises(DataError) as error:
+        configured(file)
+    assert str(error.value).startswith(f"{file}:1: not text in UTF-8: ")
+    assert str(error.value).endswith("; save it as UTF-8")
+
+
+def test_a_file_of_a_windows_editor_is_read(file):
+    rows = [json.dumps({**ROW, "id": id, "gold": "é"}, ensure_ascii=False) for id in "12"]
+    file.write_bytes("\r\n".join([*rows, ""]).encode("utf-8-sig"))
+    assert [(i.id, i.gold) for i in load_data(configured(file)).instances["sw"]] == [
+        ("1", "é"),
+        ("2", "é"),
+    ]
 
 
 def test_no_file_or_none_there(file):

@@ -217,8 +217,8 @@ def test_a_folder_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "not valid JSON in UTF-8: '{'"),
-        ("", "not valid JSON in UTF-8: ''"),
+        ("{", "not valid JSON: '{'"),
+        ("", "an empty line; delete it"),
         ("[]", "expected an object with the texts id, source, target, gold"),
         (row(gold=" "), "expected an object with the texts id, source, target, gold"),
         (row(gold=3), "expected an object with the texts id, source, target, gold"),

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xtransplant import files, load_runs
-from xtransplant.columns import GENERATIONS, INSTANCES, PAIRS, Row
+from xtransplant.columns import GENERATIONS, INSTANCES, INSTANCES_OF_PART, PAIRS, Row, part_table
 from xtransplant.errors import OutputError, Stopped
 from xtransplant.manifest import Manifest
 from xtransplant.store import RunFolder
@@ -333,6 +333,34 @@ def test_a_part_of_other_instances(folder):
         assert not folder.is_done("fr", 0, others)
     # What no row depends on, as a field that a later version adds, is no reason to do it again.
     assert folder.is_done("fr", 0, [instance(1), replace(instance(2), cluster="passage 3")])
+
+
+def write_part_of_another_version(folder, **changes):
+    """Write part 0 of fr, with fields of its instances replaced, or left out where None."""
+    table = part_table(rows_of(1) + rows_of(2), "none", folder.key)
+    fields = [
+        {name: value for name, value in {**each, **changes}.items() if value is not None}
+        for each in json.loads(table.schema.metadata[INSTANCES_OF_PART])
+    ]
+    metadata = {**table.schema.metadata, INSTANCES_OF_PART: json.dumps(fields)}
+    folder.write_table("generations/fr-0000.parquet", table.replace_schema_metadata(metadata))
+
+
+def test_a_part_of_an_earlier_version_lacks_fields_that_have_a_default(folder):
+    write_part_of_another_version(folder, aliases=None, machine_translated=None, source_gold=None)
+    assert folder.read_instances() == [instance(1), instance(2)]
+    assert folder.is_done("fr", 0, [instance(1), instance(2)])
+
+
+@pytest.mark.parametrize("changes", [{"gold": None}, {"mood": "calm"}])
+def test_a_part_of_a_version_that_is_not_understood(folder, changes):
+    write_part_of_another_version(folder, **changes)
+    with pytest.raises(OutputError) as error:
+        folder.read_instances()
+    assert "instances of another version of xtransplant (" in one_line(error)
+    assert one_line(error).startswith(f"cannot read {folder.part_path('fr', 0)}: ")
+    fault = folder.fault("fr", 0, [instance(1)])
+    assert fault is not None and fault.startswith("holds instances of another version of xtrans")
 
 
 @pytest.mark.parametrize("keep", [0, 3, 200, -1])

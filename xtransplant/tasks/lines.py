@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from xtransplant.errors import DataError
@@ -11,12 +12,15 @@ from xtransplant.errors import DataError
 def read_json_lines(path: Path, *, whole: bool = False) -> list[object]:
     """Return the value of each line; of the file as one value, in a list, if `whole`.
 
-    Only a newline ends a line (not U+2028, which texts hold).
+    Only a newline ends a line (not U+2028, which texts hold). A byte order mark, as Windows'
+    editors write it, is no part of the first one.
 
     Raises:
-        DataError: a file that cannot be read, a line that is not JSON in UTF-8.
+        DataError: a file that cannot be read or is empty, a line that is not JSON in UTF-8.
     """
-    content = read_bytes(path)
+    content = read_bytes(path).removeprefix(BOM_UTF8)
+    if not content.strip():
+        raise DataError(f"{path} is empty; it needs a line of JSON")
     lines = [content] if whole else content.removesuffix(b"\n").split(b"\n")
     return [_json(line, path, number) for number, line in enumerate(lines, start=1)]
 
@@ -24,10 +28,10 @@ def read_json_lines(path: Path, *, whole: bool = False) -> list[object]:
 def read_strings(path: Path) -> list[str]:
     """Return one string a line; errors as for `read_json_lines`, or another value."""
     strings = []
-    for number, line in enumerate(read_bytes(path).removesuffix(b"\n").split(b"\n"), start=1):
-        value = _json(line, path, number)
+    for number, value in enumerate(read_json_lines(path), start=1):
         if not isinstance(value, str):
-            raise DataError(f"{path}:{number}: expected a JSON string, found {_shown(line)}")
+            shown = _shown(json.dumps(value, ensure_ascii=False))
+            raise DataError(f"{path}:{number}: expected a JSON string, found {shown}")
         strings.append(value)
     return strings
 
@@ -41,18 +45,23 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _json(content: bytes, path: Path, line: int) -> object:
+    if not content.strip():
+        raise DataError(f"{path}:{line}: an empty line; delete it")
     try:
         text = content.decode()
         value: object = json.loads(text)
         # A lone surrogate ("\ud800") is JSON, but not a text that can be tokenised or stored.
         json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError as error:
+        shown = _shown(content.decode(errors="replace"))
+        raise DataError(f"{path}:{line}: not text in UTF-8: {shown}; save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # the latter of lists in lists without end
         if isinstance(error, json.JSONDecodeError):
             line += error.lineno - 1
-        raise DataError(f"{path}:{line}: not valid JSON in UTF-8: {_shown(content)}") from error
+        raise DataError(f"{path}:{line}: not valid JSON: {_shown(content.decode())}") from error
     return value
 
 
-def _shown(content: bytes) -> str:
-    text = content.decode(errors="replace").strip()
+def _shown(text: str) -> str:
+    text = text.strip()
     return repr(text if len(text) <= 40 else text[:39] + "…")
