@@ -15,10 +15,10 @@ CLASSES = {
     4: """cs:ces fa:pes fi:fin hi:hin hu:hun it:ita ko:kor nl:nld pl:pol pt:por ru:rus sr:srp
         sv:swe tr:tur vi:vie""",
     3: """bg:bul bn:ben da:dan el:ell et:est fil:tgl he:heb id:ind lt:lit ms:msa ro:ron ta:tam
-        th:tha tl:tgl uk:ukr ur:urd""",
+        th:tha tl:tgl uk:ukr ur:urd uz:uzb""",
     2: "am:amh ha:hau ht:hat mr:mar pa:pan sw:swh yo:yor",
-    1: """gu:guj ig:ibo km:khm kn:kan ky:kir mg:mlg ml:mal my:mya ne:nep no:nob ny:nya qu:que
-        so:som te:tel""",
+    1: """gu:guj ig:ibo jv:jav km:khm kn:kan ky:kir ln:lin mg:mlg ml:mal my:mya ne:nep no:nob
+        ny:nya om:orm or:ori ps:pus qu:que sd:snd so:som su:sun te:tel""",
     0: "si:sin sn:sna",
 }
 """By class: a code as tasks use it, and the ISO 639-3 code under which URIEL+ knows most."""

@@ -84,7 +84,6 @@ def _task(entry: Mapping[str, Any]) -> Row:
     return (
         " ".join(map(str, entry.get("languages", []))) or "of its file",
         str(entry.get("size", "")),
-        " ".join(map(str, entry.get("splits", []))),
         str(entry.get("direction", "???")),
         str(entry.get("scorer", "???")),
         str(entry.get("licence", "")),
@@ -123,7 +122,7 @@ def _experiment(entry: Mapping[str, Any]) -> Row:
 KINDS: Mapping[str, tuple[Row, Callable[[Mapping[str, Any]], Row]]] = {
     "models": (("model", "family", "layers", "parameters", "dtype", "memory", "needs"), _model),
     "tasks": (
-        ("task", "languages", "size", "splits", "direction", "scorer", "licence of the data"),
+        ("task", "languages", "size", "direction", "scorer", "licence of the data"),
         _task,
     ),
     "grids": (("grid", "cells"), _grid),

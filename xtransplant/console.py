@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from rich.box import SIMPLE
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 WIDTH_OF_A_FILE = 400
 """Columns where there is no terminal: rows of a table written to a file or a pipe stay whole."""
+
+WIDTH_OF_A_PAGE = 120
+"""Columns of a list that is there to be read, where there is no terminal."""
 
 
 class Console:
@@ -51,7 +55,12 @@ class Console:
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show rows of text under headings."""
-        self._out.print(_text_table(headings, rows))
+        self._out.print(_text_table(headings, rows, self._out.width))
+
+    def page(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show a table that is no wider than a page, in a file or a pipe as well."""
+        width = min(self._out.width, WIDTH_OF_A_PAGE)
+        self._out.print(_text_table(headings, rows, width), width=width)
 
     def watch(self, headings: Sequence[str], frames: Iterable[Sequence[Sequence[str]]]) -> None:
         """Show tables one after the other: on a terminal each in the place of the one before."""
@@ -63,7 +72,7 @@ class Console:
 
         with Live(console=self._out, auto_refresh=False) as live:
             for rows in frames:
-                live.update(_text_table(headings, rows), refresh=True)
+                live.update(_text_table(headings, rows, self._out.width), refresh=True)
 
     def plan_table(self, rows: Sequence[tuple[str, str]]) -> None:
         """Show what a run will do: a label and a value a line."""
@@ -208,12 +217,22 @@ def visible(text: str) -> str:
     )
 
 
-def _text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def _text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
     table = _table(*headings)
     for column in table.columns:
         column.overflow = "fold"
-    for row in rows:
-        table.add_row(*[Text(visible(cell)) for cell in row])
+    cells = [[visible(cell) for cell in row] for row in rows]
+    for row in cells:
+        table.add_row(*map(Text, row))
+    # Names are not cut, unless they alone fill half of a narrow terminal.
+    of_names = {
+        place: max(map(cell_len, values))
+        for place, values in enumerate(zip(headings, *cells, strict=True))
+        if not any(" " in value for value in values)
+    }
+    if sum(of_names.values()) <= width / 2:
+        for place in of_names:
+            table.columns[place].no_wrap = True
     return table
 
 

@@ -166,6 +166,12 @@ def selected_languages(config: RunConfig) -> list[str]:
     if chosen == "all":
         there = (task.data_dir and task.data_dir_languages) or task.languages
         chosen = [language for language in there if language != task.pivot]
+        if there and not chosen:
+            raise ConfigError(
+                f"task {task.name}: languages=all leaves none, since its only language "
+                f"{task.pivot!r} is on the other side of every pair; name it: "
+                f"languages=[{task.pivot}]"
+            )
     given = [chosen] if isinstance(chosen, str) else chosen
     if not isinstance(given, list) or not given:
         raise ConfigError(f"bad value {chosen!r} for languages; allowed: {WORDING['Any']}")

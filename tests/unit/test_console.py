@@ -93,6 +93,23 @@ def test_tables_fold_long_values_on_a_narrow_terminal_and_lose_nothing(monkeypat
         assert value in re.sub(r"\s", "", out) and "[x]" in out
 
 
+def test_a_page_is_narrow_in_a_file_and_cuts_no_names_on_a_terminal(monkeypatch):
+    codes, sentence = " ".join(f"l{number}" for number in range(100)), "some words in a row " * 4
+    names = ("culturalbench_hard", "direction", "contains_any")
+    headings = ("task", "languages", "size", "direction", "scorer", "licence")
+    rows = [(names[0], codes, sentence, *names[1:], sentence), ("b", "x", "y", "z", "u", "v")]
+    out, _ = show(lambda console: console.page(headings, rows))
+    assert max(map(len, out.splitlines())) <= 120
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow, _ = show(lambda console: console.page(headings, rows), terminal=True)
+    narrow = without_styles(narrow)
+    assert max(map(len, narrow.splitlines())) <= 80
+    for shown in (out, narrow):
+        words = shown.split()
+        assert set(names) <= set(words)
+        assert [word for word in words if re.fullmatch(r"l\d+", word)] == codes.split()
+
+
 def test_cell_texts_stand_under_the_baseline():
     texts = {Cell(16, 4): "[b]oui\nnon", Cell(31, 0): "ja"}
     out, _ = show(lambda console: console.cell_texts("no", texts))

@@ -56,6 +56,18 @@ def test_xnli(tmp_path):
     assert clusters == [i.cluster for i in rows["th"]]  # of the English premise
 
 
+def test_xnli_leaves_out_what_is_another_hypothesis_than_the_english_one(tmp_path):
+    def rows(*labels: int):
+        return "test", [{"premise": "p", "hypothesis": f"h{n}", "label": n} for n in labels]
+
+    folder = hub_folders.write_dataset(
+        tmp_path, {"en": rows(0, 1, 2, 0), "fr": rows(0, 2, 1, 0), "th": rows(0, 1, 2, 0)}
+    )
+    found = load("xnli", folder, "languages=[fr,th]")
+    assert [i.id for i in found["fr"]] == ["xnli-00000", "xnli-00003"]
+    assert [i.id for i in found["th"]] == [f"xnli-0000{n}" for n in range(4)]
+
+
 def test_the_other_direction_and_english_instructions(tmp_path):
     folder = hub_folders.xnli(tmp_path)
     (first, *_) = load("xnli", folder, "languages=[fr]", "direction=x_to_en")["fr"]

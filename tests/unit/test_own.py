@@ -58,6 +58,7 @@ def test_rows_become_instances(file):
         ({**ROW, "id": "2", "glod": "x"}, "unknown field 'glod'; allowed: "),
         ({**CHOICE, "options": "(A)"}, "field 'options' must be a list of texts, not '(A)'"),
         ({**CHOICE, "options": ["(A)", ""]}, "field 'options' must be a list of texts, not "),
+        ({**CHOICE, "options": ["(A)", "A."]}, "options (A), A. are not all different"),
         ({**CHOICE, "gold": "C"}, "unknown gold answer 'C'; allowed: A, B"),
         ({**CHOICE, "target": "(A) x"}, "option marker (B) is missing from the target prompt"),
         ({**CHOICE, "cluster": 3}, "field 'cluster' must be a text, not 3"),
@@ -80,13 +81,52 @@ def test_an_empty_file_is_said_to_be_so(file, content):
     assert str(error.value) == f"{file} is empty; it needs a line of JSON"
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
-def test_a_file_in_another_encoding_is_said_to_be_so(file, encoding):
+@pytest.mark.parametrize(("encoding", "byte"), [("utf-16", "0xff"), ("latin-1", "0xe9")])
+def test_a_file_in_another_encoding_is_said_to_be_so(file, encoding, byte):
     file.write_bytes(json.dumps({**ROW, "gold": "é"}, ensure_ascii=False).encode(encoding))
     with pytest.raises(DataError) as error:
         configured(file)
-    assert str(error.value).startswith(f"{file}:1: not text in UTF-8: ")
-    assert str(error.value).endswith("; save it as UTF-8")
+    assert str(error.value) == f"{file}:1: not text in UTF-8 (byte {byte}); save it as UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[1]", "expected a JSON object with id, language, source, target, gold"),
+        ({**ROW, "language": ""}, "field 'language' must be a text, not ''"),
+        ({"id": "2"}, "field 'language' must be a text, not None"),
+    ],
+)
+def test_a_line_without_a_language_is_named_where_none_was_asked_for(file, line, message):
+    write(file, ROW, line)
+    with pytest.raises(DataError) as error:
+        configured(file)
+    assert str(error.value) == f"{file}:2: {message}"
+
+
+def test_lost_markers_of_ones_own_prompts_may_be_kept_or_dropped(file):
+    lost = {**CHOICE, "id": "3", "source": "Q\n(A) x"}
+    write(file, CHOICE, lost)
+    with pytest.raises(DataError) as error:
+        load_data(configured(file))
+    assert str(error.value) == (
+        f"{file}:2: option marker (B) is missing from the source prompt; mend it, or set "
+        "task.lost_markers=keep or =drop"
+    )
+    for choice, ids in (("keep", ["2", "3"]), ("drop", ["2"])):
+        data = load_data(configured(file, f"task.lost_markers={choice}"))
+        assert [i.id for i in data.instances["sw"]] == ids and data.lost_markers == {"sw": ["3"]}
+
+
+def test_a_file_of_the_pivot_alone_is_told_what_to_ask_for(file):
+    write(file, {**ROW, "language": "en"})
+    with pytest.raises(ConfigError) as error:
+        configured(file)
+    assert str(error.value) == (
+        "task prompts: languages=all leaves none, since its only language 'en' is on the other "
+        "side of every pair; name it: languages=[en]"
+    )
+    assert configured(file, "languages=[en]").languages == ["en"]
 
 
 def test_a_file_of_a_windows_editor_is_read(file):

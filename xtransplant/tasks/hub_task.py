@@ -44,6 +44,11 @@ class Reader:
         self._all_languages_count = True
         return self._task.languages
 
+    @property
+    def pivot(self) -> str:
+        """The language on the other side of every pair."""
+        return self._task.pivot
+
     def any_but(self, language: str) -> str:
         """Return another of the task's languages, where it makes no difference which one."""
         return next(each for each in self._task.languages if each != language)

@@ -52,9 +52,11 @@ def _json(content: bytes, path: Path, line: int) -> object:
         value: object = json.loads(text)
         # A lone surrogate ("\ud800") is JSON, but not a text that can be tokenised or stored.
         json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeError as error:
-        shown = _shown(content.decode(errors="replace"))
-        raise DataError(f"{path}:{line}: not text in UTF-8: {shown}; save it as UTF-8") from error
+    except UnicodeDecodeError as error:
+        byte = f"byte {content[error.start]:#04x}"
+        raise DataError(f"{path}:{line}: not text in UTF-8 ({byte}); save it as UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise DataError(f"{path}:{line}: not text: {_shown(content.decode())}") from error
     except (ValueError, RecursionError) as error:  # the latter of lists in lists without end
         if isinstance(error, json.JSONDecodeError):
             line += error.lineno - 1

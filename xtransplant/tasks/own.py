@@ -66,7 +66,8 @@ class OwnPrompts:
             self.uses_translations |= None in (checked["source"], checked["target"])
             if name[0] == language:
                 build = partial(self._instance, checked, direction)
-                drafts.append(Draft(checked["id"], checked["cluster"] or "", build))
+                lines = {"source": where, "target": where}
+                drafts.append(Draft(checked["id"], checked["cluster"] or "", build, lines))
         if not drafts:
             there = {name for name, _ in seen}
             raise DataError(unknown("language", language, there, f"in {self._path}"))
@@ -103,26 +104,41 @@ class OwnPrompts:
 
 
 def languages_in(path: Path) -> list[str]:
-    """Return the languages of a file, in the order of their first lines."""
-    rows = read_json_lines(path)
-    there = [row.get("language") for row in rows if isinstance(row, dict)]
-    return list(dict.fromkeys(str(language) for language in there if language))
+    """Return the languages of a file, in the order of their first lines.
+
+    Raises:
+        DataError: a line without a language, with its number.
+    """
+    languages = []
+    for number, row in enumerate(read_json_lines(path), start=1):
+        where = f"{path}:{number}"
+        languages.append(_text(_object(row, where), "language", where))
+    return list(dict.fromkeys(languages))
 
 
-def _checked(row: object, where: str, direction: Direction) -> dict[str, Any]:
-    """Return a row with all required fields, the prompt in `language` possibly None."""
+def _object(row: object, where: str) -> Mapping[str, Any]:
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected a JSON object with {', '.join(REQUIRED)}")
+    return row
+
+
+def _text(row: Mapping[str, Any], name: str, where: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"{where}: field {name!r} must be a text, not {value!r:.40}")
+    return value
+
+
+def _checked(value: object, where: str, direction: Direction) -> dict[str, Any]:
+    """Return a row with all required fields, the prompt in `language` possibly None."""
+    row = _object(value, where)
     for name in row:
         if name not in (*REQUIRED, *OPTIONAL):
             raise DataError(f"{where}: {unknown('field', str(name), (*REQUIRED, *OPTIONAL))}")
     may_lack = "target" if direction is Direction.EN_TO_X else "source"
     for name in REQUIRED:
-        value = row.get(name)
-        if name == may_lack and value is None:
-            continue
-        if not isinstance(value, str) or not value.strip():
-            raise DataError(f"{where}: field {name!r} must be a text, not {value!r:.40}")
+        if not (name == may_lack and row.get(name) is None):
+            _text(row, name, where)
     for name in ("options", "aliases"):
         value = row.get(name)
         if value is not None and not (
@@ -133,18 +149,9 @@ def _checked(row: object, where: str, direction: Direction) -> dict[str, Any]:
     for name in ("cluster", "category"):
         if not isinstance(row.get(name), str | None):
             raise DataError(f"{where}: field {name!r} must be a text, not {row[name]!r:.40}")
-    _check_options(row, where)
-    return {name: row.get(name) for name in (*REQUIRED, *OPTIONAL)}
-
-
-def _check_options(row: Mapping[str, Any], where: str) -> None:
-    markers = row.get("options") or []
-    keys = [marker.strip(BRACKETS) for marker in markers]
-    if markers and row["gold"] not in keys:
+    keys = [marker.strip(BRACKETS) for marker in row.get("options") or ()]
+    if len(set(keys)) < len(keys):
+        raise DataError(f"{where}: options {', '.join(row['options'])} are not all different")
+    if keys and row["gold"] not in keys:
         raise DataError(f"{where}: {unknown('gold answer', row['gold'], keys)}")
-    for side in ("source", "target"):
-        for marker in markers:
-            if row.get(side) is not None and marker not in row[side]:
-                raise DataError(
-                    f"{where}: option marker {marker} is missing from the {side} prompt"
-                )
+    return {name: row.get(name) for name in (*REQUIRED, *OPTIONAL)}
