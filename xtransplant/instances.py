@@ -5,11 +5,13 @@ Loads no tokenizer and no weights.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from xtransplant.config import RunConfig
+from xtransplant.config import PromptConfig, RunConfig, TranslationConfig
 from xtransplant.controls import controlled
 from xtransplant.errors import DataError
 from xtransplant.models.cache import cache_folder
@@ -80,13 +82,41 @@ def open_translations(config: RunConfig) -> Translations:
     """Return the translations that a run may read."""
     given = config.translation
     folder = Path(given.folder).expanduser() if given.folder else cache_folder() / "translations"
-    own = f" task.file={config.task.file}" if config.task.file else ""
-    command = (
-        f"xtransplant translate task={config.task.name}{own} "
-        f"languages=[{','.join(config.languages)}] translation.model={given.model}"
-    )
     is_local = Path(given.model).expanduser().is_dir()
-    return Translations(folder, given.model, None if is_local else given.revision, command)
+    return Translations(folder, given.model, None if is_local else given.revision, _command(config))
+
+
+def _command(config: RunConfig) -> str:
+    """Return the command that translates what a run with this configuration reads."""
+    task = config.task
+    asked: dict[str, object] = {
+        "task": task.name,
+        "task.file": task.file,
+        "task.id": task.id if task.id and Path(task.id).expanduser().is_dir() else None,
+        "languages": f"[{','.join(config.languages)}]",
+        "split": config.split,
+        "limit": config.limit,
+        "translation.model": config.translation.model,
+    }
+    usual = {"control": "none", "seed": 0, "direction": task.direction}
+    asked |= {key: getattr(config, key) for key, value in usual.items()}
+    for section, unset in (("prompt", PromptConfig()), ("translation", TranslationConfig())):
+        given = asdict(getattr(config, section))
+        usual |= {f"{section}.{key}": value for key, value in asdict(unset).items()}
+        asked |= {f"{section}.{key}": value for key, value in given.items()}
+    usual.pop("translation.model")
+    words = [
+        _quoted(f"{key}=", str(value))
+        for key, value in asked.items()
+        if value is not None and value != usual.get(key)
+    ]
+    return " ".join(["xtransplant translate", *words])
+
+
+def _quoted(key: str, value: str) -> str:
+    """Return an override as a shell and Hydra read it."""
+    plain = re.fullmatch(r"[\w./@:~,\[\]-]+", value)
+    return key + value if plain else shlex.quote(f'{key}"{value}"')
 
 
 def _of_language(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from xtransplant.config import RunConfig
@@ -52,7 +53,8 @@ def run_translate(config: RunConfig, console: Console) -> None:
 
 def texts_to_translate(config: RunConfig) -> Mapping[str, list[str]]:
     """Return the texts a run needs in each language, each once, in the order they are met."""
-    wanted: dict[str, dict[str, None]] = {language: {} for language in config.languages}
+    # A control may read other languages than those of the run.
+    wanted = defaultdict[str, dict[str, None]](dict)
 
     def note(text: str, language: str) -> str:
         if needs_translation(text):
@@ -60,4 +62,4 @@ def texts_to_translate(config: RunConfig) -> Mapping[str, list[str]]:
         return text
 
     load_data(config, note)
-    return {language: list(texts) for language, texts in wanted.items() if texts}
+    return {language: list(texts) for language, texts in wanted.items()}

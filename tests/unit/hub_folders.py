@@ -135,8 +135,7 @@ def opinions(folder: Path, n: int = 4) -> Path:
     return write_dataset(folder, {"default": ("train", rows)})
 
 
-def culture(folder: Path, n: int = 4) -> Path:
-    countries = ["Japan", "Turkey"]
+def culture(folder: Path, n: int = 4, countries: Sequence[str] = ("Japan", "Turkey")) -> Path:
     easy = [
         {
             "data_idx": row,
@@ -144,7 +143,7 @@ def culture(folder: Path, n: int = 4) -> Path:
             "prompt_question": f"culture {row}?",
             **{f"prompt_option_{key}": f"choice {key} {row}" for key in "abcd"},
             "answer": "ABCD"[row % 4],
-            "country": countries[row % 2],
+            "country": countries[row % len(countries)],
         }
         for row in range(n)
     ]
@@ -155,7 +154,7 @@ def culture(folder: Path, n: int = 4) -> Path:
             "prompt_question": f"culture {row}?",
             "prompt_option": f"choice {'abcd'[statement]} {row}",
             "answer": statement == row % 4,
-            "country": countries[row % 2],
+            "country": countries[row % len(countries)],
         }
         for row in range(n)
         for statement in range(4)

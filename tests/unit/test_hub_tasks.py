@@ -142,12 +142,12 @@ def test_opinions_of_a_languages_countries(tmp_path):
 def test_a_missing_translation_names_the_command(tmp_path, task):
     write = hub_folders.opinions if task == "globalopinionqa" else hub_folders.culture
     with pytest.raises(DataError) as error:
-        load(task, write(tmp_path), "languages=[tr]", "limit=1")
+        load(task, folder := write(tmp_path / "data"), "languages=[tr]", "limit=1")
     message = str(error.value)
     assert "\n" not in message and message.startswith("no translation into 'tr' of ")
     assert message.endswith(
-        f"make it: xtransplant translate task={task} languages=[tr] "
-        "translation.model=facebook/nllb-200-distilled-600M"
+        f"make it: xtransplant translate task={task} task.id={folder} languages=[tr] split=all "
+        "limit=1 translation.model=facebook/nllb-200-distilled-600M"
     )
 
 

@@ -1,6 +1,7 @@
 """Translations: made by a tiny random model, kept by content, never made twice."""
 
 import json
+import shlex
 
 import datasets
 import hub_folders
@@ -17,6 +18,7 @@ from xtransplant.instances import load_data
 from xtransplant.languages import language
 from xtransplant.models import translator as translator_module
 from xtransplant.models.translator import Translator
+from xtransplant.translate import texts_to_translate
 from xtransplant.translations import Translations
 
 
@@ -75,6 +77,40 @@ def test_what_a_run_reads_is_translated_once(task, tmp_path, model, monkeypatch)
     assert first.machine_translated and second.machine_translated
     assert f"Soru: {expected}\n\n(A) {made['choice a 3']}\n(B) " in second.source
     assert "Question: culture 3?" in second.target
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("split=unseen", "task.sample_size=1"),
+        ("limit=2", "control=random_instance"),
+        ("prompt.style=few_shot", "prompt.shots=1", "split=sample", "task.sample_size=2"),
+        ("direction=en_to_x", "translation.folder='kept in here'"),
+    ],
+)
+def test_the_command_that_is_named_makes_what_the_run_lacks(
+    task, tmp_path, monkeypatch, capsys, overrides
+):
+    monkeypatch.chdir(tmp_path)
+    data = hub_folders.culture(tmp_path / "more", countries=("Turkey",))
+    config = compose([*task, f"task.id='{data}'", *overrides])
+    with pytest.raises(DataError) as error:
+        load_data(config)
+    program, *arguments = shlex.split(str(error.value).partition("; make it: ")[2])
+    kept = [each for each in overrides if each.startswith("task.")]  # what only a YAML sets
+    assert program == "xtransplant" and cli.main([*arguments, *kept]) == 0
+    assert all(each.machine_translated for each in load_data(config).instances["tr"])
+
+
+def test_languages_that_only_a_control_reads_are_translated_too(tmp_path):
+    rows = [
+        {"id": "1", "language": code, "source": f"Ask {code}?", "gold": "x"}
+        for code in ("sw", "fr")
+    ]
+    file = tmp_path / "mine.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    asked = ["task=prompts", f"task.file='{file}'", "languages=[sw]", "control=shuffled_language"]
+    assert set(texts_to_translate(compose(asked))) == {"sw", "fr"}
 
 
 def test_an_interrupted_command_goes_on(task, tmp_path, monkeypatch):
