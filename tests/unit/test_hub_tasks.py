@@ -300,7 +300,7 @@ def test_columns_of_another_data_set(tmp_path):
         tmp_path / "other", {name: ("test", [{"text": "a"}]) for name in ("en", "fr")}
     )
     assert refused("xnli", folder, "languages=[fr]") == (
-        f"data '{folder}' (fr) are not as task xnli expects: KeyError 'premise'; "
+        f"data '{folder}' (fr) are not as task xnli expects: KeyError 'label'; "
         "check task.revision and task.loader"
     )
 

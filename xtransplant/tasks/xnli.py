@@ -16,6 +16,7 @@ def questions(reader: Reader, language: str) -> list[Question]:
     A row with another label than the pivot's is another hypothesis of the same premise (two of the
     Russian test set have changed places), and is left out.
     """
+    rows = reader.rows(language)
     labels = dict(enumerate(row["label"] for row in reader.rows(reader.pivot)))
     return [
         Question(
@@ -24,6 +25,6 @@ def questions(reader: Reader, language: str) -> list[Question]:
             gold=KEYS[row["label"]],
             cluster=cluster_of(row["premise"]),  # a premise has three hypotheses
         )
-        for number, row in enumerate(reader.rows(language))
+        for number, row in enumerate(rows)
         if row["label"] == labels.get(number, row["label"])
     ]
