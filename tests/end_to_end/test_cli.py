@@ -197,7 +197,7 @@ def test_ls_has_a_line_for_each_entry(own, capsys):
         "tiny bfloat16",
         "smollm2-135m llama 30 135 M float32 0.5 GiB",
         "hf any float32",
-        "toy en fr sw dev en_to_x exact",
+        "toy en fr sw en_to_x exact",
         "full all source layers × all target layers",
         "stride5 source layers 0, 5, 10, … × target layers 0, 5, 10, …",
         "last_to_first -1→0",
