@@ -34,12 +34,14 @@ class Data:
         fingerprint: digest of everything that made them but the run's own settings.
         source: what was read: id and commit, or digests of files.
         lost_markers: ids of instances read whose prompts lost an option's marker, by language.
+        lacking: questions of the pivot that a language's data do not have, where some are missing.
     """
 
     instances: dict[str, list[Instance]]
     fingerprint: str
     source: str
     lost_markers: Mapping[str, list[str]]
+    lacking: Mapping[str, int]
 
 
 def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
@@ -75,7 +77,8 @@ def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
     instances = controlled(config.control, instances, config.seed, others, load)
     read = source.fingerprint(split)
     made_by = translations.identity if source.uses_translations else ""
-    return Data(instances, f"{read} {made_by}".rstrip(), read, lost)
+    lacking = {each: source.lacking[each] for each in config.languages if each in source.lacking}
+    return Data(instances, f"{read} {made_by}".rstrip(), read, lost, lacking)
 
 
 def open_translations(config: RunConfig) -> Translations:

@@ -106,6 +106,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
                 each.machine_translated for loaded in data.instances.values() for each in loaded
             ),
             "lost_markers": data.lost_markers,
+            "lacking": data.lacking,
         },
     )
 
@@ -120,6 +121,9 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
     if lost := {language: len(ids) for language, ids in data["lost_markers"].items()}:
         counts = ", ".join(f"{language} {n}" for language, n in lost.items())
         remarks.append(f"data: prompts that lost option markers: {counts} (ids in the manifest)")
+    if lacking := data["lacking"]:
+        counts = ", ".join(f"{language} {n:,}" for language, n in lacking.items())
+        remarks.append(f"data: questions without a counterpart, left out: {counts}")
     return remarks
 
 

@@ -10,6 +10,7 @@ import yaml
 from xtransplant.config import compose, conf_dir
 from xtransplant.errors import ConfigError, DataError
 from xtransplant.instances import load_data
+from xtransplant.plan import data_remarks
 from xtransplant.tasks.hub_task import Reader
 from xtransplant.types import Instance, Option
 
@@ -63,9 +64,13 @@ def test_xnli_leaves_out_what_is_another_hypothesis_than_the_english_one(tmp_pat
     folder = hub_folders.write_dataset(
         tmp_path, {"en": rows(0, 1, 2, 0), "fr": rows(0, 2, 1, 0), "th": rows(0, 1, 2, 0)}
     )
-    found = load("xnli", folder, "languages=[fr,th]")
-    assert [i.id for i in found["fr"]] == ["xnli-00000", "xnli-00003"]
-    assert [i.id for i in found["th"]] == [f"xnli-0000{n}" for n in range(4)]
+    config = compose(["task=xnli", f"task.id='{folder}'", "split=all", "languages=[fr,th]"])
+    found = load_data(config)
+    assert [i.id for i in found.instances["fr"]] == ["xnli-00000", "xnli-00003"]
+    assert [i.id for i in found.instances["th"]] == [f"xnli-0000{n}" for n in range(4)]
+    assert found.lacking == {"fr": 2}
+    told = data_remarks({"licence": "", "machine_translated": False, **vars(found)})
+    assert told == ["data: questions without a counterpart, left out: fr 2"]
 
 
 def test_the_other_direction_and_english_instructions(tmp_path):

@@ -31,11 +31,13 @@ class TaskSource(Protocol):
 
     `draws_splits`: whether `drafts` returns all instances, of which splits are drawn, or the data
     have splits of their own. `uses_translations`: whether prompts may be machine-translated; known
-    after `drafts`.
+    after `drafts`. `lacking`: how many of the pivot's questions the data of a language read so far
+    do not have, where some are missing.
     """
 
     draws_splits: bool
     uses_translations: bool
+    lacking: Mapping[str, int]
 
     def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
         """Return the instances of one language, the same rows in the same order in each.

@@ -15,8 +15,10 @@ The data are not shipped: `task.data_dir` says where they are. Prompts are given
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from xtransplant.errors import DataError, unknown
@@ -85,6 +87,7 @@ class Authors:
 
     draws_splits = False
     uses_translations = False
+    lacking: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, name: str, data_dir: Path, pivot: str) -> None:
         self._name = name

@@ -6,7 +6,7 @@ What is particular to a data set (which column is what) is in its own small file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -98,6 +98,7 @@ class HubTask:
         if task.template is None:
             raise ConfigError(f"task {task.name} has no template; give one: task.template=NAME")
         self.uses_translations = task.machine_translated
+        self.lacking: Mapping[str, int] = {}
         self._task = task
         self._read = read
         self._reader = Reader(task)
@@ -124,6 +125,8 @@ class HubTask:
                 f"task {self._task.name}: question {missing[0]} is there in {language!r}, "
                 f"but not in {pivot!r}; {len(missing)} such: these data are not parallel"
             )
+        if len(others) > len(own):
+            self.lacking = {**self.lacking, language: len(others) - len(own)}
         return [
             Draft(
                 self._id(question),

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from xtransplant.errors import DataError, unknown
@@ -36,6 +37,7 @@ class OwnPrompts:
 
     draws_splits = True
     uses_translations = False
+    lacking: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, path: Path, pivot: str, translate: Translate) -> None:
         self._path = path

@@ -7,7 +7,9 @@ the texts `id`, `source` (English), `target` (that language) and `gold`, the ans
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from xtransplant.errors import DataError, unknown
 from xtransplant.tasks.draft import Draft, drafts_of
@@ -28,6 +30,7 @@ class Pocket:
 
     draws_splits = False
     uses_translations = False
+    lacking: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, data_dir: Path | None, pivot: str) -> None:
         self._root = data_dir or PACKAGED
