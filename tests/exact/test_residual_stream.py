@@ -53,7 +53,7 @@ JOINS: dict[str, dict[str, Join]] = {
     "glm4": {ATTN: normed("post_self_attn_layernorm"), MLP: normed("post_mlp_layernorm")},
     "granite": dict.fromkeys((ATTN, MLP), scaled("residual_multiplier")),
     "falcon_h1": {ATTN: scaled("attn_out_multiplier"), "mamba": scaled("ssm_out_multiplier")},
-    **dict.fromkeys(("bart", "marian"), TOGETHER),
+    **dict.fromkeys(("bart", "marian", "opt 350m"), TOGETHER),
 }
 """Families that norm or scale what their modules return; in all others it is added as it is."""
 
