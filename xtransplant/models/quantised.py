@@ -27,5 +27,5 @@ def require_quantiser(config: Any, id: str, device: torch.device) -> None:
     with reading(id):
         quantiser: Any = AutoHfQuantizer.from_config(settings, pre_quantized=True)
         quantiser.validate_environment(device_map={"": str(device)})
-    # With 8 bits it says for each product of matrices that float32 is rounded: docs/loading.md does.
+    # It would say for each product of matrices that float32 is rounded to 8 bits.
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
