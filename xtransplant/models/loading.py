@@ -77,8 +77,8 @@ def load_model(
     Args:
         id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
         revision: commit, tag or branch of a Hugging Face id; None for its main branch.
-        dtype: "float32", "bfloat16", "float16", or "tf32": float32 whose matrix products run in TF32,
-            on a GPU only. It holds for the whole process: the model loaded last decides.
+        dtype: "float32", "bfloat16", "float16", or "tf32": float32 whose matrix products run in
+            TF32, on a GPU only. It holds for the whole process: the model loaded last decides.
         device: "auto" (a GPU if there is one), or a torch device such as "cpu" or "cuda:1".
         device_map: accelerate's "auto", "balanced", "balanced_low_0" or "sequential": spreads the
             layers over all GPUs, then the CPU, where one device cannot hold them.
