@@ -79,6 +79,13 @@ def test_other_names_are_told_by_the_user() -> None:
     assert "has a module down; " in said
 
 
+def test_one_module_of_two_names_is_one() -> None:
+    hf = new_model()
+    for layer in hf.model.layers:
+        layer.attention = layer.self_attn
+    assert isinstance(find_parts(hf, None).attn[2], LlamaAttention)
+
+
 def granite_with_shared_part(width: int) -> Any:
     """Return a model whose layers add up experts and, unless its width is 0, a part of all."""
     experts = {"num_local_experts": 2, "num_experts_per_tok": 1, "shared_intermediate_size": width}

@@ -291,6 +291,6 @@ def _parts(layer: nn.Module, paths: Sequence[str]) -> dict[str, nn.Module]:
             part = attrgetter(path)(layer)
         except AttributeError:
             continue
-        if isinstance(part, nn.Module):
+        if isinstance(part, nn.Module) and part not in found.values():  # or it has two names
             found[path] = part
     return found
