@@ -49,9 +49,21 @@ class Console:
         """Show a result on standard output, as it is."""
         self._out.print(Text(text), soft_wrap=True, highlight=False)
 
-    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show rows of text under headings."""
-        self._out.print(_text_table(headings, rows))
+    def table(
+        self, headings: Sequence[str], rows: Sequence[Sequence[str]], *, cut_last: bool = False
+    ) -> None:
+        """Show rows of text under headings.
+
+        Where they are too wide for the terminal they fold, or with `cut_last` end in "…".
+        """
+        table = _text_table(headings, rows)
+        if cut_last:
+            for column in table.columns[:-1]:
+                column.no_wrap = True
+            for cell in table.columns[-1].cells:
+                if isinstance(cell, Text):
+                    cell.no_wrap, cell.overflow = True, "ellipsis"
+        self._out.print(table)
 
     def watch(self, headings: Sequence[str], frames: Iterable[Sequence[Sequence[str]]]) -> None:
         """Show tables one after the other: on a terminal each in the place of the one before."""
