@@ -14,7 +14,7 @@ from xtransplant.errors import ConfigError, unknown
 
 Row = tuple[str, ...]
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "tf32": 4}
 """Of one weight, by dtype."""
 
 
@@ -59,21 +59,21 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _model(entry: Mapping[str, Any]) -> Row:
     about, dtype = _about(entry), str(entry.get("dtype", "float32"))
     if "parameters" not in about:
-        return "any" if entry.get("id") == "???" else "", "", "", dtype, "", ""
+        return "any" if entry.get("id") == "???" else "", "", "", "", "", ""
     n_parameters = int(about["parameters"])
     return (
         str(about.get("family", "")),
         f"{about.get('layers', ''):>6}",
         _count(n_parameters),
-        dtype,
         _memory(n_parameters * BYTES.get(dtype, 4) / 2**30),
         "token" if about.get("gated") else "",
+        str(about.get("licence", "")),
     )
 
 
 def _count(n: int) -> str:
     text = f"{n / 1e9:.1f} B" if n >= 0.9995e9 else f"{n / 1e6:.{int(n < 1e7)}f} M"
-    return f"{text:>10}"
+    return f"{text:>7}"
 
 
 def _memory(gibibytes: float) -> str:
@@ -120,7 +120,7 @@ def _experiment(entry: Mapping[str, Any]) -> Row:
 
 
 KINDS: Mapping[str, tuple[Row, Callable[[Mapping[str, Any]], Row]]] = {
-    "models": (("model", "family", "layers", "parameters", "dtype", "memory", "needs"), _model),
+    "models": (("model", "family", "layers", "weights", "memory", "needs", "licence"), _model),
     "tasks": (
         ("task", "languages", "size", "direction", "scorer", "licence of the data"),
         _task,

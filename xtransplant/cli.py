@@ -91,7 +91,7 @@ def list_entries(
         headings, rows = listing(name, config_dir)
         if number:
             console.write("")
-        console.page(headings, rows)
+        console.page(headings, rows, cut_last=name == "models")
 
 
 @app.command(epilog=help_texts.CHECK_EXAMPLES)

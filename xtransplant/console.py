@@ -57,10 +57,22 @@ class Console:
         """Show rows of text under headings."""
         self._out.print(_text_table(headings, rows, self._out.width))
 
-    def page(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show a table that is no wider than a page, in a file or a pipe as well."""
+    def page(
+        self, headings: Sequence[str], rows: Sequence[Sequence[str]], *, cut_last: bool = False
+    ) -> None:
+        """Show a table that is no wider than a page, in a file or a pipe as well.
+
+        Cells that are too wide fold, or those of the last column end in "…" with `cut_last`.
+        """
         width = min(self._out.width, WIDTH_OF_A_PAGE)
-        self._out.print(_text_table(headings, rows, width), width=width)
+        table = _text_table(headings, rows, width)
+        if cut_last:
+            for column in table.columns[:-1]:
+                column.no_wrap = True
+            for cell in table.columns[-1].cells:
+                if isinstance(cell, Text):
+                    cell.no_wrap, cell.overflow = True, "ellipsis"
+        self._out.print(table, width=width)
 
     def watch(self, headings: Sequence[str], frames: Iterable[Sequence[Sequence[str]]]) -> None:
         """Show tables one after the other: on a terminal each in the place of the one before."""

@@ -194,9 +194,9 @@ def test_ls_has_a_line_for_each_entry(own, capsys):
     assert (finished.returncode, finished.stderr) == (0, "")
     lines = [line.split() for line in finished.stdout.splitlines()]
     for expected in (
-        "tiny bfloat16",
-        "smollm2-135m llama 30 135 M float32 0.5 GiB",
-        "hf any float32",
+        "tiny",
+        "smollm2-135m llama 30 135 M 0.5 GiB Apache-2.0",
+        "hf any",
         "toy en fr sw en_to_x exact",
         "full all source layers × all target layers",
         "stride5 source layers 0, 5, 10, … × target layers 0, 5, 10, …",

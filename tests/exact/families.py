@@ -30,7 +30,9 @@ WIDTHS = {"hidden_size": 32, "intermediate_size": 64, "head_dim": 8}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
 LLAMA3 = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0}
 LLAMA3 |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 16}
-PARTIAL = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}
+LONGROPE = {"rope_type": "longrope", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}
+LONGROPE |= {"short_factor": [1.0, 1.2], "long_factor": [1.0, 9.0]}
+LONGROPE |= {"original_max_position_embeddings": 64}
 HYBRID = {"layer_types": ["linear_attention", "full_attention"] * 2}
 LINEAR = {
     **{"linear_key_head_dim": 8, "linear_value_head_dim": 8},
@@ -38,6 +40,7 @@ LINEAR = {
 }
 JAMBA = {"attn_layer_period": 2, "attn_layer_offset": 0, "num_experts": 2}
 FALCON = {"head_dim": None}  # it is computed
+FALCON_RW = {"alibi": True, "parallel_attn": False, "multi_query": False, "bias": True}
 MAMBA = {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8}
 MAMBA |= {"mamba_chunk_size": 4}
 GRANITE4 = {
@@ -54,6 +57,7 @@ VISION = dict.fromkeys(("hidden_size", "intermediate_size"), 16) | {
 
 CONFIGS: dict[str, tuple[str, dict[str, Any], float]] = {
     "llama": ("llama", {}, 1.0),
+    "llama 2": ("llama", {"num_key_value_heads": 4}, 1.0),
     "llama 3.2": ("llama", {"rope_parameters": LLAMA3, "tie_word_embeddings": True}, 0.2),
     "mistral": ("mistral", WINDOW, 1.0),
     "qwen2": ("qwen2", {}, 1.0),
@@ -65,7 +69,7 @@ CONFIGS: dict[str, tuple[str, dict[str, Any], float]] = {
     "gemma3": ("gemma3_text", MIXED | {"query_pre_attn_scalar": 8}, 0.02),
     "gemma3, multimodal": ("gemma3", MIXED | {"query_pre_attn_scalar": 8}, 0.02),
     "phi3": ("phi3", WINDOW, 1.0),
-    "phi4 mini": ("phi3", {"rope_parameters": PARTIAL, "tie_word_embeddings": True}, 0.2),
+    "phi4 mini": ("phi3", {"rope_parameters": LONGROPE, "tie_word_embeddings": True}, 0.2),
     "olmo": ("olmo", {}, 1.0),
     "olmo2": ("olmo2", {}, 1.0),
     "olmo3": ("olmo3", MIXED, 1.0),
@@ -73,8 +77,14 @@ CONFIGS: dict[str, tuple[str, dict[str, Any], float]] = {
     "cohere2": ("cohere2", MIXED, 1.0),
     "gpt_neox": ("gpt_neox", {}, 1.0),
     "gpt2": ("gpt2", {}, 1.0),
-    "opt": ("opt", {"ffn_dim": 64, "word_embed_proj_dim": 16}, 1.0),
-    "stablelm": ("stablelm", {"use_parallel_residual": True, "use_qkv_bias": True}, 1.0),
+    "opt": ("opt", {"ffn_dim": 64}, 1.0),
+    "opt 350m": (
+        "opt",
+        {"ffn_dim": 64, "word_embed_proj_dim": 16, "do_layer_norm_before": False},
+        1.0,
+    ),
+    "stablelm": ("stablelm", {"use_qkv_bias": True}, 1.0),
+    "stablelm 12b": ("stablelm", {"use_parallel_residual": True, "qk_layernorm": True}, 0.3),
     "granite": ("granite", {"attention_multiplier": 0.3, "residual_multiplier": 0.7}, 1.0),
     "exaone4": ("exaone4", MIXED, 1.0),
     "mixtral": ("mixtral", WINDOW | {"num_local_experts": 4}, 1.0),
@@ -85,7 +95,7 @@ CONFIGS: dict[str, tuple[str, dict[str, Any], float]] = {
     "bloom": ("bloom", {}, 1.0),
     "falcon": ("falcon", FALCON | {"bias": True}, 1.0),
     "falcon 40b": ("falcon", FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2}, 1.0),
-    "falcon with alibi": ("falcon", FALCON | {"alibi": True, "parallel_attn": False}, 1.0),
+    "falcon with alibi": ("falcon", FALCON | FALCON_RW, 1.0),
     "xglm": ("xglm", {"ffn_dim": 64}, 1.0),
     "qwen3_next": (
         "qwen3_next",

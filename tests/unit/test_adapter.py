@@ -78,9 +78,10 @@ def test_what_is_wrong_with_an_adapter_is_one_line(
     def load(folder: Path) -> str:
         return message(lambda: load_model(str(base), adapter=str(folder)))
 
-    assert load(tmp_path / "nowhere") == (
-        f"'{tmp_path / 'nowhere'}' is no adapter: it has no adapter_config.json"
+    assert load(tmp_path / "adaptor") == (
+        f"no file or folder '{tmp_path / 'adaptor'}'; nearest match: {adapter}"
     )
+    assert load(base) == f"'{base}' is no adapter: it has no adapter_config.json"
     lacking = shutil.copytree(adapter, tmp_path / "lacking")
     tensors = load_file(lacking / WEIGHTS)
     lost = next(iter(tensors))
@@ -88,6 +89,7 @@ def test_what_is_wrong_with_an_adapter_is_one_line(
     assert "Found missing adapter keys" in load(lacking)
     save_file({name: t[:1].clone() for name, t in tensors.items()}, lacking / WEIGHTS)
     assert "size mismatch" in load(lacking)
+    assert load(lacking).endswith(f"; it was made for '{base}'")
     config = json.loads((adapter / "adapter_config.json").read_text())
     config["target_modules"] = ["query_key_value"]
     (adapter / "adapter_config.json").write_text(json.dumps(config))
@@ -96,6 +98,16 @@ def test_what_is_wrong_with_an_adapter_is_one_line(
     assert "(PREFIX_TUNING) adds tokens to the prompt" in load(
         save_adapter(tmp_path / "prefix", base, prefix)
     )
+
+
+def test_an_adapter_of_more_layers_is_refused(base: Path, tmp_path: Path) -> None:
+    save_llama(tmp_path / "deeper", num_hidden_layers=5)
+    config = LoraConfig(r=RANK, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    adapter = save_adapter(tmp_path / "adapter", tmp_path / "deeper", config)
+    text = message(lambda: load_model(str(base), adapter=str(adapter)))
+    assert text.startswith(f"adapter '{adapter}' has 4 weights that fit nowhere in the model, such")
+    assert "layers.3.self_attn.q_proj.lora_A" in text
+    assert text.endswith(f"; it was made for '{tmp_path / 'deeper'}'")
 
 
 def test_an_adapter_beside_the_model_is_not_applied_unasked(base: Path, adapter: Path) -> None:

@@ -79,6 +79,13 @@ def test_other_names_are_told_by_the_user() -> None:
     assert "has a module down; " in said
 
 
+def test_one_module_of_two_names_is_one() -> None:
+    hf = new_model()
+    for layer in hf.model.layers:
+        layer.attention = layer.self_attn
+    assert isinstance(find_parts(hf, None).attn[2], LlamaAttention)
+
+
 def granite_with_shared_part(width: int) -> Any:
     """Return a model whose layers add up experts and, unless its width is 0, a part of all."""
     experts = {"num_local_experts": 2, "num_experts_per_tok": 1, "shared_intermediate_size": width}
@@ -108,7 +115,14 @@ def test_layers_are_told_by_the_user() -> None:
     assert find_parts(hf, None, family=Family(layers="model.blocks")).n_layers == 3
     said = message(find_parts, hf, None, family=Family(layers="model.others"))
     assert "has 0 layers at model.others, its config says 3" in said
-    assert "no layers of" in message(find_parts, hf, None, family=Family(layers="model.h"))
+    for wrong in ("model.h", "model.norm"):
+        said = message(find_parts, hf, None, family=Family(layers=wrong))
+        assert said.startswith(f"no layers of '' (model type brand-new) at '{wrong}': ")
+        lists = "model.layers (3), model.blocks (3), model.others (0)"
+        assert said.endswith(f"it has lists of modules {lists}; name one: model.family.layers=…")
+    for side in ("cross_attn", "encoder_layers"):
+        said = message(find_parts, new_model(), None, family=Family(**{side: "model.layers"}))
+        assert said.endswith("is no encoder-decoder: leave out cross_attn, encoder_layers")
 
 
 def test_an_encoder_decoder_is_told_by_the_user() -> None:
@@ -169,6 +183,13 @@ def test_attention_that_does_not_agree_is_told(wrong: str, monkeypatch: pytest.M
     assert "the engine's log-probabilities differ by" in message(
         require_agreement, model, verify(model)
     )
+
+
+def test_a_norm_that_is_named_as_attention_is_told() -> None:
+    """Its input is not a row's alone: the engine writes where the model by itself does not."""
+    wrong = find_parts(new_model(), None, id="org/new", family=Family(attn="input_layernorm"))
+    said = message(require_agreement, wrong, verify(wrong))
+    assert "differ by" in said and said.endswith(", if model.family.attn is right")
 
 
 def test_rows_that_do_not_stand_where_they_should_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,6 +225,22 @@ def test_tf32_needs_a_gpu(folder: Path) -> None:
     )
 
 
+def test_code_of_a_checkpoint_is_not_run_unasked(folder: Path) -> None:
+    code = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    edit_json(folder / "config.json", model_type="own", auto_map=code)
+    (folder / "own.py").write_text(
+        "from transformers import LlamaConfig, LlamaForCausalLM\n"
+        "class OwnConfig(LlamaConfig):\n    model_type = 'own'\n"
+        "class OwnModel(LlamaForCausalLM):\n    config_class = OwnConfig\n"
+    )
+    for load in (load_model, load_config):
+        text = message(lambda load=load: load(str(folder)))
+        assert text.startswith(f"'{folder}' needs Python code that comes with it, which is not run")
+        assert "unless model.trust_remote_code=true is set" in text
+    loaded = load_model(str(folder), trust_remote_code=True)
+    assert type(loaded.hf).__name__ == "OwnModel" and loaded.n_layers == N_LAYERS
+
+
 def test_unknown_dtype(folder: Path) -> None:
     text = message(lambda: load_model(str(folder), dtype="flot32"))
     assert "unknown dtype 'flot32'" in text and "nearest match: float32" in text

@@ -1,5 +1,6 @@
 """Each shipped model entry tells the sizes that transformers counts for its configuration."""
 
+import io
 import re
 from typing import Any
 
@@ -11,10 +12,12 @@ from transformers.utils import logging
 
 from xtransplant.catalog import BYTES, listing
 from xtransplant.config import conf_dir, find_model
+from xtransplant.console import Console
 from xtransplant.models.loading import DTYPES
 from xtransplant.schema import ModelAbout
 
 logging.set_verbosity_error()
+LLAMA = "Llama 3.1 Community License"
 ENTRIES = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
 POCKET = conf_dir().parent / "xtransplant" / "assets" / "pocket"
 
@@ -54,11 +57,20 @@ def test_an_entry_is_read_with_what_it_tells(name: str) -> None:
         assert vars(find_model(name).about) == about(name)
 
 
-def test_models_are_listed_in_80_columns_by_size_with_what_they_need() -> None:
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_models_are_listed_in_80_columns_by_size_with_what_they_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm-256color")
     headings, rows = listing("models")
     table = {row[0]: [cell.strip() for cell in row[1:]] for row in rows}
-    assert table["llama3.1-8b"] == ["llama", "32", "8.0 B", "bfloat16", "15 GiB", "token"]
-    assert table["pythia-160m"] == ["gpt_neox", "12", "162 M", "float32", "0.6 GiB", ""]
+    assert table["llama3.1-8b"] == ["llama", "32", "8.0 B", "15 GiB", "token", LLAMA]
+    assert table["pythia-160m"] == ["gpt_neox", "12", "162 M", "0.6 GiB", "", "Apache-2.0"]
     assert table["pocket"][2] == "1.8 M"
     assert table["hf"][0] == "any"
     for family, sizes in {
@@ -68,8 +80,14 @@ def test_models_are_listed_in_80_columns_by_size_with_what_they_need() -> None:
     }.items():
         found = [name for name in table if name.startswith(f"{family}-")]
         assert found == [f"{family}-{size}" for size in sizes.split()]
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    assert sum(widths) + 2 * (len(widths) - 1) <= 80
+    file, terminal = io.StringIO(), Terminal()
+    for out in (file, terminal):
+        Console(out, io.StringIO()).page(headings, rows, cut_last=True)
+    assert LLAMA in file.getvalue()
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue()).splitlines()
+    assert len(lines) == len(rows) + 2 and max(map(len, lines)) <= 80
+    assert any(line.split()[0] == "llama3.1-8b" and "token  Llama 3.1 C" in line for line in lines)
+    assert all(line.startswith(row[0]) for line, row in zip(lines[2:], rows, strict=True))
 
 
 def test_bytes_of_a_weight_are_those_of_torch() -> None:

@@ -48,11 +48,14 @@ def test_cells_of_a_checkpoint_in_4_bits_equal_the_oracle(four_bits: Path) -> No
     assert any(generation != grid.baseline for generation in grid.generations.values())
 
 
-def test_a_checkpoint_in_8_bits_is_read(tmp_path: Path) -> None:
+def test_a_checkpoint_in_8_bits_is_read_without_a_remark_a_product(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     model = load_model(str(save_quantised(tmp_path, load_in_8bit=True)))
     assert type(model.hf.model.layers[0].mlp.up_proj) is bitsandbytes.nn.Linear8bitLt
     grid = transplant(model, SOURCE, TARGET, "mlp", max_new_tokens=6)
     assert any(generation != grid.baseline for generation in grid.generations.values())
+    assert not [record for record in caplog.records if record.name.startswith("bitsandbytes")]
 
 
 def test_a_missing_package_is_named_before_weights_are_read(

@@ -84,9 +84,10 @@ def _require_same(
         error = float((torch.tensor(answer.option_logprobs) - expected_O).abs().mean())
         if not error <= _tolerance(model.hf):
             what = f"a write to {row.module}" if row.module else "no write"
+            named = f", if model.family.{row.module} is right" if row.module else ""
             raise ModelError(
                 f"{model.id or 'model'!r}: the engine's log-probabilities differ by {error:.2g} "
-                f"from the model's own, with {what}; this architecture is not supported"
+                f"from the model's own, with {what}; this architecture is not supported{named}"
             )
 
 

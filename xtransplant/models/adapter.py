@@ -16,6 +16,7 @@ from typing import Any
 
 from xtransplant.errors import ModelError
 from xtransplant.models.cache import OnStep, file_digest, silent
+from xtransplant.models.checkpoint import nearest
 from xtransplant.models.hub import Snapshot, pinned
 from xtransplant.models.parallel import n_processes
 from xtransplant.models.reading import reading
@@ -54,19 +55,28 @@ def apply_adapter(
     if find_spec("peft") is None:
         raise ModelError(f"adapter {id!r} needs the package peft: pip install 'xtransplant[peft]'")
     folder = _weights(_folder(id, revision, on_step), id, allow_pickle, on_step)
-    from peft import PeftModel
+    from peft import PeftModel, load_peft_weights, set_peft_model_state_dict
     from peft.tuners.tuners_utils import BaseTuner
 
-    with reading(f"adapter {id}"), warnings.catch_warnings():
+    remedy = _made_for(folder, id)
+    with reading(f"adapter {id}", remedy), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names that transformers has given up, and the like
         # Without it, peft takes what is there and draws the rest: results would be wrong.
         warnings.filterwarnings("error", message="Found missing adapter keys")
         adapted: Any = PeftModel.from_pretrained(hf, str(folder))
+        # Of weights that fit nowhere, as those of more layers, peft tells only where one asks.
+        weights = load_peft_weights(str(folder), device="cpu")
+        result: Any = set_peft_model_state_dict(adapted, weights)
     if not isinstance(adapted.base_model, BaseTuner):
         kind = adapted.peft_config["default"].peft_type.value
         raise ModelError(
             f"adapter {id!r} ({kind}) adds tokens to the prompt instead of changing weights; "
             "allowed: adapters of the kinds LORA, IA3, LOHA, LOKR, OFT and the like"
+        )
+    if unexpected := result.unexpected_keys:
+        raise ModelError(
+            f"adapter {id!r} has {len(unexpected)} weights that fit nowhere in the model, such as "
+            f"{min(unexpected)}; {remedy}"
         )
     if getattr(hf, "is_quantized", False):
         return adapted.get_base_model()
@@ -104,11 +114,19 @@ def _folder(id: str, revision: str | None, on_step: OnStep) -> Path:
         folder = Path(id).expanduser()
     else:
         folder = Snapshot(id, revision, on_step).fetch((CONFIG,))
+    if not folder.exists():
+        raise ModelError(f"no file or folder {id!r}{nearest(id)}")
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{id!r} is no adapter: it has no {CONFIG}")
     with reading(f"{id}/{CONFIG}"):
         json.loads((folder / CONFIG).read_text("utf-8"))
     return folder
+
+
+def _made_for(folder: Path, id: str) -> str:
+    with reading(f"{id}/{CONFIG}"):
+        base = json.loads((folder / CONFIG).read_text("utf-8")).get("base_model_name_or_path")
+    return f"it was made for {base!r}" if base else "it does not say for which model it was made"
 
 
 def _weights(folder: Path, id: str, allow_pickle: bool, on_step: OnStep) -> Path:

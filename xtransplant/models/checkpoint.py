@@ -80,7 +80,7 @@ def resolve(id: str, revision: str | None, distribution: str | None) -> Place:
     elif path.exists():
         place = path
     elif path.suffix == ".gguf" or path.is_absolute() or id.startswith((".", "~")):
-        raise ModelError(f"no file or folder {id!r}{_nearest(id)}")
+        raise ModelError(f"no file or folder {id!r}{nearest(id)}")
     else:
         return HubId(id, revision)
     if revision is not None:
@@ -107,7 +107,7 @@ def open_checkpoint(place: Place, id: str, trust_remote_code: bool, on_step: OnS
             snapshot = Snapshot(place.repo, place.revision, on_step)
             folder = snapshot.fetch((*SETTINGS, *code))
         except ModelError as error:
-            raise ModelError(f"{error}{_nearest(id)}") from error
+            raise ModelError(f"{error}{nearest(id)}") from error
         if not (folder / CONFIG).is_file():
             raise ModelError(f"hub model {id!r} has no {CONFIG}; it is no transformers checkpoint")
         # By id and not by folder: transformers mends some checkpoints that it knows by id.
@@ -147,7 +147,7 @@ def weight_files(checkpoint: Checkpoint, allow_pickle: bool) -> list[str]:
     )
 
 
-def _nearest(id: str) -> str:
+def nearest(id: str) -> str:
     """Name what the user may have meant: something beside that path, or a YAML of conf/model."""
     path = Path(id).expanduser()
     beside = [str(path.with_name(other.name)) for other in path.parent.glob("*")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from torch import nn
@@ -14,6 +15,15 @@ def describe(layer: nn.Module, module: ModuleType | None) -> str:
     of_blocks = {ModuleType.BLOCK: "layers", ModuleType.ENCODER_BLOCK: "encoder_layers"}
     kind = of_blocks.get(module, str(module)) if module else "layers"
     return f"a {type(layer).__name__} has {names(layer)}; name the right one: model.family.{kind}=…"
+
+
+def lists(model: nn.Module, kind: str) -> str:
+    """Word where a model has lists of modules, and how to name one as "layers" or the like."""
+    found = (
+        (path, part) for path, part in model.named_modules() if isinstance(part, nn.ModuleList)
+    )
+    outer = [f"{path} ({len(part)})" for path, part in found if not re.search(r"\.\d+\.", path)]
+    return f"it has lists of modules {', '.join(outer)}; name one: model.family.{kind}=…"
 
 
 def names(part: nn.Module) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from xtransplant.errors import LayerError, ModelError
-from xtransplant.models.describe import describe, names
+from xtransplant.models.describe import describe, lists, names
 from xtransplant.models.generation import eos_token_ids
 from xtransplant.models.seq2seq import decoder_prompt, n_layers
 from xtransplant.types import ModuleType
@@ -216,6 +216,8 @@ def find_parts(
         hf, tokenizer, layers, modules("attn"), modules("mlp"), eos_token_ids(hf), id, revision
     )
     if not hf.config.is_encoder_decoder:
+        if given.cross_attn or given.encoder_layers:
+            raise ModelError(f"{name} is no encoder-decoder: leave out cross_attn, encoder_layers")
         return model
     return replace(
         model,
@@ -252,13 +254,11 @@ def _layers_at(hf: Any, path: str, expected: int, name: str, key: str) -> tuple[
     try:
         layers = tuple(attrgetter(path)(hf))
     except (AttributeError, TypeError) as error:
-        raise ModelError(
-            f"no layers of {name} at {path!r}: {error}; name them: model.family.{key}=…"
-        ) from error
+        raise ModelError(f"no layers of {name} at {path!r}: {error}; {lists(hf, key)}") from error
     if len(layers) != expected:
         raise ModelError(
             f"{name} has {len(layers)} layers at {path}, its config says {expected}; "
-            f"name others: model.family.{key}=…"
+            f"{lists(hf, key)}"
         )
     return layers
 
@@ -285,12 +285,12 @@ def _modules(
 
 def _parts(layer: nn.Module, paths: Sequence[str]) -> dict[str, nn.Module]:
     """Return what a layer has at some of the paths."""
-    found = {}
+    found: dict[str, nn.Module] = {}
     for path in paths:
         try:
             part = attrgetter(path)(layer)
         except AttributeError:
             continue
-        if isinstance(part, nn.Module):
+        if isinstance(part, nn.Module) and part not in found.values():  # or it has two names
             found[path] = part
     return found

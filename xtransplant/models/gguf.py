@@ -88,10 +88,11 @@ def _convert(path: Path, folder: Path, on_step: OnStep) -> None:
         "gguf_file": path.name,
     }
     on_step(f"{step}: tokenizer", 0, 1)
-    with reading(path.name):
+    remedy = "if it is cut off, fetch it again; else transformers does not read GGUF of this kind"
+    with reading(path.name, remedy):
         tokenizer = AutoTokenizer.from_pretrained(**where)
     on_step(f"{step}: tokenizer", 1, 1)
-    with reading(path.name), _reported(f"{step}: weights", on_step):
+    with reading(path.name, remedy), _reported(f"{step}: weights", on_step):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             **where, dtype=torch.float32, output_loading_info=True
         )

@@ -5,6 +5,7 @@ transformers reads them; which packages it needs for which kind is its own knowl
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -26,3 +27,5 @@ def require_quantiser(config: Any, id: str, device: torch.device) -> None:
     with reading(id):
         quantiser: Any = AutoHfQuantizer.from_config(settings, pre_quantized=True)
         quantiser.validate_environment(device_map={"": str(device)})
+    # It would say for each product of matrices that float32 is rounded to 8 bits.
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)

@@ -13,13 +13,22 @@ _LONGEST = 200
 
 
 @contextmanager
-def reading(what: str) -> Iterator[None]:
-    """Silence transformers, and raise ModelError with one line that names `what` on its errors."""
+def reading(what: str, remedy: str = "") -> Iterator[None]:
+    """Silence transformers, and raise ModelError with one line that names `what` on its errors.
+
+    `remedy` is added to the line: what the user may do.
+    """
     with quiet():
         try:
             yield
         except Exception as error:  # damaged files raise whatever the parser stumbles over
-            raise ModelError(f"cannot read {what!r}: {one_line(error)}") from error
+            if "trust_remote_code" in str(error):
+                raise ModelError(
+                    f"{what!r} needs Python code that comes with it, which is not run unless "
+                    "model.trust_remote_code=true is set; read it first"
+                ) from error
+            advice = f"; {remedy}" if remedy else ""
+            raise ModelError(f"cannot read {what!r}: {one_line(error)}{advice}") from error
 
 
 @contextmanager
