@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from xtransplant.config import RunConfig
 from xtransplant.console import Console
 from xtransplant.engine.cost import grid_flops, kv_bytes, matmul_rate, model_size, rows_together
-from xtransplant.models.loading import DTYPES, choose_device
+from xtransplant.models.loading import choose_device
+from xtransplant.models.precision import DTYPES
 from xtransplant.models.seq2seq import n_layers
 from xtransplant.plan import Plan, make_plan
 from xtransplant.progress import duration

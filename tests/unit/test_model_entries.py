@@ -13,7 +13,7 @@ from transformers.utils import logging
 from xtransplant.catalog import BYTES, listing
 from xtransplant.config import conf_dir, find_model
 from xtransplant.console import Console
-from xtransplant.models.loading import DTYPES
+from xtransplant.models.precision import DTYPES
 from xtransplant.schema import ModelAbout
 
 logging.set_verbosity_error()

@@ -21,7 +21,7 @@ from transformers import (
 
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.model_cache import state_bytes
-from xtransplant.errors import ModelError, unknown
+from xtransplant.errors import ModelError
 from xtransplant.models.adapter import CONFIG as ADAPTER_CONFIG
 from xtransplant.models.adapter import apply_adapter
 from xtransplant.models.cache import OnStep, file_digest, silent
@@ -41,18 +41,13 @@ from xtransplant.models.generation import greedy
 from xtransplant.models.gguf import Gguf
 from xtransplant.models.hub import pinned
 from xtransplant.models.parallel import placement
+from xtransplant.models.precision import precision
 from xtransplant.models.quantised import require_quantiser
 from xtransplant.models.reading import reading
 from xtransplant.models.seq2seq import auto_class, language_token_id
 from xtransplant.models.verify import verify
 
 LOG = logging.getLogger(__name__)
-DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-    "tf32": torch.float32,
-}
 
 
 def load_model(
@@ -101,7 +96,7 @@ def load_model(
         ModelError: a checkpoint that cannot be found, read or understood.
     """
     torch_device = choose_device(device)
-    torch_dtype = _dtype(dtype, torch_device)
+    torch_dtype = precision(dtype, torch_device)
     checkpoint = open_checkpoint(
         resolve(id, revision, distribution), id, trust_remote_code, on_step
     )
@@ -274,17 +269,6 @@ def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> No
         number = key.removeprefix(prefix).split(".")[0]
         if key.startswith(prefix) and number.isdecimal() and int(number) >= n_layers:
             raise ModelError(f"{id!r} has weights {key!r}, but its config says {n_layers} layers")
-
-
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    """Return the weights' type; let products of float32 run in TF32 if that is asked for only."""
-    if name not in DTYPES:
-        raise ModelError(unknown("dtype", str(name), DTYPES))
-    if name == "tf32" and device.type != "cuda":
-        raise ModelError(f"dtype 'tf32' on {device}; it needs a GPU; nearest match: float32")
-    # Said each time: some containers switch TF32 on by an environment variable.
-    torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
-    return DTYPES[name]
 
 
 def choose_device(name: str) -> torch.device:

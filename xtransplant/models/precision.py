@@ -1,0 +1,31 @@
+"""In which numbers a model computes."""
+
+from __future__ import annotations
+
+import torch
+
+from xtransplant.errors import ModelError, unknown
+
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "tf32": torch.float32,
+}
+
+
+def precision(name: str, device: torch.device) -> torch.dtype:
+    """Return the type of the weights; products of float32 run in TF32 only if that is asked for.
+
+    It holds for the whole process: the model loaded last decides.
+
+    Raises:
+        ModelError: no such dtype, or one that the device does not have.
+    """
+    if name not in DTYPES:
+        raise ModelError(unknown("dtype", str(name), DTYPES))
+    if name == "tf32" and device.type != "cuda":
+        raise ModelError(f"dtype 'tf32' on {device}; it needs a GPU; nearest match: float32")
+    # Said each time: some containers switch TF32 on by an environment variable.
+    torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
+    return DTYPES[name]
