@@ -13,10 +13,11 @@ from typing import Any
 from xtransplant.check import module_cells
 from xtransplant.config import RunConfig
 from xtransplant.engine import oracle
-from xtransplant.engine.cost import device_name, model_size
+from xtransplant.engine.cost import device_name, model_size, rows_together
 from xtransplant.engine.measure import Work, measured, model_matmul_rate
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
+from xtransplant.engine.unembedding import runs_by_block
 from xtransplant.errors import DataError
 from xtransplant.grid_file import run_cells
 from xtransplant.models.families import Model
@@ -70,8 +71,11 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
 
     warm_up = [Request(pair.source, pair.target, module, WARM_UP_CELLS) for pair in pairs[:1]]
     transplant_all(model, warm_up, new_tokens, rows_per_batch)
+    n_rows = min(_rows_that_fit(model, new_tokens, rows_per_batch), (len(cells) + 1) * len(pairs))
+    rates = [model_matmul_rate(model, n_rows)]
     with measured(model) as work:
         grids = transplant_all(model, requests, new_tokens, rows_per_batch)
+    rates.append(model_matmul_rate(model, n_rows))  # the machine's own speed drifts
     figures: dict[str, Any] = {
         "model": config.model.name,
         "device": device_name(model.device),
@@ -88,7 +92,7 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
         "ms_per_cell": 1e3 * work.seconds / (len(cells) * len(pairs)),
         "peak_memory_mb": work.peak_bytes and work.peak_bytes / 1e6,
     }
-    figures |= _against_matmul(model, work, grids)
+    figures |= _against_matmul(model, work, grids, sum(rates) / len(rates))
     figures |= _against_oracle(model, pairs, grids, settings.cells_compared, config)
     figures["speedup"] = (
         figures["oracle_ms_per_cell"] and figures["oracle_ms_per_cell"] / figures["ms_per_cell"]
@@ -102,9 +106,22 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
     return figures
 
 
-def _against_matmul(model: Model, work: Work, grids: Sequence[TransplantGrid]) -> dict[str, Any]:
+def _rows_that_fit(model: Model, new_tokens: int, rows_per_batch: int | None) -> int:
+    by_block = not model.decoder_prompt and runs_by_block(model, logprobs=False)
+    return rows_together(
+        rows_per_batch,
+        model.text_config,
+        model.hf.dtype,
+        new_tokens,
+        model.device,
+        by_block=by_block,
+    )
+
+
+def _against_matmul(
+    model: Model, work: Work, grids: Sequence[TransplantGrid], rate: float
+) -> dict[str, Any]:
     size = model_size(model.hf.config)
-    rate = model_matmul_rate(model, work.rows_per_batch)
     tokens = sum(
         generation.n_tokens for grid in grids for generation in [grid.baseline, *_cells(grid)]
     )
