@@ -38,6 +38,22 @@ def write_whole(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
 
 
+def write_unless_same(path: Path, content: bytes) -> None:
+    """Do what `write_whole` does, but leave a file alone that has this content already.
+
+    Whoever compares times of change, as receipts do, sees that nothing has changed.
+
+    Raises:
+        OutputError: as `write_whole`.
+    """
+    try:
+        same = path.read_bytes() == content
+    except OSError:
+        same = False
+    if not same:
+        write_whole(path, content)
+
+
 def set_aside(path: Path, folder: Path) -> Path | None:
     """Move a file into a folder under a name that nothing there has.
 

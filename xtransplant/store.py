@@ -37,7 +37,7 @@ from xtransplant.columns import (
     to_frame,
 )
 from xtransplant.errors import OutputError
-from xtransplant.files import set_aside, write_whole, writing
+from xtransplant.files import set_aside, write_unless_same, write_whole, writing
 from xtransplant.leases import Leases
 from xtransplant.manifest import MANIFEST, Manifest, Status, git_commit, now, package_versions
 from xtransplant.parts import fault_of, open_part, part_name, reading
@@ -228,9 +228,11 @@ class RunFolder:
         return instances
 
     def write_frames(self, instances: pd.DataFrame, pairs: pd.DataFrame) -> None:
-        """Write `instances.parquet` and `pairs.parquet`."""
-        self.write_table("instances.parquet", from_frame(instances, INSTANCES))
-        self.write_table("pairs.parquet", from_frame(pairs, PAIRS))
+        """Write `instances.parquet` and `pairs.parquet`, unless they say the same already."""
+        write_unless_same(
+            self.path / "instances.parquet", to_parquet(from_frame(instances, INSTANCES))
+        )
+        write_unless_same(self.path / "pairs.parquet", to_parquet(from_frame(pairs, PAIRS)))
 
     def parts(self, languages: Sequence[str] | None = None) -> list[Path]:
         """Return the files of the finished parts, by language and block; None for all languages."""

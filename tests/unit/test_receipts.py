@@ -175,3 +175,19 @@ def test_a_run_that_is_given_again_does_not_start(
     assert capsys.readouterr().out == first.out
     assert cli.main(ARGUMENTS) == 0
     assert len(started) == 1
+
+
+def test_launchers_with_and_without_the_hub_keep_each_others_receipts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    started = []
+    full = runner.run
+    monkeypatch.setattr(runner, "run", lambda *given: (started.append(given), full(*given)))
+    for offline, n_started in ((None, 1), ("1", 2), (None, 2), ("1", 2)):
+        if offline is None:
+            monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        else:
+            monkeypatch.setenv("HF_HUB_OFFLINE", offline)
+        assert cli.main(ARGUMENTS) == 0
+        assert len(started) == n_started
