@@ -145,13 +145,22 @@ class Manifest:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: it is no JSON, or no manifest.
+            ValueError: it is no JSON, no manifest, or has a field of another kind.
         """
         content = json.loads(text)
         names = {entry.name for entry in fields(cls)} - {"unknown"}
         if not isinstance(content, dict) or not {"key", "config"} <= content.keys():
             raise ValueError("expected an object with the keys config and key")
         known = {name: value for name, value in content.items() if name in names}
+        for name in ("config", "n_parts", "data", "timings", "cost", "versions"):
+            if not isinstance(known.get(name, {}), dict):
+                raise ValueError(f"expected an object as {name}, not {known[name]!r}")
+        if not all(type(number) is int for number in known.get("n_parts", {}).values()):
+            raise ValueError(f"expected whole numbers in n_parts, not {known['n_parts']!r}")
+        if not isinstance(updated := known.get("updated", ""), str):
+            raise ValueError(f"expected a time as updated, not {updated!r}")
+        if updated:
+            datetime.fromisoformat(updated)
         unknown = {name: value for name, value in content.items() if name not in names}
         return cls(**known, unknown=unknown)
 

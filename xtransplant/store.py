@@ -268,7 +268,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             # Listed before the manifest is looked for: whoever starts beside us writes that first.
             others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
-        if others and not (self.path / MANIFEST).exists():
+        if not others or (self.path / MANIFEST).exists():
+            return
+        if all(self.fault_at(path) for path in self.parts()):  # else a manifest was lost, no run
             raise OutputError(
                 f"{self.path} holds {others[0]} but no {MANIFEST}, so it is not a run; "
                 "move it away or choose another output_root"

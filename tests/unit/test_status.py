@@ -102,6 +102,21 @@ def test_the_table_and_json_of_several_runs(
     assert RunStatus(**entry) == status_of(Path("outputs/xnli/m/mlp/1"))
 
 
+@pytest.mark.parametrize(
+    "field",
+    [{"n_parts": None}, {"n_parts": {"fr": "3"}}, {"updated": "yesterday"}, {"updated": None}],
+)
+def test_an_odd_manifest_hides_no_other_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], field: dict[str, Any]
+) -> None:
+    make_run(tmp_path / "good", manifest(status="done"), {})
+    odd = make_run(tmp_path / "odd", manifest(status="running"), {})
+    content = json.loads((odd / "manifest.json").read_text())
+    (odd / "manifest.json").write_text(json.dumps(content | field))
+    assert cli.main(["status", str(tmp_path)]) == 0
+    assert "2 runs: 1 done, 1 unreadable" in capsys.readouterr().out
+
+
 def test_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", str(tmp_path / "none")]) == 2
     message = f"error: no run below '{tmp_path}/none': no manifest.json; give a folder of results\n"

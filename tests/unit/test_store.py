@@ -572,6 +572,20 @@ def test_a_folder_of_another_key(folder):
     assert (folder.path / "manifest.json").read_bytes() == before
 
 
+def test_a_run_outlives_its_manifest(folder):
+    """What the message on a damaged manifest says to do must work."""
+    folder.write_part("fr", 0, "none", rows_of(1))
+    manifest = folder.path / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:40])
+    with pytest.raises(OutputError, match="remove it and run the same command again"):
+        folder.open_or_create(CONFIG, N_PARTS)
+    manifest.unlink()
+    with pytest.raises(OutputError, match="so it is not a run"):
+        RunFolder(folder.path, "ffffffffffff").open_or_create(CONFIG, N_PARTS)
+    folder.open_or_create(CONFIG, N_PARTS)
+    assert folder.is_done("fr", 0) and folder.read_manifest().n_parts == N_PARTS
+
+
 def test_a_folder_of_something_else(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(OutputError) as error:
