@@ -125,7 +125,9 @@ def _do_parts(
             if folder is None or lease is None:
                 continue
             if not lease.is_held():
-                console.info(f"part {name} was taken over by another process; left to it")
+                console.info(
+                    f"part {name}: its lease was lost or taken over; done again if nobody has"
+                )
                 continue
             write_judged_part(folder, part.language, part.block, config.control, rows)
             cost = cost_record(

@@ -56,7 +56,7 @@ def claimed(
 def _claim(
     folder: RunFolder, part: Part, say: Callable[[str], None]
 ) -> Generator[tuple[Part, Lease], None, bool]:
-    """Yield a part if it is free and not done; return whether it was free."""
+    """Yield a part if it is free and not done; return whether it was free and stayed so."""
     require_none()
     lease = folder.leases.take(part_name(part.language, part.block))
     if lease is None:
@@ -69,6 +69,8 @@ def _claim(
         clear_leftovers(path)
         if not path.exists():
             yield part, lease
+            # Lost while it was done, as where somebody removed the leases: nobody else may have it.
+            return path.exists() or lease.is_held()
     return True
 
 
