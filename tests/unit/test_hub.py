@@ -158,13 +158,15 @@ def test_a_checkpoint_is_fetched_once_and_only_what_is_read(
     load_config(REPO)
     assert not any("safetensors" in path for path in hub.asked)
     steps: list[tuple[str, int, int]] = []
+    (hub.folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
     model = load_model(REPO, on_step=lambda *step: steps.append(step))
+    assert model.tokenizer.chat_template == "{{ messages[0].content }}"
     assert model.revision == COMMIT
     assert any(done == total > 0 for _, done, total in steps)
     snapshot = empty_cache / "models--someone--tiny" / "snapshots" / COMMIT
     assert {file.name for file in snapshot.iterdir()} == {
         *("config.json", "generation_config.json", "model.safetensors"),
-        *("tokenizer.json", "tokenizer_config.json"),
+        *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
     }
     hub.asked.clear()
     load_model(REPO, revision="v1")

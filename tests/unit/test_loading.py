@@ -168,6 +168,10 @@ def test_identity_is_the_content_not_the_path(folder: Path, tmp_path: Path) -> N
         fresh = shutil.copytree(folder, tmp_path / name)
         edit_json(fresh / name, **change)
         assert identity(str(fresh)) != before, name
+    (copy / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    one = identity(str(copy))
+    (copy / "chat_template.jinja").write_text("user: {{ messages[0].content }}")
+    assert identity(str(copy)) != one
 
 
 def test_digest_of_a_large_file_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

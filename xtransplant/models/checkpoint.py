@@ -27,7 +27,7 @@ VOCABULARIES = (
 )
 SETTINGS = (
     *(CONFIG, "generation_config.json", *VOCABULARIES, "merges.txt", "tokenizer_config.json"),
-    *("special_tokens_map.json", "added_tokens.json"),
+    *("special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
 )
 """The files, weights apart, that a run's results depend on."""
 
