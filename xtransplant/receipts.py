@@ -75,8 +75,8 @@ def find_receipt(config: RunConfig) -> Receipt | None:
                     remarks=content["remarks"],
                     summary=[_summary(each) for each in content["summary"]],
                 )
-        except (OSError, ValueError, KeyError, TypeError):  # damaged: as good as none
-            continue
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue  # damaged: as good as none
     return None
 
 

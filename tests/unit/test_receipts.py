@@ -127,7 +127,7 @@ def test_nor_another_place_to_read_from(config: RunConfig, monkeypatch, tmp_path
 def test_a_damaged_receipt_is_as_good_as_none(config: RunConfig) -> None:
     receipt = finish(config)
     (path,) = (receipt.folder / ".receipts").iterdir()
-    for content in ("{", "[]", json.dumps({"read": {}, "written": {}})):
+    for content in ("{", "[]", '{"read": [1]}', json.dumps({"read": {}, "written": {}})):
         path.write_text(content)
         assert find_receipt(config) is None
 
