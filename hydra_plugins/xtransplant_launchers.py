@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from hydra.core.singleton import Singleton
@@ -98,6 +99,11 @@ class SlurmLauncher(Jobs):
 
     def ends(self, calls: Sequence[Call]) -> list[JobReturn]:
         """Send the jobs, and return how they ended, or that they were sent."""
+        if which("srun") is None:
+            raise ConfigError(
+                "hydra/launcher=slurm needs Slurm, and there is no srun on the PATH; sweep where "
+                "Slurm is, or on this machine: xtransplant run -m hydra/launcher=local"
+            )
         import submitit
 
         parameters = {name: value for name, value in self.parameters.items() if value is not None}

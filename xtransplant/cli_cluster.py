@@ -39,9 +39,12 @@ def status(
     Reads the files of the runs, on any machine that sees them; asks no scheduler.
     """
     from xtransplant.console import Console
+    from xtransplant.errors import ConfigError
     from xtransplant.status import show_status, watch_status
 
-    if watch and not as_json:
+    if watch and as_json:
+        raise ConfigError("--watch and --json do not go together; give one of them")
+    if watch:
         try:
             watch_status(out, Console(), seconds)
         except KeyboardInterrupt:

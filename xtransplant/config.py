@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -188,6 +188,9 @@ def run_key(
     task = config.task
     family = {kind: path for kind, path in asdict(config.model.family).items() if path}
     more = [fact for fact in (family, config.model.language_token) if fact]
+    prompt = config.prompt
+    if prompt.style != "few_shot":
+        prompt = replace(prompt, shots=PromptConfig.shots)
     facts = {
         "model": [model_identity, config.model.dtype, *more],
         "task": [task.name, task.loader, task.pivot, task.keys, data_fingerprint],
@@ -195,7 +198,7 @@ def run_key(
         "split": config.split or task.splits[0],
         "sample": [task.sample_size, task.sample_seed, task.sample_by],
         "lost_markers": task.lost_markers,
-        "prompt": asdict(config.prompt),
+        "prompt": asdict(prompt),
         "module": config.module,
         "cells": sorted({(cell.source_layer, cell.target_layer) for cell in cells}),
         "decode": asdict(config.decode),

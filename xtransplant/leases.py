@@ -87,7 +87,11 @@ class Leases:
             if _is_live(path, now):
                 return None
             # Not renamed into place: a file written anew has the heartbeat of this moment.
-            path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+            try:
+                path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+            except OSError:
+                path.unlink(missing_ok=True)  # on a full disk an empty file would be left
+                raise
         return Lease(self, name, holder)
 
     def live(self) -> dict[str, float]:
@@ -192,9 +196,10 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._ended.wait(SECONDS_BETWEEN_BEATS):
-            if not self.is_held():
+            holder = read_holder(self._path)
+            if holder not in (None, self._holder):
                 return
-            with suppress(OSError):  # the next beat may do better
+            with suppress(OSError):  # what could not be read or written now may be at the next
                 os.utime(self._path)
 
 

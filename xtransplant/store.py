@@ -41,6 +41,7 @@ from xtransplant.files import set_aside, write_unless_same, write_whole, writing
 from xtransplant.leases import Leases
 from xtransplant.manifest import MANIFEST, Manifest, Status, git_commit, now, package_versions
 from xtransplant.parts import fault_of, open_part, part_name, reading
+from xtransplant.reserve import free_reserve, keep_reserve
 from xtransplant.seal import to_parquet
 from xtransplant.types import Instance
 
@@ -86,6 +87,7 @@ class RunFolder:
                     updated=now(),
                 )
             )
+        keep_reserve(self.path)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -99,6 +101,7 @@ class RunFolder:
             text = " ".join(str(error).split())
             reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
             with suppress(OutputError):  # a full disk must not hide the error that comes first
+                free_reserve(self.path)
                 self.leases.give_back_all()
                 self._note_end("failed" if isinstance(error, Exception) else "missing", reason)
             raise
@@ -229,10 +232,8 @@ class RunFolder:
 
     def write_frames(self, instances: pd.DataFrame, pairs: pd.DataFrame) -> None:
         """Write `instances.parquet` and `pairs.parquet`, unless they say the same already."""
-        write_unless_same(
-            self.path / "instances.parquet", to_parquet(from_frame(instances, INSTANCES))
-        )
-        write_unless_same(self.path / "pairs.parquet", to_parquet(from_frame(pairs, PAIRS)))
+        for name, frame, columns in (("instances", instances, INSTANCES), ("pairs", pairs, PAIRS)):
+            write_unless_same(self.path / f"{name}.parquet", to_parquet(from_frame(frame, columns)))
 
     def parts(self, languages: Sequence[str] | None = None) -> list[Path]:
         """Return the files of the finished parts, by language and block; None for all languages."""
@@ -251,16 +252,15 @@ class RunFolder:
             manifest = self.read_manifest()
             if all(self.is_complete(language) for language in manifest.n_parts):
                 status, reason = "done", None
+                free_reserve(self.path)
             elif status == "missing" and self.leases.live():
                 status = "running"
             elif status == "missing" and reason is None and manifest.status == "failed":
                 status, reason = "failed", manifest.reason  # another process did
             self.write_manifest(replace(manifest, status=status, reason=reason, updated=now()))
 
-    @contextmanager
-    def _locked_manifest(self) -> Iterator[None]:
-        with self.leases.lock("manifest"):
-            yield
+    def _locked_manifest(self) -> AbstractContextManager[float]:
+        return self.leases.lock("manifest")
 
     def _require_run(self) -> None:
         """Make the folder; refuse one that holds something else."""

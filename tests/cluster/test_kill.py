@@ -1,56 +1,63 @@
-"""Runs that are killed at random moments, until they are done: every row is there, once."""
+"""`xtransplant run`, killed at random moments and given again until it is done: every row, once."""
 
-import json
 import multiprocessing
 import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import cheap_run
 import pandas as pd
 import pytest
-from cheap_run import KEY, planned, rows_of
+import real_run
 
+from xtransplant import cli
 from xtransplant.store import RunFolder
 
+LANGUAGES = ("de", "es", "tr", "id", "sw")
+N_PARTS = 5 * len(LANGUAGES)
+RUN = (f"languages=[{','.join(LANGUAGES)}]", "limit=50", "grid.stride=2")
+SLOWLY = "rows_per_batch=20"
+"""So that a kill finds a part in work; it changes neither key nor rows."""
 ORDER = ["language", "instance_id", "source_layer", "target_layer"]
-N_PARTS = 80
-SECONDS_PER_PART = 0.02
 
-
-# Forked from a process that has imported everything: a start takes a moment, not a second.
+# Forked from a process that has imported everything: a start takes a moment, not seconds.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["cheap_run"])
+FORKS.set_forkserver_preload(
+    [
+        *("xtransplant.cli", "xtransplant.runner", "pandas", "hydra.main"),
+        *("transformers.models.llama.modeling_llama", "transformers.models.auto.modeling_auto"),
+    ]
+)
 
 
 class Worker:
-    """A process on a run, and what it says."""
+    """A process on the run in this folder, and what it says."""
 
-    def __init__(self, path: Path, seconds: float = SECONDS_PER_PART) -> None:
-        self._log = path.parent / f"{uuid4().hex}.log"
-        arguments = (str(path), N_PARTS, seconds, str(self._log))
-        self.process = FORKS.Process(target=cheap_run.run, args=arguments)
+    def __init__(self, *more: str) -> None:
+        self._log = Path(f"{uuid4().hex}.log").absolute()
+        self.process = FORKS.Process(target=real_run.run, args=((*RUN, *more), str(self._log)))
         self.process.start()
 
-    def said(self) -> list[str]:
-        return self._log.read_text().splitlines() if self._log.exists() else []
+    def said(self) -> str:
+        return self._log.read_text() if self._log.exists() else ""
 
-    def kill_at_random(self, source: random.Random, longest: float) -> None:
-        """Kill it at a moment after it found out what is done, while it works."""
-        wait_until(self.said)
-        time.sleep(source.uniform(0, longest))
-        assert self.process.is_alive()
+    def works(self) -> bool:
+        """Return whether it is past its start: it holds a lease."""
+        assert self.process.is_alive(), self.said()
+        leases = (each.read_text() for each in Path("outputs").rglob(".leases/[!.]*"))
+        return any(f'"pid": {self.process.pid},' in content for content in leases)
+
+    def kill(self) -> None:
+        assert self.process.is_alive(), "it was done too soon to be killed"
         self.process.kill()
         self.process.join()
 
-    def finish(self) -> list[str]:
-        self.process.join()
-        assert self.process.exitcode == 0
-        return self.said()
+    def finish(self) -> None:
+        self.process.join(120)
+        assert self.process.exitcode == 0, self.said()
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -60,11 +67,25 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.002)
 
 
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> RunFolder:
-    folder = RunFolder(tmp_path_factory.mktemp("undisturbed") / "run", KEY)
-    cheap_run.work(folder, planned(N_PARTS), 0.0)
-    return folder
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
+    root = tmp_path_factory.mktemp("undisturbed")
+    assert cli.main(["run", *RUN, f"output_root={root}"]) == 0
+    yield the_run(root)
+
+
+def the_run(root: Path = Path("outputs")) -> RunFolder:
+    (manifest,) = root.rglob("manifest.json")
+    return RunFolder(manifest.parent, manifest.parent.name)
+
+
+def n_written() -> int:
+    return len([*Path("outputs").rglob("generations/[!.]*.parquet")])
 
 
 def rows(folder: RunFolder) -> pd.DataFrame:
@@ -74,6 +95,7 @@ def rows(folder: RunFolder) -> pd.DataFrame:
 
 
 def assert_same_run(folder: RunFolder, expected: RunFolder) -> None:
+    assert folder.key == expected.key
     pd.testing.assert_frame_equal(rows(folder), rows(expected))
     for name in ("instances", "pairs"):
         found, wanted = (pd.read_parquet(f.path / f"{name}.parquet") for f in (folder, expected))
@@ -84,69 +106,85 @@ def assert_same_run(folder: RunFolder, expected: RunFolder) -> None:
     assert all(name.startswith(".") for name in left)  # killed in the middle of a write
 
 
-def test_the_undisturbed_run_is_what_the_parts_say(undisturbed):
-    expected = [row for part in planned(N_PARTS) for row in rows_of(part)]
-    texts = {(r.instance.language, r.instance.id, r.cell): r.generation.text for r in expected}
-    assert len(texts) == len(expected) == N_PARTS * 4 * 10
+def test_the_undisturbed_run_has_each_row_once(undisturbed: RunFolder) -> None:
     found = rows(undisturbed)
-    assert len(found) == len(expected)
-    assert set(found.text) == set(texts.values())
+    assert not found.duplicated(ORDER).any()
+    assert len(found) == len(LANGUAGES) * 50 * (1 + 4 * 4)  # the baseline and the cells
 
 
-def test_a_run_killed_at_thirty_random_moments_loses_and_doubles_nothing(undisturbed, tmp_path):
-    folder = RunFolder(tmp_path / "run", KEY)
+def test_a_run_killed_at_thirty_random_moments_loses_and_doubles_nothing(
+    undisturbed: RunFolder,
+) -> None:
     source = random.Random(5)
-    for _ in range(30):
-        Worker(folder.path).kill_at_random(source, 0.09)
-    done = len(folder.parts())
+    for attempt in range(30):
+        before = n_written()
+        worker = Worker(SLOWLY)
+        if attempt % 3:  # else anywhere in its start
+            wait_until(worker.works)
+        if attempt % 3 == 2:  # else in the first part it takes
+            wait_until(lambda before=before: n_written() > before)
+        time.sleep(source.uniform(0, 0.1))
+        worker.kill()
+    done = len(the_run().parts())
     assert 0 < done < N_PARTS  # the kills came while it worked, and it got on
-    said = Worker(folder.path, seconds=0).finish()
-    assert said[0] == f"{done} of {N_PARTS} done"
-    assert sum(line.endswith("written") for line in said) == N_PARTS - done
-    assert_same_run(folder, undisturbed)
+    kept = {path: path.stat().st_mtime_ns for path in the_run().parts()}
+    last = Worker()
+    last.finish()
+    assert f"{done} of {N_PARTS} parts are done already" in last.said()
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert_same_run(the_run(), undisturbed)
 
 
-def test_two_processes_at_once_killed_at_random_and_a_part_cut_off(undisturbed, tmp_path):
-    folder = RunFolder(tmp_path / "run", KEY)
+def test_two_processes_at_once_killed_at_random_and_a_part_cut_off(undisturbed: RunFolder) -> None:
     source = random.Random(6)
-    for attempt in range(10):
-        both = [Worker(folder.path, seconds=0.05) for _ in range(2)]
+    for attempt in range(6):
+        before = n_written()
+        both = [Worker(SLOWLY) for _ in range(2)]
         for worker in both:
-            worker.kill_at_random(source, 0.2)
+            wait_until(worker.works)
+        wait_until(lambda before=before: n_written() > before)
+        for worker in both:
+            time.sleep(source.uniform(0, 0.1))
+            worker.kill()
         if attempt == 4:
-            victim = folder.parts()[0]
+            victim = the_run().parts()[0]
             half = victim.read_bytes()[: victim.stat().st_size // 2]
             victim.write_bytes(half)
-    done = len(folder.parts())
+    done = len(the_run().parts())
     assert 0 < done < N_PARTS
-    (aside,) = (folder.path / ".set_aside").iterdir()
+    (aside,) = (the_run().path / ".set_aside").iterdir()
     assert aside.name.startswith(victim.name) and aside.read_bytes() == half
-    both = [Worker(folder.path, seconds=0.02) for _ in range(2)]
-    written = [[line for line in worker.finish() if line.endswith("written")] for worker in both]
-    assert all(written)  # divided
-    assert len(written[0] + written[1]) == len({*written[0], *written[1]}) == N_PARTS - done
-    assert_same_run(folder, undisturbed)
+    both = [Worker(SLOWLY) for _ in range(2)]
+    for worker in both:
+        wait_until(worker.works)  # they divide what is left
+    for worker in both:
+        worker.finish()
+    assert_same_run(the_run(), undisturbed)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
-def test_a_signal_drops_the_part_and_gives_the_lease_back(tmp_path, number):
-    folder = RunFolder(tmp_path / "run", KEY)
-    worker = Worker(folder.path, seconds=30)
-    wait_until(folder.leases.live)
-    os.kill(worker.process.pid, number)
-    worker.process.join(10)
-    assert folder.parts() == [] and folder.leases.live() == {}
-    manifest = json.loads((folder.path / "manifest.json").read_text())
+def test_a_signal_drops_the_part_and_gives_the_lease_back(number: signal.Signals) -> None:
+    worker = Worker(SLOWLY)
+    wait_until(worker.works)
+    os.kill(worker.process.pid or 0, number)
+    worker.process.join(60)
+    assert worker.process.exitcode == 128 + number
+    said = worker.said().strip().splitlines()[-1]
+    assert said.startswith("error: ") and said.endswith("goes on with what is missing")
+    folder = the_run()
+    assert len(folder.parts()) < N_PARTS and folder.leases.live() == {}
+    manifest = folder.read_manifest()
     name = "KeyboardInterrupt" if number == signal.SIGINT else f"Stopped: {number.name}"
-    assert (manifest["status"], manifest["reason"]) == ("missing", name)
+    assert (manifest.status, manifest.reason) == ("missing", name)
 
 
-def test_what_a_killed_process_had_half_written_is_cleared_away(tmp_path):
-    folder = RunFolder(tmp_path / "run", KEY)
-    folder.open_or_create(cheap_run.CONFIG, {"fr": 2, "sw": 2})
-    half = folder.part_path("fr", 1).with_name(".fr-0001.parquet.0123.tmp")
-    half.parent.mkdir()
+def test_what_a_killed_process_had_half_written_is_cleared_away() -> None:
+    run = ["run", "languages=[sw,de]", "limit=10", "grid.stride=8"]
+    assert cli.main(run) == 0
+    folder = the_run()
+    parts = [path.name for path in folder.parts()]
+    folder.part_path("sw", 0).unlink()
+    half = folder.part_path("sw", 0).with_name(".sw-0000.parquet.0123.tmp")
     half.write_bytes(b"PAR1")
-    cheap_run.work(folder, planned(4), 0.0)
-    parts = [f"{language}-000{block}.parquet" for language in ("fr", "sw") for block in (0, 1)]
+    assert cli.main(run) == 0
     assert sorted(path.name for path in half.parent.iterdir()) == parts

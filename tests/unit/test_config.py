@@ -611,7 +611,7 @@ DECISIONS = {
     "task.lost_markers": ("drop", True),
     "prompt.style": ("chat", True),
     "prompt.instruction_language": ("en", True),
-    "prompt.shots": (2, True),
+    "prompt.shots": (2, False),  # nor are they given: the style is not few_shot
     "translation.model": ("org/other", False),
     "translation.revision": ("def", False),
     "translation.instruction": ("Say {text}", False),
@@ -683,6 +683,13 @@ def test_run_key_is_the_same_however_a_default_is_said(own, config):
     assert run_key(said, **KEY_FACTS) == plain
     config.direction = config.split = None
     assert run_key(config, **KEY_FACTS) == plain
+
+
+def test_run_key_and_the_number_of_shots(config):
+    config.prompt.style = "few_shot"
+    before = run_key(config, **KEY_FACTS)
+    config.prompt.shots += 1
+    assert run_key(config, **KEY_FACTS) != before
 
 
 def test_run_key_of_known_facts_never_changes(config):

@@ -155,10 +155,10 @@ def test_a_checkpoint_is_fetched_once_and_only_what_is_read(
     save_llama(hub.folder)
     for extra in ("pytorch_model.bin", "consolidated.safetensors", "training.json", "code.py"):
         (hub.folder / extra).write_bytes(b"{}")
+    (hub.folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
     load_config(REPO)
     assert not any("safetensors" in path for path in hub.asked)
     steps: list[tuple[str, int, int]] = []
-    (hub.folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
     model = load_model(REPO, on_step=lambda *step: steps.append(step))
     assert model.tokenizer.chat_template == "{{ messages[0].content }}"
     assert model.revision == COMMIT

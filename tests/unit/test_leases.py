@@ -109,6 +109,18 @@ def test_a_heart_beats_while_a_lease_is_held(tmp_path, monkeypatch):
         assert time.time() - path.stat().st_mtime < 10
 
 
+def test_a_heart_beats_on_though_the_lease_cannot_be_read_for_a_moment(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "SECONDS_BETWEEN_BEATS", 0.01)
+    path = tmp_path / "fr-0000"
+    with Leases(tmp_path).take("fr-0000"), monkeypatch.context() as moment:
+        moment.setattr(leases, "read_holder", lambda _path: None)
+        age(path, 50)
+        until = time.monotonic() + 5
+        while time.time() - path.stat().st_mtime > 10 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert time.time() - path.stat().st_mtime < 10
+
+
 def test_a_heart_does_not_beat_for_a_lease_that_is_anothers_by_now(tmp_path, monkeypatch):
     monkeypatch.setattr(leases, "SECONDS_BETWEEN_BEATS", 0.01)
     path = tmp_path / "fr-0000"

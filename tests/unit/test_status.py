@@ -117,6 +117,12 @@ def test_an_odd_manifest_hides_no_other_run(
     assert "2 runs: 1 done, 1 unreadable" in capsys.readouterr().out
 
 
+def test_watching_is_not_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", str(tmp_path), "--watch", "--json"]) == 2
+    said = capsys.readouterr().err
+    assert said == "error: --watch and --json do not go together; give one of them\n"
+
+
 def test_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", str(tmp_path / "none")]) == 2
     message = f"error: no run below '{tmp_path}/none': no manifest.json; give a folder of results\n"

@@ -226,6 +226,9 @@ def test_submit_without_slurm_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert cli.main(["submit", "module=attn,mlp"]) == 1
+    assert cli.main(["submit", "module=attn,mlp"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith('error: the launcher gave up: RuntimeError: Could not detect "srun"')
+    assert line == (
+        "error: hydra/launcher=slurm needs Slurm, and there is no srun on the PATH; sweep where "
+        "Slurm is, or on this machine: xtransplant run -m hydra/launcher=local"
+    )
