@@ -39,14 +39,18 @@ def capture_layer(
     def look(_module: Any, _args: Any, output: Any) -> None:
         seen.append(_hidden(output)[0, -1].clone())
 
-    handle = model.module(module, layer).register_forward_hook(look)
-    try:
-        out = model.hf(**model.inputs(source_ids), output_hidden_states=True)
-    finally:
-        handle.remove()
+    def look_before(_module: Any, args: Any, kwargs: Any) -> None:
+        seen.append((args[0] if args else kwargs["hidden_states"])[0, -1].clone())
+
+    handles = [model.module(module, layer).register_forward_hook(look)]
     if module is ModuleType.ATTN_RESIDUAL:
-        states = out.decoder_hidden_states if model.decoder_prompt else out.hidden_states
-        seen.append(states[layer][0, -1])
+        part = model.layers[layer]
+        handles.append(part.register_forward_pre_hook(look_before, with_kwargs=True))
+    try:
+        model.hf(**model.inputs(source_ids))
+    finally:
+        for handle in handles:
+            handle.remove()
     return torch.stack(seen).sum(0)
 
 
