@@ -24,8 +24,10 @@ from xtransplant.analysis.summary import LanguageSummary
 from xtransplant.columns import instances_of, replies_of, scorer_of, scores_of, with_verdicts
 from xtransplant.console import Console
 from xtransplant.errors import OutputError
+from xtransplant.files import writing
+from xtransplant.parts import reading
 from xtransplant.scoring import Scorer, chosen, judge, require_fit
-from xtransplant.store import RunFolder, reading, writing
+from xtransplant.store import RunFolder
 from xtransplant.verdicts import verdicts_path, write_verdicts
 
 STAGE = ".rescored"

@@ -22,6 +22,7 @@ _come: list[int] = []
 
 
 _interrupts: list[int] = []
+"""SIGINTs since `note_interrupts`."""
 
 
 def note_interrupts() -> None:

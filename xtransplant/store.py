@@ -48,8 +48,6 @@ from xtransplant.types import Instance
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFolder", "read_manifest", "reading", "writing"]
-
 
 @dataclass(frozen=True)
 class RunFolder:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from xtransplant.columns import Row, part_table, scorer_of, verdicts_table
 from xtransplant.errors import OutputError
-from xtransplant.store import RunFolder, writing
+from xtransplant.files import writing
+from xtransplant.store import RunFolder
 from xtransplant.types import Score
 
 if TYPE_CHECKING:

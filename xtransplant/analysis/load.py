@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from xtransplant.columns import to_frame
 from xtransplant.errors import OutputError
 from xtransplant.manifest import MANIFEST, find_runs
-from xtransplant.store import RunFolder, read_manifest, reading
+from xtransplant.parts import reading
+from xtransplant.store import RunFolder, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
