@@ -282,7 +282,7 @@ def _text(path: Path | None, written: str) -> str:
     try:
         if path is None:
             return (files("xtransplant") / "assets" / "bench" / written).read_text("utf-8").strip()
-        return path.read_text("utf-8").strip()
+        return path.read_text("utf-8-sig").strip()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read the prompt {path}: {reason}; give a text file") from error

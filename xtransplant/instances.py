@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from xtransplant.config import PromptConfig, RunConfig, TranslationConfig
+from xtransplant.config import PromptConfig, RunConfig, TaskConfig, TranslationConfig
 from xtransplant.controls import controlled
 from xtransplant.errors import DataError
 from xtransplant.models.cache import cache_folder
@@ -102,7 +102,10 @@ def _command(config: RunConfig) -> str:
         "translation.model": config.translation.model,
     }
     usual = {"control": "none", "seed": 0, "direction": task.direction}
-    asked |= {key: getattr(config, key) for key, value in usual.items()}
+    asked |= {key: getattr(config, key) for key in usual}
+    for key in ("sample_size", "sample_seed"):
+        usual[f"task.{key}"] = getattr(TaskConfig, key)
+        asked[f"task.{key}"] = getattr(task, key)
     for section, unset in (("prompt", PromptConfig()), ("translation", TranslationConfig())):
         given = asdict(getattr(config, section))
         usual |= {f"{section}.{key}": value for key, value in asdict(unset).items()}

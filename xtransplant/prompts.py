@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence, Set
 from operator import index
 from typing import Any
 
+from jinja2 import TemplateError
+
 from xtransplant.errors import PromptError
 from xtransplant.types import Instance, Prompt, PromptPair
 
@@ -60,21 +62,31 @@ def encode_pair(tokenizer: Any, instance: Instance, chat: bool = False) -> Promp
     )
 
 
+def answered(prompt: str, answer: str) -> str:
+    """Return a prompt with its answer.
+
+    A space stands between, unless the prompt ends in white space or in a wide character (of
+    Chinese or Japanese text), after which none is written.
+    """
+    last = prompt[-1:]
+    no_space = not last or last.isspace() or unicodedata.east_asian_width(last) in "WF"
+    return prompt + answer if no_space else f"{prompt} {answer}"
+
+
 def encode_options(
     tokenizer: Any, prompt: Prompt, markers: Sequence[str]
 ) -> tuple[tuple[int, ...], ...]:
     """Return the ids of each option's marker as it would follow a prompt given as text.
 
-    A space stands between, unless the prompt ends in white space or in a wide character (of
-    Chinese or Japanese text), after which none is written. Where the marker's first token would
-    reach back into the prompt, whose ids stay as they are, the marker is encoded by itself.
+    The text is that of `answered`. Where the marker's first token would reach back into the prompt,
+    whose ids stay as they are, the marker is encoded by itself.
     """
     text = prompt.text or ""
-    no_space = not text or text[-1].isspace() or unicodedata.east_asian_width(text[-1]) in "WF"
     options = []
     for marker in markers:
-        answer = marker if no_space else f" {marker}"
-        ids = tuple(_token_ids(tokenizer, text + answer))
+        whole = answered(text, marker)
+        answer = whole[len(text) :]
+        ids = tuple(_token_ids(tokenizer, whole))
         n = len(prompt.token_ids)
         if ids[:n] != prompt.token_ids or len(ids) == n:
             ids, n = tuple(tokenizer(answer, add_special_tokens=False)["input_ids"]), 0
@@ -123,6 +135,12 @@ def _as_chat(tokenizer: Any, text: str) -> str:
     if not tokenizer.chat_template:
         raise PromptError("the tokenizer has no chat template; set prompt.style=plain or few_shot")
     turns = [{"role": "user", "content": text}]
-    shown = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    try:
+        shown = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    except TemplateError as error:
+        raise PromptError(
+            f"the tokenizer's chat template fails: {' '.join(str(error).split())}; set "
+            "prompt.style=plain or few_shot"
+        ) from error
     assert isinstance(shown, str)
     return shown

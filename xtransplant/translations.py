@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from xtransplant.errors import DataError
+from xtransplant.files import write_whole
 from xtransplant.languages import language as find_language
 
 MODEL = "model.json"
@@ -66,9 +67,16 @@ class Translations:
     @property
     def identity(self) -> str:
         """Which model made them: id and revision, or the digest of a local folder's content."""
-        if not (self.folder / MODEL).is_file():
-            return self._name
-        return str(json.loads((self.folder / MODEL).read_text("utf-8"))["identity"])
+        return self._written_identity() or self._name
+
+    def _written_identity(self) -> str | None:
+        path = self.folder / MODEL
+        if not path.is_file():
+            return None
+        try:
+            return str(json.loads(path.read_bytes())["identity"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is damaged; delete it and translate again") from error
 
     def open(self, identity: str) -> None:
         """Make the folder for a model, or check that it is of this model.
@@ -77,10 +85,10 @@ class Translations:
             DataError: the folder holds translations by another model of that name.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / MODEL
-        if not path.is_file():
-            path.write_text(json.dumps({"identity": identity}) + "\n", "utf-8")
-        elif (found := json.loads(path.read_text("utf-8"))["identity"]) != identity:
+        found = self._written_identity()
+        if found is None:
+            write_whole(self.folder / MODEL, f"{json.dumps({'identity': identity})}\n".encode())
+        elif found != identity:
             raise DataError(
                 f"{self.folder} holds translations by another model of that name ({found}, not "
                 f"{identity}); give another folder: translation.folder=DIR"

@@ -46,6 +46,14 @@ def bench(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, floa
     return json.loads(capsys.readouterr().out)
 
 
+def test_a_byte_order_mark_is_no_part_of_a_prompt(capsys, files: list[str], tmp_path) -> None:
+    cells = ("--cells-compared", "0")
+    plain = bench(capsys, *files, *cells)["source_tokens"]
+    path = tmp_path / "source.txt"
+    path.write_text(path.read_text("utf-8"), "utf-8-sig")
+    assert bench(capsys, *files, *cells)["source_tokens"] == plain
+
+
 def test_figures_agree(capsys, files: list[str]) -> None:
     got = bench(capsys, *files, "--cells-compared", "4")
     assert set(FIELDS) <= set(got)

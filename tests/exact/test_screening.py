@@ -86,6 +86,15 @@ def test_rows_that_lie_nowhere_end_the_screening() -> None:
 
 
 @pytest.mark.usefixtures("small")
+def test_rows_of_which_none_can_be_screened_are_computed_in_full() -> None:
+    torch.manual_seed(5)
+    screen = Screen(torch.randn(400, WIDTH))
+    logits, tokens = screen.most_likely(torch.zeros(80, WIDTH))  # every bound reaches every logit
+    assert logits.tolist() == [0.0] * 80 and tokens.tolist() == [0] * 80
+    assert not screen.pays(1000)
+
+
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("family", CONFIGS)
 def test_a_screened_grid_is_the_oracles(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     screened = []

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import datasets
 import hub_folders
+import pandas as pd
 import pytest
 import yaml
 
@@ -386,3 +387,73 @@ def test_data_dir_is_for_those_that_have_one(tmp_path):
 def test_finished_prompts_have_no_english_instructions():
     with pytest.raises(ConfigError, match="has no use in task pocket: its prompts are finished"):
         load_data(compose(["prompt.instruction_language=en"]))
+
+
+def edited(folder: Path, **columns) -> Path:
+    """Write the same values over columns of a data set's rows."""
+    for path in folder.rglob("*.parquet"):
+        rows = pd.read_parquet(path)
+        rows.assign(**{name: [value] * len(rows) for name, value in columns.items()}).to_parquet(
+            path
+        )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("task", "make", "columns", "languages", "message"),
+    [
+        ("xnli", hub_folders.xnli, {"label": -1}, "fr", r"label -1 where 0 to 2 are allowed"),
+        ("xnli", hub_folders.xnli, {"label": 3}, "fr", r"label 3 where 0 to 2 are allowed"),
+        ("xcopa", hub_folders.xcopa, {"label": -1}, "et", r"label -1 where 0 to 1 are allowed"),
+        ("belebele", hub_folders.belebele, {"correct_answer_num": "0"}, "sw", r"label -1 where"),
+        ("belebele", hub_folders.belebele, {"correct_answer_num": "x"}, "sw", r"ValueError .*'x'"),
+        ("culturalbench_hard", hub_folders.culture, {"answer": "maybe"}, "tr", r"KeyError 'maybe'"),
+        (
+            "culturalbench_easy",
+            hub_folders.culture,
+            {"question_idx": "q"},
+            "tr",
+            r"ValueError .*'d'",
+        ),
+        (
+            "globalopinionqa",
+            hub_folders.opinions,
+            {"options": "[]", "selections": "{'Turkey': []}"},
+            "tr",
+            r"ValueError .*empty",
+        ),
+        (
+            "xquad",
+            hub_folders.xquad,
+            {"answers": {"text": [" "], "answer_start": [0]}},
+            "ro",
+            r"question q0 has no gold answer in 'ro'; leave it out",
+        ),
+    ],
+)
+def test_rows_that_are_not_as_documented_are_one_line(
+    tmp_path, task, make, columns, languages, message
+):
+    folder = edited(make(tmp_path / "data"), **columns)
+    english = ()
+    if task == "xcopa":
+        english = (f"task.pivot_id='{hub_folders.copa(tmp_path / 'superglue')}'",)
+    with pytest.raises(DataError, match=message) as error:
+        load(task, folder, *english, f"languages=[{languages}]")
+    assert "\n" not in str(error.value)
+
+
+def test_a_question_that_is_there_twice_in_one_language_is_refused(tmp_path):
+    folder = hub_folders.belebele(tmp_path)
+    (path,) = (folder / "swh_Latn").glob("*.parquet")
+    rows = pd.read_parquet(path)
+    pd.concat([rows, rows.iloc[:1]]).to_parquet(path)
+    with pytest.raises(DataError, match=r"question \w+-2 is there twice in 'sw'; leave one out"):
+        load("belebele", folder, "languages=[sw]")
+
+
+def test_shots_are_answered_as_the_option_would_follow(tmp_path):
+    data = hub_folders.mkqa(tmp_path, MKQA_LANGUAGES)
+    style = ("prompt.style=few_shot", "prompt.shots=1", "limit=1")
+    (first,) = load("mkqa", data, "languages=[zh_cn]", *style)["zh_cn"]
+    assert "答案：zh_cn answer" in first.target and "Answer: en answer" in first.source

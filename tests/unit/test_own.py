@@ -59,6 +59,7 @@ def test_rows_become_instances(file):
         ({**CHOICE, "options": "(A)"}, "field 'options' must be a list of texts, not '(A)'"),
         ({**CHOICE, "options": ["(A)", ""]}, "field 'options' must be a list of texts, not "),
         ({**CHOICE, "options": ["(A)", "A."]}, "options (A), A. are not all different"),
+        ({**CHOICE, "options": ["(A)", "()"]}, "option '()' has no key; allowed: such as '(A)'"),
         ({**CHOICE, "gold": "C"}, "unknown gold answer 'C'; allowed: A, B"),
         ({**CHOICE, "target": "(A) x"}, "option marker (B) is missing from the target prompt"),
         ({**CHOICE, "cluster": 3}, "field 'cluster' must be a text, not 3"),
@@ -95,6 +96,10 @@ def test_a_file_in_another_encoding_is_said_to_be_so(file, encoding, byte):
         ("[1]", "expected a JSON object with id, language, source, target, gold"),
         ({**ROW, "language": ""}, "field 'language' must be a text, not ''"),
         ({"id": "2"}, "field 'language' must be a text, not None"),
+        (
+            {**ROW, "language": "../sw"},
+            "field 'language' must be a code such as sw or zh-CN, not '../sw'",
+        ),
     ],
 )
 def test_a_line_without_a_language_is_named_where_none_was_asked_for(file, line, message):

@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from xtransplant.errors import PromptError
-from xtransplant.prompts import encode_pair
+from xtransplant.prompts import answered, encode_pair
 from xtransplant.types import Instance
 
 LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -100,6 +100,24 @@ def test_a_chat_is_the_users_turn_up_to_the_answer():
     assert pair.target.token_ids[-2:] == (ids[2], ids[3])
     plain = encode_pair(made, INSTANCE)
     assert pair.target.token_ids[2:-2] == plain.target.token_ids[1:]
+
+
+@pytest.mark.parametrize("template", ["{{ raise_exception('no user') }}", "{{ unfinished"])
+def test_a_chat_template_that_fails_is_one_line(template):
+    with pytest.raises(PromptError) as error:
+        encode_pair(tokenizer("llama3", template), INSTANCE, chat=True)
+    told = str(error.value)
+    start = "source prompt of instance i (fr): the tokenizer's chat template fails: "
+    assert told.startswith(start) and "\n" not in told
+    assert told.endswith("; set prompt.style=plain or few_shot")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "whole"),
+    [("Answer:", "Answer: (A)"), ("答案：", "答案：(A)"), ("답: ", "답: (A)"), ("", "(A)")],
+)
+def test_an_answer_follows_a_prompt_as_it_is_written(prompt, whole):
+    assert answered(prompt, "(A)") == whole
 
 
 def test_no_chat_template():

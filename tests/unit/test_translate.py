@@ -83,6 +83,7 @@ def test_what_a_run_reads_is_translated_once(task, tmp_path, model, monkeypatch)
     "overrides",
     [
         ("split=unseen", "task.sample_size=1"),
+        ("split=unseen", "task.sample_size=3", "task.sample_seed=6"),
         ("limit=2", "control=random_instance"),
         ("prompt.style=few_shot", "prompt.shots=1", "split=sample", "task.sample_size=2"),
         ("direction=en_to_x", "translation.folder='kept in here'"),
@@ -97,8 +98,7 @@ def test_the_command_that_is_named_makes_what_the_run_lacks(
     with pytest.raises(DataError) as error:
         load_data(config)
     program, *arguments = shlex.split(str(error.value).partition("; make it: ")[2])
-    kept = [each for each in overrides if each.startswith("task.")]  # what only a YAML sets
-    assert program == "xtransplant" and cli.main([*arguments, *kept]) == 0
+    assert program == "xtransplant" and cli.main(arguments) == 0
     assert all(each.machine_translated for each in load_data(config).instances["tr"])
 
 
@@ -137,6 +137,19 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path):
     again = Translations(tmp_path, "org/model", "main", "command")
     with pytest.raises(DataError, match=r"sw.jsonl:1: no translation; delete the line"):
         again("a", "sw")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"identity"'])
+def test_a_damaged_file_of_the_models_identity_is_one_line(task, tmp_path, capsys, content):
+    assert cli.main(["translate", *task, "limit=1"]) == 0
+    path = tmp_path / "kept" / "tiny-nllb" / "model.json"
+    path.write_text(content)
+    assert cli.main(["translate", *task]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {path} is damaged; delete it and translate again"
+    )
+    path.unlink()
+    assert cli.main(["translate", *task]) == 0
 
 
 def test_another_model_of_the_same_name_is_refused(task, tmp_path, capsys):

@@ -62,9 +62,11 @@ class Screen:
         open_RC = bounds_RC >= (reached_R - self._rounding(hidden_RD))[:, None]
         is_hard_R = open_RC.sum(-1) > MAX_CHUNKS
         self._worth_it = bool(is_hard_R.float().mean() < 0.5)
+        every_C = torch.arange(bounds_RC.shape[1])
+        if is_hard_R.all():
+            return self._largest(hidden_RD, every_C)
         logits_R, tokens_R = self._largest(hidden_RD, open_RC[~is_hard_R].any(0).nonzero()[:, 0])
         if is_hard_R.any():
-            every_C = torch.arange(bounds_RC.shape[1])
             logits_R[is_hard_R], tokens_R[is_hard_R] = self._largest(hidden_RD[is_hard_R], every_C)
         return logits_R, tokens_R
 

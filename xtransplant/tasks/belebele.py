@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xtransplant.tasks.cluster import cluster_of
-from xtransplant.tasks.hub_task import Reader
+from xtransplant.tasks.hub_task import Reader, key_at
 from xtransplant.types import Question
 
 KEYS = "ABCD"
@@ -16,7 +16,7 @@ def questions(reader: Reader, language: str) -> list[Question]:
             id=f"{cluster_of(row['link'])}-{row['question_number']}",
             fields={"passage": row["flores_passage"], "question": row["question"]},
             options=tuple(str(row[f"mc_answer{number}"]) for number in range(1, 5)),
-            gold=KEYS[int(row["correct_answer_num"]) - 1],
+            gold=key_at(KEYS, int(row["correct_answer_num"]) - 1),
             cluster=cluster_of(row["link"]),
         )
         for row in reader.rows(language)

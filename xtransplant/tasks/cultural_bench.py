@@ -6,6 +6,9 @@ from xtransplant.tasks.countries import speaks
 from xtransplant.tasks.hub_task import Reader
 from xtransplant.types import Question
 
+TRUTH = {"true": "A", "1": "A", "false": "B", "0": "B"}
+"""The key of a statement's right option; anything else is refused."""
+
 
 def easy(reader: Reader, language: str) -> list[Question]:
     """Return the English questions, of four options, about the countries of a language."""
@@ -38,7 +41,7 @@ def hard(reader: Reader, language: str) -> list[Question]:
             Question(
                 id=f"{question:04d}-{seen[question]}",
                 fields={"question": row["prompt_question"], "statement": row["prompt_option"]},
-                gold="A" if str(row["answer"]).strip().lower() in ("true", "1") else "B",
+                gold=TRUTH[str(row["answer"]).strip().lower()],
                 cluster=f"{question:04d}",
                 category=row["country"],
             )

@@ -6,7 +6,7 @@ What is particular to a data set (which column is what) is in its own small file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -76,6 +76,13 @@ class Reader:
         return self._task.data_split or "test"
 
 
+def key_at(keys: Sequence[str], number: int) -> str:
+    """Return a key by its number, from 0: a negative one, which hides a label, is none of them."""
+    if not 0 <= number < len(keys):
+        raise IndexError(f"label {number} where 0 to {len(keys) - 1} are allowed")
+    return keys[number]
+
+
 ReadQuestions = Callable[[Reader, str], list[Question]]
 """What a data set's own file is: its rows in a language as questions, with the same id in each."""
 
@@ -117,9 +124,13 @@ class HubTask:
         own = self._questions(language)
         translated = self._task.machine_translated and language != pivot
         others = own if translated or language == pivot else self._questions(pivot)
+        for code, questions in ((language, own), (pivot, others)):
+            if again := _repeated(question.id for question in questions):
+                raise DataError(
+                    f"task {self._task.name}: question {again} is there twice in {code!r}; leave "
+                    "one out of a folder of your own: task.id=DIR"
+                )
         by_id = {question.id: question for question in others}
-        if len(by_id) < len(others):
-            raise DataError(f"task {self._task.name}: a question is there twice in {pivot!r}")
         if missing := [question.id for question in own if question.id not in by_id]:
             raise DataError(
                 f"task {self._task.name}: question {missing[0]} is there in {language!r}, "
@@ -144,7 +155,7 @@ class HubTask:
     def _questions(self, language: str) -> list[Question]:
         try:
             return self._read(self._reader, language)
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise DataError(
                 f"data {self._task.id!r} ({language}) are not as task {self._task.name} expects: "
                 f"{type(error).__name__} {error}; check task.revision and task.loader"
@@ -172,6 +183,11 @@ class HubTask:
         if direction is Direction.X_TO_EN:
             sides = (sides[1], sides[0])
         (source, source_language), (target, target_language) = sides
+        if not (target.gold or "").strip():
+            raise DataError(
+                f"task {self._task.name}: question {own.id} has no gold answer in "
+                f"{target_language!r}; leave it out of a folder of your own: task.id=DIR"
+            )
         return Instance(
             id=self._id(own),
             language=language,
@@ -192,3 +208,13 @@ class HubTask:
     def _put(self, question: Question, language: str) -> Rendered:
         instructions = self._instructions or language
         return self._template.render(question, instructions, tuple(self._task.keys))
+
+
+def _repeated(ids: Iterable[str]) -> str | None:
+    """Return the first id that was there before."""
+    seen = set[str]()
+    for each in ids:
+        if each in seen:
+            return each
+        seen.add(each)
+    return None

@@ -8,6 +8,7 @@ Further fields may be `options` (markers as the prompts show them, such as ["(A)
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -114,7 +115,7 @@ def languages_in(path: Path) -> list[str]:
     languages = []
     for number, row in enumerate(read_json_lines(path), start=1):
         where = f"{path}:{number}"
-        languages.append(_text(_object(row, where), "language", where))
+        languages.append(_language(_object(row, where), where))
     return list(dict.fromkeys(languages))
 
 
@@ -131,6 +132,16 @@ def _text(row: Mapping[str, Any], name: str, where: str) -> str:
     return value
 
 
+def _language(row: Mapping[str, Any], where: str) -> str:
+    """Return a row's language, which names files."""
+    language = _text(row, "language", where)
+    if not re.fullmatch(r"\w[\w-]*", language):
+        raise DataError(
+            f"{where}: field 'language' must be a code such as sw or zh-CN, not {language!r:.40}"
+        )
+    return language
+
+
 def _checked(value: object, where: str, direction: Direction) -> dict[str, Any]:
     """Return a row with all required fields, the prompt in `language` possibly None."""
     row = _object(value, where)
@@ -141,6 +152,7 @@ def _checked(value: object, where: str, direction: Direction) -> dict[str, Any]:
     for name in REQUIRED:
         if not (name == may_lack and row.get(name) is None):
             _text(row, name, where)
+    _language(row, where)
     for name in ("options", "aliases"):
         value = row.get(name)
         if value is not None and not (
@@ -152,6 +164,9 @@ def _checked(value: object, where: str, direction: Direction) -> dict[str, Any]:
         if not isinstance(row.get(name), str | None):
             raise DataError(f"{where}: field {name!r} must be a text, not {row[name]!r:.40}")
     keys = [marker.strip(BRACKETS) for marker in row.get("options") or ()]
+    if "" in keys:
+        marker = row["options"][keys.index("")]
+        raise DataError(f"{where}: option {marker!r} has no key; allowed: such as '(A)' or '1.'")
     if len(set(keys)) < len(keys):
         raise DataError(f"{where}: options {', '.join(row['options'])} are not all different")
     if keys and row["gold"] not in keys:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from xtransplant.errors import DataError
+from xtransplant.prompts import answered
 from xtransplant.tasks.draft import Draft
 from xtransplant.tasks.splits import rank
 from xtransplant.types import Instance
@@ -41,8 +42,8 @@ def _with_shots(instance: Instance, pool: Sequence[Draft], n: int) -> Instance:
             f"instance {instance.id} ({instance.language}) finds {len(shots)} other questions for "
             f"{n} shots; lower prompt.shots"
         )
-    sources = [f"{shot.source} {_answer(shot, shot.source_gold)}" for shot in shots]
-    targets = [f"{shot.target} {_answer(shot, None)}" for shot in shots]
+    sources = [answered(shot.source, _answer(shot, shot.source_gold)) for shot in shots]
+    targets = [answered(shot.target, _answer(shot, None)) for shot in shots]
     return replace(
         instance,
         source=BETWEEN.join([*sources, instance.source]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xtransplant.errors import DataError
 from xtransplant.tasks.hub import Row
-from xtransplant.tasks.hub_task import Reader
+from xtransplant.tasks.hub_task import Reader, key_at
 from xtransplant.types import Question
 
 ENGLISH = "en"
@@ -39,6 +39,6 @@ def _question(number: int, row: Row, label: int) -> Question:
         id=f"{number:04d}",
         fields={"premise": row["premise"]},
         options=(row["choice1"], row["choice2"]),
-        gold=KEYS[label],
+        gold=key_at(KEYS, label),
         variant=row["question"],
     )

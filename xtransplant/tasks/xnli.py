@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xtransplant.tasks.cluster import cluster_of
-from xtransplant.tasks.hub_task import Reader
+from xtransplant.tasks.hub_task import Reader, key_at
 from xtransplant.types import Question
 
 KEYS = ("1", "2", "3")
@@ -22,7 +22,7 @@ def questions(reader: Reader, language: str) -> list[Question]:
         Question(
             id=f"{number:05d}",
             fields={"premise": row["premise"], "hypothesis": row["hypothesis"]},
-            gold=KEYS[row["label"]],
+            gold=key_at(KEYS, row["label"]),
             cluster=cluster_of(row["premise"]),  # a premise has three hypotheses
         )
         for number, row in enumerate(rows)
