@@ -154,7 +154,9 @@ def _of_language(
     if task.sample_by == "cluster" and len(instances) == config.limit:
         instances = _whole_clusters(instances, chosen)
     if config.prompt.style == "few_shot":
-        instances = with_shots(instances, pool, config.prompt.shots, task.sample_seed)
+        seed = task.sample_seed
+        sample = {one.id for one in pick(pool, "sample", task.sample_size, seed, task.sample_by)}
+        instances = with_shots(instances, pool, sample, config.prompt.shots, seed)
     return instances, lost
 
 

@@ -51,7 +51,7 @@ class Template:
             keys: of the options, at least as many as there are.
 
         Raises:
-            ConfigError: the template has no phrases in that language.
+            ConfigError: the template has no phrases in that language, or stray braces.
             DataError: the question lacks a field, or has more options than there are keys.
         """
         code = find_language(language).code
@@ -95,6 +95,11 @@ class Template:
                 f"template {self.name} ({language}) asks for {error}, which question "
                 f"{question.id} lacks; it has {', '.join(sorted(question.fields))}"
             ) from error
+        except (ValueError, AttributeError, IndexError) as error:
+            raise ConfigError(
+                f"template {self.name} ({language}) cannot be filled in: {error}; braces stand "
+                "around names only, any other is written twice: {{"
+            ) from error
 
 
 def load_template(name: str) -> Template:
@@ -126,6 +131,10 @@ def _read(path: Path) -> Template:
     phrases = own.get("phrases", shared)
     if not isinstance(phrases, dict) or not all(isinstance(p, dict) for p in phrases.values()):
         raise ConfigError(f"{path}: 'phrases' is no table of languages")
+    for code, entry in phrases.items():
+        labels = entry.get("labels", [])
+        if not isinstance(labels, list) or not all(isinstance(text, str) for text in labels):
+            raise ConfigError(f"{path}: labels of {code} are no list of texts: {labels!r:.60}")
     digest = hashlib.sha256(path.read_bytes() + words_file.read_bytes()).hexdigest()
     return Template(
         name=path.stem,

@@ -13,6 +13,7 @@ from xtransplant.errors import ConfigError, DataError
 from xtransplant.instances import load_data
 from xtransplant.plan import data_remarks
 from xtransplant.tasks.hub_task import Reader
+from xtransplant.tasks.shots import BETWEEN
 from xtransplant.types import Instance, Option
 
 MKQA_LANGUAGES = yaml.safe_load((conf_dir() / "task" / "mkqa.yaml").read_text("utf-8"))["languages"]
@@ -457,3 +458,19 @@ def test_shots_are_answered_as_the_option_would_follow(tmp_path):
     style = ("prompt.style=few_shot", "prompt.shots=1", "limit=1")
     (first,) = load("mkqa", data, "languages=[zh_cn]", *style)["zh_cn"]
     assert "答案：zh_cn answer" in first.target and "Answer: en answer" in first.source
+
+
+def test_shots_are_not_of_a_sample_of_whole_questions(tmp_path):
+    data = hub_folders.culture(tmp_path, n=8, countries=("Britain",))
+    asked = ("languages=[en]", "split=sample", "task.sample_size=4")
+    sample = load("culturalbench_hard", data, *asked)["en"]
+    seen = {question_of(one.target) for one in sample}
+    assert len(seen) == 4
+    few = load("culturalbench_hard", data, *asked, "prompt.style=few_shot", "prompt.shots=5")["en"]
+    for one in few:
+        *shots, _ = one.target.split(BETWEEN + "Question:")
+        assert not {question_of(shot) for shot in shots} & seen
+
+
+def question_of(prompt: str) -> str:
+    return prompt[prompt.index("culture ") :].partition("?")[0]

@@ -114,3 +114,23 @@ def test_a_template_of_ones_own(tmp_path):
     path.write_text("phrases: {}\n", "utf-8")
     with pytest.raises(ConfigError, match=r"has no text 'layout'"):
         load_template(str(tmp_path / ".." / tmp_path.name / "mine.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("layout", "phrases", "message"),
+    [
+        ("{question", "sw: {}", r"^template mine \(sw\) cannot be filled in: expected '}'"),
+        ("{question} {0}", "sw: {}", r"cannot be filled in: .* positional fields; braces stand"),
+        ("{question:5d}", "sw: {}", r"cannot be filled in: Unknown format code 'd'"),
+        ("{question.no}", "sw: {}", r"cannot be filled in: .* no attribute 'no'"),
+        ("{ask} {question}", "sw: {ask: '{'}", r"cannot be filled in: .*; braces stand around"),
+        ("{question}", "sw: {labels: 5}", r"mine.yaml: labels of sw are no list of texts: 5$"),
+        ("{question}", "sw: {labels: [yes]}", r"labels of sw are no list of texts: \[True\]$"),
+    ],
+)
+def test_a_template_of_ones_own_that_is_wrong_is_one_line(tmp_path, layout, phrases, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f'layout: "{layout}"\nphrases:\n  {phrases}\n', "utf-8")
+    with pytest.raises(ConfigError, match=message) as error:
+        load_template(str(path)).render(question("choice", n=0), "sw", ("A",))
+    assert "\n" not in str(error.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -16,18 +16,23 @@ BETWEEN = "\n\n"
 
 
 def with_shots(
-    instances: Sequence[Instance], pool: Sequence[Draft], n: int, seed: int
+    instances: Sequence[Instance],
+    pool: Sequence[Draft],
+    sample: Collection[str],
+    n: int,
+    seed: int,
 ) -> list[Instance]:
     """Return the instances with `n` others of the pool, answered, before each prompt.
 
-    The shots are the last of the ranking by which splits are drawn, so that those of the sample are
-    unseen instances; never of the instance's own cluster.
+    The shots are drawn by a ranking as splits are, those of `sample`, by id, only where no others
+    are left; never of the instance's own cluster.
 
     Raises:
         DataError: the pool is too small.
     """
     last_first = sorted(pool, key=lambda each: rank(each.id, seed), reverse=True)
-    return [_with_shots(instance, last_first, n) for instance in instances]
+    unseen_first = sorted(last_first, key=lambda each: each.id in sample)
+    return [_with_shots(instance, unseen_first, n) for instance in instances]
 
 
 def _with_shots(instance: Instance, pool: Sequence[Draft], n: int) -> Instance:
