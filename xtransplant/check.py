@@ -10,6 +10,7 @@ from xtransplant.config import RunConfig
 from xtransplant.console import Console, cell_name
 from xtransplant.engine import oracle
 from xtransplant.engine.transplant import transplant
+from xtransplant.errors import ConfigError
 from xtransplant.grid_file import run_cells
 from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.families import Model
@@ -53,6 +54,10 @@ def run_check(
     The cells are a random sample of each module's grid, by `seed`; the modules all that the model
     has, if none are given.
     """
+    if config.control == "noise":
+        raise ConfigError(
+            "control=noise has no effect on check, which transplants what it captured; leave it out"
+        )
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
         model = load_model(**weights_arguments(config), on_step=on_step)

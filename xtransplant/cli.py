@@ -154,7 +154,7 @@ def bench(
 ) -> None:
     """Measure the engine beside the oracle and the machine's matrix products; print JSON.
 
-    KEY=VALUE as for xtransplant run; the task's keys have no effect.
+    KEY=VALUE as for xtransplant run; the task's keys and control have no effect.
     """
     from xtransplant.config import compose
     from xtransplant.console import Console

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from xtransplant.config import PromptConfig, RunConfig, TaskConfig, TranslationConfig
+import yaml
+
+from xtransplant.config import PromptConfig, RunConfig, TaskConfig, TranslationConfig, entries
 from xtransplant.controls import controlled
 from xtransplant.errors import DataError
 from xtransplant.models.cache import cache_folder
@@ -89,13 +91,25 @@ def open_translations(config: RunConfig) -> Translations:
     return Translations(folder, given.model, None if is_local else given.revision, _command(config))
 
 
+CHOOSES_TEXTS = (
+    *("file", "id", "revision", "config", "data_split", "sample_size", "sample_seed", "sample_by"),
+    *("pivot_id", "pivot_revision", "pivot_config"),
+)
+"""Keys of a task that say which questions are read."""
+
+
+def _shipped(task: str) -> Mapping[str, object]:
+    """Return what the shipped YAML of a task says; nothing of a task of the user's own."""
+    path = entries("task").get(task)
+    return yaml.safe_load(path.read_text("utf-8")) if path else {}
+
+
 def _command(config: RunConfig) -> str:
     """Return the command that translates what a run with this configuration reads."""
     task = config.task
     asked: dict[str, object] = {
         "task": task.name,
-        "task.file": task.file,
-        "task.id": task.id if task.id and Path(task.id).expanduser().is_dir() else None,
+        **{f"task.{key}": getattr(task, key) for key in CHOOSES_TEXTS},
         "languages": f"[{','.join(config.languages)}]",
         "split": config.split,
         "limit": config.limit,
@@ -103,9 +117,8 @@ def _command(config: RunConfig) -> str:
     }
     usual = {"control": "none", "seed": 0, "direction": task.direction}
     asked |= {key: getattr(config, key) for key in usual}
-    for key in ("sample_size", "sample_seed"):
-        usual[f"task.{key}"] = getattr(TaskConfig, key)
-        asked[f"task.{key}"] = getattr(task, key)
+    entry = _shipped(task.name)
+    usual |= {f"task.{key}": entry.get(key, getattr(TaskConfig, key)) for key in CHOOSES_TEXTS}
     for section, unset in (("prompt", PromptConfig()), ("translation", TranslationConfig())):
         given = asdict(getattr(config, section))
         usual |= {f"{section}.{key}": value for key, value in asdict(unset).items()}

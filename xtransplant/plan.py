@@ -14,14 +14,14 @@ from typing import Any
 
 from xtransplant.config import ModelConfig, RunConfig, run_folder, run_key
 from xtransplant.grid_file import run_cells
-from xtransplant.instances import load_data
+from xtransplant.instances import Data, load_data
 from xtransplant.models.adapter import adapter_identity
 from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.models.seq2seq import n_layers
 from xtransplant.prompts import encode_pair, require_room
-from xtransplant.scoring import chosen, require_fit
+from xtransplant.scoring import Scorer, chosen, require_fit
 from xtransplant.types import Cell, Instance, ModuleType, Part
 
 INSTANCES_PER_PART = 10
@@ -107,6 +107,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
             ),
             "lost_markers": data.lost_markers,
             "lacking": data.lacking,
+            "unread_aliases": [] if _reads_aliases(scorers, data) else [s.name for s in scorers],
         },
     )
 
@@ -124,7 +125,20 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
     if lacking := data["lacking"]:
         counts = ", ".join(f"{language} {n:,}" for language, n in lacking.items())
         remarks.append(f"data: questions without a counterpart, left out: {counts}")
+    if scorers := data["unread_aliases"]:
+        remarks.append(
+            f"data: further right answers (aliases) do not count for {', '.join(scorers)}, but for "
+            "exact_match, f1 and contains_any: task.scorer=…"
+        )
     return remarks
+
+
+def _reads_aliases(scorers: Sequence[Scorer], data: Data) -> bool:
+    """Return whether further right answers count for a scorer, or there are none."""
+    instances = chain.from_iterable(data.instances.values())
+    return any(scorer.reads_aliases for scorer in scorers) or not any(
+        instance.aliases for instance in instances
+    )
 
 
 def weights_arguments(config: RunConfig) -> dict[str, Any]:

@@ -282,6 +282,29 @@ def test_data_that_lost_something_is_named_by_file_and_line(here: Path, capsys) 
         assert message in err and "\n" not in err
 
 
+def test_labels_and_further_answers_of_own_prompts(here: Path, capsys) -> None:
+    rows = [
+        {"id": str(n), "language": "sw", "source": "Who?", "target": "Nani?", "gold": "x"} | more
+        for n, more in enumerate(({"category": "CS", "aliases": ["y"]}, {}))
+    ]
+    Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = ["run", "task=prompts", "task.file=mine.jsonl", "grid=first_to_first"]
+    assert cli.main(arguments) == 0
+    assert "aliases) do not count for paper, but for exact_match" in capsys.readouterr().err
+    assert cli.main(["run", "languages=[sw]", "limit=1", "grid=first_to_first"]) == 0
+    instances = xt.load_runs("outputs").instances.set_index(["task", "instance_id"])
+    labels = instances.category.dropna()
+    assert labels.to_dict() == {("prompts", "0"): "CS"} and len(instances) == 3
+    assert "category" not in xt.load_runs("outputs/pocket").instances
+    assert cli.main([*arguments, "task.scorer=exact_match", "output_root=others"]) == 0
+    assert "aliases" not in capsys.readouterr().err
+
+
+def test_check_refuses_a_control_that_it_would_not_do(here: Path, capsys) -> None:
+    assert cli.main(["check", "control=noise"]) == 2
+    assert capsys.readouterr().err.startswith("error: control=noise has no effect on check")
+
+
 def test_check_and_try_on_the_pocket_model(here: Path, capsys) -> None:
     assert cli.main(["check", "languages=[sw]", "--cells", "4", "--modules", "attn,mlp"]) == 0
     assert "identical, token for token" in capsys.readouterr().out

@@ -336,6 +336,23 @@ ANSWERS = [
     ("devanagari", "ग।", None, "ग"),
     ("devanagari", "(खा)", None, None),  # another syllable
     ("devanagari", "का.", None, None),
+    # ---- the verb comes last
+    ("two", "答えは2です", None, "2"),
+    ("two", "答えは２です。", None, "2"),
+    ("two", "答えは2ですか", None, None),
+    ("two", "2だけではない", None, None),
+    ("letters", "正解はCである。", None, "C"),
+    ("letters", "정답은 C입니다.", None, "C"),
+    ("two", "정답은 2번입니다", None, "2"),
+    ("two", "2번", None, "2"),
+    ("two", "2번째 문장은 다릅니다.", None, None),
+    ("two", "정답은 1번이나 2번입니다", None, None),
+    ("hi", "सही विकल्प २ है।", None, "2"),
+    ("hi", "विकल्प 2 हैरान करता", None, None),
+    ("ur", "جواب ۲ ہے۔", None, "2"),
+    ("tr", "Doğru cevap 3'tür.", None, "3"),
+    ("letters", "Cevap B’dir", None, "B"),
+    ("two", "Answer: 1\ufe0f\u20e3", None, "1"),
     # ---- refusals
     ("en", "I cannot answer that question.", None, None),
     ("en", "As an AI language model, I have no opinion.", None, None),

@@ -85,6 +85,7 @@ def test_what_a_run_reads_is_translated_once(task, tmp_path, model, monkeypatch)
         ("split=unseen", "task.sample_size=1"),
         ("split=unseen", "task.sample_size=3", "task.sample_seed=6"),
         ("limit=2", "control=random_instance"),
+        ("limit=1", "task.revision=abc"),
         ("prompt.style=few_shot", "prompt.shots=1", "split=sample", "task.sample_size=2"),
         ("direction=en_to_x", "translation.folder='kept in here'"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,7 +55,8 @@ class Runs:
     - `instances`: `instance_id`, `language`, `control`, `gold`, `baseline_answer`,
       `baseline_correct`, `n_cells`, `n_correct`, `n_distinct_answers`, `upper_bound_correct`,
       `source_fixed_correct`, `target_fixed_correct` (a bool for each source or target layer of the
-      grid, ascending);
+      grid, ascending), and, where the data label instances, `category` (Global MMLU's CS and CA,
+      countries, your own);
     - `pairs`: `language`, `control`, `source_layer`, `target_layer`, `n`, `n_correct`, `accuracy`,
       `baseline_accuracy` (0 to 1), `n_gained`, `n_lost`.
 
@@ -77,14 +78,16 @@ class Runs:
     @cached_property
     def instances(self) -> pd.DataFrame:
         """One row per run and instance: the upper-bound view."""
-        return self._read("instances.parquet")
+        return self._read("instances.parquet", _with_category)
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """One row per run, language and cell: the fixed-layer view."""
         return self._read("pairs.parquet")
 
-    def _read(self, name: str) -> pd.DataFrame:
+    def _read(
+        self, name: str, extended: Callable[[Run, pa.Table], pa.Table] = lambda _run, table: table
+    ) -> pd.DataFrame:
         tables = []
         for run in self.runs:
             path = run.folder.path / name
@@ -94,13 +97,22 @@ class Runs:
                 warnings.warn(f"left out {path.parent}: no {name}, status {status}", stacklevel=4)
                 continue
             with reading(path):
-                tables.append(run.labelled(pq.read_table(path)))
+                tables.append(run.labelled(extended(run, pq.read_table(path))))
         if not tables:
             raise OutputError(
                 f"no {name} in {self.runs[0].folder.path} or any other of {len(self.runs)} runs; "
                 "run the same command again to finish"
             )
-        return to_frame(pa.concat_tables(tables))
+        return to_frame(pa.concat_tables(tables, promote_options="default"))
+
+
+def _with_category(run: Run, table: pa.Table) -> pa.Table:
+    """Append the category of each instance, where there are any."""
+    labels = {(each.language, each.id): each.category for each in run.folder.read_instances()}
+    if not any(labels.values()):
+        return table
+    names = zip(*(table[name].to_pylist() for name in ("language", "instance_id")), strict=True)
+    return table.append_column("category", pa.array(map(labels.get, names), pa.string()))
 
 
 def load_runs(path: str | Path) -> Runs:

@@ -1,16 +1,17 @@
 """The option that a text names, read with more care than the authors' rule does.
 
 Before anything is read, the text is brought to one form: compatibility characters to plain ones
-(NFKC: full-width, circled), digits of every script to ASCII, invisible format characters and
-Markdown's asterisks and backticks out. An option is named by
+(NFKC: full-width, circled), digits of every script to ASCII, invisible format characters, the
+frames of keycaps (1\ufe0f\u20e3) and Markdown's asterisks and backticks out. An option is named by
 
 its marker   its key in brackets or quotation marks of any kind, case aside: (2) [２] 「٢」 "b";
 its label    as a whole word, case aside. A longer label is looked for first and its place taken,
              so that "Not acceptable" is not also "Acceptable";
 its key      bare, as printed: alone on a line; at the start of a line or after a colon, where
              punctuation or a dash follows ("B. No", "Answer: 2"); or as the last word of a
-             sentence. Not in a number or an abbreviation (1.5, 3:30, -1, D.C.), not where the text
-             was cut off, and not beside another bare key.
+             sentence, but for "is" in languages whose verb comes last ("答えはBです"). Not in a
+             number or an abbreviation (1.5, 3:30, -1, D.C.), not where the text was cut off, and
+             not beside another bare key.
 
 One named option is the answer; none (a refusal) or several are no answer. A label next to
 characters of a script without spaces counts, since no word ends there; a negated label counts,
@@ -35,9 +36,22 @@ PAUSES = ".,:;!?)\\]。、،؛؟।۔"
 JOINERS = "\u200c\u200d"
 """Format characters that are part of words."""
 
+KEYCAP = "\ufe0f\u20e3"
+
+IS = (
+    *("です", "だ", "である", "でした", "になります", "となります"),
+    *("입니다", "이다", "이에요", "예요", "이야", "번", "번입니다", "번이다", "번이에요"),
+    *("है", "हैं", "आहे", "हो", "ہے", "ہیں", "ਹੈ", "છે", "است", "دی", "ആണ്", "ஆகும்", "ነው"),
+    "['’][dt][ıiuü]r",
+)
+"""What stands between a key and the end of a sentence where the verb comes last, as patterns."""
+KOREAN_IS = re.compile(r"(?<=[0-9A-Za-z])(?=번|입니다|이다|이에요|예요|이야)")
+"""Where Korean joins such a word to the key."""
+
 LEADS = re.compile(r"(?:^|\n|:)\s*$")
 PAUSE_FOLLOWS = re.compile(rf"[ \t]*\n|[{PAUSES}]+(?!\w)|\s+[-–—]\s")
 SENTENCE_ENDS = re.compile(r"[.!?。।۔؟]+(?:\s|$)")
+IS_FOLLOWS = re.compile(rf"\s*(?:{'|'.join(IS)})\s*(?:$|[.!?。।۔؟\n])")
 GOES_BEFORE = re.compile(rf"\d[,:/]$|\w\.$|[-−{OPENING}]$")
 GOES_ON = re.compile(r"[,:/−-]\d|\.\w")
 """What makes a key a part of a number or an abbreviation, or of an unclosed bracket."""
@@ -70,9 +84,9 @@ def _plain(text: str) -> str:
         category = unicodedata.category(character)
         if category == "Nd":
             characters.append(str(unicodedata.decimal(character)))
-        elif (category != "Cf" or character in JOINERS) and character not in "*`":
+        elif (category != "Cf" or character in JOINERS) and character not in f"*`{KEYCAP}":
             characters.append(character)
-    return "".join(characters)
+    return KOREAN_IS.sub(" ", "".join(characters))
 
 
 def _folded(text: str) -> str:
@@ -109,7 +123,7 @@ def _stands_bare(text: str, key: str, *, cut: bool) -> bool:
     for start in _alone(text, key):
         before, after = text[:start], text[start + len(key) :]
         at_end = not after.strip() and not cut
-        if at_end or SENTENCE_ENDS.match(after):
+        if at_end or SENTENCE_ENDS.match(after) or IS_FOLLOWS.match(after):
             return True
         if LEADS.search(before) and PAUSE_FOLLOWS.match(after):
             return True

@@ -35,6 +35,7 @@ class Scorer:
         needs: what an instance must have: answer options, or options with shares of people.
         by_cluster: an answer is right only if those to all instances of its cluster are, with the
             same cell: of statements that are one question.
+        reads_aliases: whether further right answers count.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Scorer:
     rule: Callable[[Reply, Instance], Score]
     needs: Need | None = None
     by_cluster: bool = False
+    reads_aliases: bool = False
 
     @property
     def label(self) -> str:
