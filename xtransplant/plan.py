@@ -20,7 +20,7 @@ from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.models.seq2seq import n_layers
-from xtransplant.prompts import encode_pair, require_room
+from xtransplant.prompts import encode_options, encode_pair, require_room
 from xtransplant.scoring import Scorer, chosen, require_fit
 from xtransplant.types import Cell, Instance, ModuleType, Part
 
@@ -195,7 +195,10 @@ def _parts(
         for instance, pair in zip(loaded, prompts, strict=True):
             where = f"prompt of instance {instance.id} ({language})"
             require_room(pair.source, 0, context_length, f"source {where}")
-            require_room(pair.target, new_tokens, context_length, f"target {where}")
+            markers = [option.marker for option in instance.options] if new_tokens else []
+            options = encode_options(tokenizer, pair.target, markers)
+            answer = max([new_tokens, *map(len, options)])
+            require_room(pair.target, answer, context_length, f"target {where}")
         whole = config.task.sample_by == "cluster"
         for block, chunk in enumerate(_chunks(loaded, n_instances, whole_clusters=whole)):
             parts.append(Part(language, block, tuple(loaded[chunk]), tuple(prompts[chunk])))

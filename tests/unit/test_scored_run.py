@@ -89,6 +89,13 @@ def test_a_run_goes_on_only_beside_its_own_scorers(here: Path, capsys) -> None:
     )
 
 
+def test_options_need_room_as_answers_do(here: Path, capsys) -> None:
+    assert run("limit=1", "dry_run=true", "decode.max_new_tokens=1") == 0
+    save_llama(here / "tiny", max_position_embeddings=30)  # 28 tokens, one new: not " (1)"
+    assert run("limit=1", "dry_run=true", "decode.max_new_tokens=1") == 2
+    assert "the model's context is 30" in capsys.readouterr().err
+
+
 def test_a_scorer_that_does_not_fit_is_refused_before_weights_are_loaded(
     here: Path, monkeypatch, capsys
 ) -> None:
