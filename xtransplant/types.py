@@ -47,6 +47,10 @@ class Cell:
     target_layer: int
 
 
+ASCII_PARENTHESES = str.maketrans("（）", "()")
+"""For `str.translate`: markers with full-width parentheses, as Chinese prompts print them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One answer option as it stands in the target prompt.

@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from string import ascii_uppercase
 
-from xtransplant.scoring.scorer import ASCII_PARENTHESES, Reply
-from xtransplant.types import Instance, Score
+from xtransplant.scoring.scorer import Reply
+from xtransplant.types import ASCII_PARENTHESES, Instance, Score
 
 LETTERS = tuple(ascii_uppercase)
 

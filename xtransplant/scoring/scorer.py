@@ -69,9 +69,6 @@ class Scorer:
             )
 
 
-ASCII_PARENTHESES = str.maketrans("（）", "()")
-
-
 def _is_distribution(instance: Instance) -> bool:
     shares = [option.share for option in instance.options if option.share is not None]
     return len(shares) == len(instance.options) and min(shares) >= 0 < sum(shares)

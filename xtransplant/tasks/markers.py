@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from xtransplant.errors import DataError
-from xtransplant.types import Instance
-
-TO_ASCII = str.maketrans("（）", "()")
+from xtransplant.types import ASCII_PARENTHESES, Instance
 
 
 def lost_marker(instance: Instance) -> tuple[str, str] | None:
@@ -27,6 +25,6 @@ def lost_marker(instance: Instance) -> tuple[str, str] | None:
 
 
 def _missing(instance: Instance, prompt: str) -> str | None:
-    shown = prompt.translate(TO_ASCII)
-    markers = (option.marker.translate(TO_ASCII) for option in instance.options)
+    shown = prompt.translate(ASCII_PARENTHESES)
+    markers = (option.marker.translate(ASCII_PARENTHESES) for option in instance.options)
     return next((marker for marker in markers if marker not in shown), None)

@@ -24,7 +24,6 @@ from xtransplant.types import Direction, Instance, Option
 
 REQUIRED = ("id", "language", "source", "target", "gold")
 OPTIONAL = ("options", "aliases", "cluster", "category")
-BRACKETS = "()（）[]. "
 
 
 class OwnPrompts:
@@ -163,7 +162,7 @@ def _checked(value: object, where: str, direction: Direction) -> dict[str, Any]:
     for name in ("cluster", "category"):
         if not isinstance(row.get(name), str | None):
             raise DataError(f"{where}: field {name!r} must be a text, not {row[name]!r:.40}")
-    keys = [marker.strip(BRACKETS) for marker in row.get("options") or ()]
+    keys = [Option(marker).key for marker in row.get("options") or ()]
     if "" in keys:
         marker = row["options"][keys.index("")]
         raise DataError(f"{where}: option {marker!r} has no key; allowed: such as '(A)' or '1.'")
