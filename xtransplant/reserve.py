@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from xtransplant.files import write_whole, writing
+from xtransplant.files import clear_leftovers, write_whole, writing
 
 PLACE = Path(".leases") / ".reserve"
 RESERVED_BYTES = 32 * 1024
@@ -15,9 +15,12 @@ RESERVED_BYTES = 32 * 1024
 def keep_reserve(run: Path) -> None:
     """Take the space, in a file of noise, since some file systems store zeros in none.
 
+    No other process may do so at the same time.
+
     Raises:
         OutputError: there is not even that much.
     """
+    clear_leftovers(run / PLACE)
     write_whole(run / PLACE, os.urandom(RESERVED_BYTES))
 
 

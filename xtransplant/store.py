@@ -37,7 +37,7 @@ from xtransplant.columns import (
     to_frame,
 )
 from xtransplant.errors import OutputError
-from xtransplant.files import set_aside, write_unless_same, write_whole, writing
+from xtransplant.files import clear_leftovers, set_aside, write_unless_same, write_whole, writing
 from xtransplant.leases import Leases
 from xtransplant.manifest import MANIFEST, Manifest, Status, git_commit, now, package_versions
 from xtransplant.parts import fault_of, open_part, part_name, reading
@@ -74,6 +74,7 @@ class RunFolder:
         """
         self._require_run()
         with self._locked_manifest():
+            clear_leftovers(self.path / MANIFEST)
             manifest = self._earlier_manifest() or Manifest(key=self.key, config=config)
             self.write_manifest(
                 replace(
@@ -85,7 +86,7 @@ class RunFolder:
                     updated=now(),
                 )
             )
-        keep_reserve(self.path)
+            keep_reserve(self.path)
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from xtransplant.columns import Row, part_table, scorer_of, verdicts_table
 from xtransplant.errors import OutputError
-from xtransplant.files import writing
+from xtransplant.files import clear_leftovers, writing
 from xtransplant.store import RunFolder
 from xtransplant.types import Score
 
@@ -30,9 +30,10 @@ def write_judged_part(
     part = part_table(rows, control, folder.key)
     name = folder.part_path(language, block).name
     # A part that was lost and is made again may have other texts than its kept verdicts are on.
-    for stale in folder.path.glob(f"scores/*/{name}"):
-        with writing(stale):
-            stale.unlink()
+    for kept in folder.path.glob("scores/*"):
+        clear_leftovers(kept / name)
+        with writing(kept / name):
+            (kept / name).unlink(missing_ok=True)
     for scorer in rows[0].scores:
         write_verdicts(folder, name, part, scorer, [row.scores[scorer] for row in rows])
     folder.write_part(language, block, control, rows)
