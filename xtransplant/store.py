@@ -75,17 +75,21 @@ class RunFolder:
         self._require_run()
         with self._locked_manifest():
             manifest = self._earlier_manifest() or Manifest(key=self.key, config=config)
-            self.write_manifest(
-                replace(
-                    manifest,
-                    config=config,
-                    n_parts={**manifest.n_parts, **n_parts},
-                    status="running",
-                    reason=None,
-                    updated=now(),
+            keep_reserve(self.path)  # first: without it a full disk would leave "running" behind
+            try:
+                self.write_manifest(
+                    replace(
+                        manifest,
+                        config=config,
+                        n_parts={**manifest.n_parts, **n_parts},
+                        status="running",
+                        reason=None,
+                        updated=now(),
+                    )
                 )
-            )
-        keep_reserve(self.path)
+            except OutputError:
+                free_reserve(self.path)
+                raise
 
     @contextmanager
     def running(self) -> Iterator[None]:
