@@ -61,16 +61,23 @@ def stopping() -> Iterator[None]:
         signal.signal(number, _stop)
     try:
         yield
+    except Exception as error:
+        require_none(error)
+        raise
     finally:
         for number in ours:
             signal.signal(number, earlier[number])
         _come.clear()
 
 
-def require_none() -> None:
-    """Raise for a signal that came, if what it raised then was lost; for safe places in a loop."""
+def require_none(cause: Exception | None = None) -> None:
+    """Raise for a signal that came, if what it raised then was lost; for safe places in a loop.
+
+    Args:
+        cause: what was raised instead, as by an import that was cut short.
+    """
     if _come:
-        raise _exception(_come[0])
+        raise _exception(_come[0]) from cause
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
