@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,13 @@ def stopping() -> Iterator[None]:
     ours = [number for number, handler in earlier.items() if handler in UNHANDLED]
     for number in ours:
         signal.signal(number, _stop)
+    hook = sys.unraisablehook
+
+    def tell_others(dropped: sys.UnraisableHookArgs) -> None:
+        if not (_come and isinstance(dropped.exc_value, Stopped | KeyboardInterrupt)):
+            hook(dropped)
+
+    sys.unraisablehook = tell_others  # ours are kept and obeyed; a traceback would tell of no fault
     try:
         yield
     except Exception as error:
@@ -67,6 +75,7 @@ def stopping() -> Iterator[None]:
     finally:
         for number in ours:
             signal.signal(number, earlier[number])
+        sys.unraisablehook = hook
         _come.clear()
 
 

@@ -33,14 +33,23 @@ def test_what_python_drops_in_a_finaliser_is_obeyed_at_the_next_safe_place(monke
     class Finalised:
         def __del__(self):
             send(signal.SIGTERM)
+            raise AssertionError("not reached")
 
-    dropped = []
-    monkeypatch.setattr(sys, "unraisablehook", dropped.append)
+    class Faulty:
+        def __del__(self):
+            raise ValueError("a fault of its own")
+
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: told.append(dropped.exc_type))
     with pytest.raises(Stopped), stopping():
         Finalised()
-        assert len(dropped) == 1
+        assert told == []  # a traceback would tell of no fault
+        Faulty()
+        assert told == [ValueError]
         require_none()
     require_none()  # nothing is left of it
+    Faulty()
+    assert told == [ValueError, ValueError]
 
 
 def test_a_second_signal_does_not_disturb_the_first():
