@@ -6,6 +6,7 @@ copied. What a command needs is imported when it runs, so that `--help` and `ls`
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -261,10 +262,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail(f"interrupted{GOES_ON if command in ('run', 'translate') else ''}", 130)
     except BrokenPipeError:
-        # The reader of a pipe has left; a stream that can be flushed at exit keeps Python quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader of a pipe has left
         return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _drop_output()
+        where = error.filename or "what this command prints"
+        return _fail(f"disk full while writing {where}: free space and run it again", 2)
     return 0
+
+
+def _drop_output() -> None:
+    """Lead standard output nowhere: a stream that can be flushed at exit keeps Python quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, status: int) -> int:

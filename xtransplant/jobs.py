@@ -49,10 +49,12 @@ def do(config: RunConfig, console: Console) -> None:
         console.info(f"{receipt.n_parts} of {receipt.n_parts} parts are done already")
         show_results(receipt, console)
         return
-    from xtransplant.runner import run
-    from xtransplant.signals import stopping
+    from xtransplant.signals import require_none, stopping
 
     with stopping():
+        from xtransplant.runner import run  # torch: seconds, in which a signal can come
+
+        require_none()
         run(config, console)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,18 +60,33 @@ def stopping() -> Iterator[None]:
     ours = [number for number, handler in earlier.items() if handler in UNHANDLED]
     for number in ours:
         signal.signal(number, _stop)
+    hook = sys.unraisablehook
+
+    def tell_others(dropped: sys.UnraisableHookArgs) -> None:
+        if not (_come and isinstance(dropped.exc_value, Stopped | KeyboardInterrupt)):
+            hook(dropped)
+
+    sys.unraisablehook = tell_others  # ours are kept and obeyed; a traceback would tell of no fault
     try:
         yield
+    except Exception as error:
+        require_none(error)
+        raise
     finally:
         for number in ours:
             signal.signal(number, earlier[number])
+        sys.unraisablehook = hook
         _come.clear()
 
 
-def require_none() -> None:
-    """Raise for a signal that came, if what it raised then was lost; for safe places in a loop."""
+def require_none(cause: Exception | None = None) -> None:
+    """Raise for a signal that came, if what it raised then was lost; for safe places in a loop.
+
+    Args:
+        cause: what was raised instead, as by an import that was cut short.
+    """
     if _come:
-        raise _exception(_come[0])
+        raise _exception(_come[0]) from cause
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

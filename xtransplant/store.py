@@ -76,17 +76,14 @@ class RunFolder:
         with self._locked_manifest():
             clear_leftovers(self.path / MANIFEST)
             manifest = self._earlier_manifest() or Manifest(key=self.key, config=config)
-            self.write_manifest(
-                replace(
-                    manifest,
-                    config=config,
-                    n_parts={**manifest.n_parts, **n_parts},
-                    status="running",
-                    reason=None,
-                    updated=now(),
-                )
-            )
-            keep_reserve(self.path)
+            n_parts = {**manifest.n_parts, **n_parts}
+            changes: dict[str, Any] = {"config": config, "n_parts": n_parts, "reason": None}
+            keep_reserve(self.path)  # first: without it a full disk would leave "running" behind
+            try:
+                self.write_manifest(replace(manifest, status="running", updated=now(), **changes))
+            except OutputError:
+                free_reserve(self.path)
+                raise
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -229,6 +229,17 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert process.wait() == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_output_to_a_full_disk_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "xtransplant", "ls"], stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 2
+    line = b"error: disk full while writing what this command prints: free space and run it again\n"
+    assert done.stderr == line
+
+
 # ---------------------------------------------------------------- what the commands hand on
 
 

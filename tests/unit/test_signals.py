@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,14 +33,23 @@ def test_what_python_drops_in_a_finaliser_is_obeyed_at_the_next_safe_place(monke
     class Finalised:
         def __del__(self):
             send(signal.SIGTERM)
+            raise AssertionError("not reached")
 
-    dropped = []
-    monkeypatch.setattr(sys, "unraisablehook", dropped.append)
+    class Faulty:
+        def __del__(self):
+            raise ValueError("a fault of its own")
+
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: told.append(dropped.exc_type))
     with pytest.raises(Stopped), stopping():
         Finalised()
-        assert len(dropped) == 1
+        assert told == []  # a traceback would tell of no fault
+        Faulty()
+        assert told == [ValueError]
         require_none()
     require_none()  # nothing is left of it
+    Faulty()
+    assert told == [ValueError, ValueError]
 
 
 def test_a_second_signal_does_not_disturb_the_first():
@@ -64,6 +74,16 @@ def test_a_signal_that_another_handles_stays_theirs():
     assert seen == [signal.SIGUSR2]
 
 
+def test_a_signal_that_ended_as_another_error_is_still_the_signal():
+    with pytest.raises(Stopped, match="SIGTERM"), stopping():
+        try:
+            send(signal.SIGTERM)
+        except Stopped:
+            raise ImportError("half a module") from None
+    with pytest.raises(ImportError), stopping():
+        raise ImportError("of its own")
+
+
 INTERRUPT_AT_IMPORT = """
 import importlib.abc, os, signal, sys
 
@@ -72,12 +92,12 @@ class Interrupt(importlib.abc.MetaPathFinder):
         if name == {module!r}:
             sys.meta_path.remove(self)
             try:
-                os.kill(os.getpid(), signal.SIGINT)
-            except KeyboardInterrupt:
+                os.kill(os.getpid(), signal.{signal})
+            except BaseException:
                 {then}
 
 sys.meta_path.insert(0, Interrupt())
-sys.argv = ["xtransplant", "ls", "grids"]
+sys.argv = ["xtransplant", *{arguments!r}]
 from xtransplant.__main__ import main
 sys.exit(main())
 """
@@ -86,6 +106,34 @@ sys.exit(main())
 @pytest.mark.parametrize("then", ["raise", "raise ImportError('half a module')"])
 @pytest.mark.parametrize("module", ["xtransplant.cli", "typer", "yaml"])
 def test_ctrl_c_while_modules_are_imported_is_one_line(module: str, then: str) -> None:
-    code = INTERRUPT_AT_IMPORT.format(module=module, then=then)
+    code = INTERRUPT_AT_IMPORT.format(
+        module=module, then=then, signal="SIGINT", arguments=["ls", "grids"]
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr, done.stdout) == (130, "error: interrupted\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "then"),
+    [
+        ("SIGTERM", 143, "raise"),
+        ("SIGTERM", 143, "raise ImportError('half a module')"),
+        ("SIGTERM", 143, "pass"),
+        ("SIGUSR1", 138, "raise"),
+        ("SIGINT", 130, "raise ImportError('half a module')"),
+    ],
+)
+def test_a_signal_while_a_run_imports_what_it_needs(
+    name: str, status: int, then: str, tmp_path: Path
+) -> None:
+    code = INTERRUPT_AT_IMPORT.format(
+        module="xtransplant.runner",
+        then=then,
+        signal=name,
+        arguments=["run", "limit=1", f"output_root={tmp_path}"],
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = "interrupted" if name == "SIGINT" else f"stopped by {name}"
+    line = f"error: {said}; the same command goes on with what is missing\n"
+    assert (done.returncode, done.stderr, done.stdout) == (status, line, "")
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from xtransplant import files, load_runs
+from xtransplant import files, load_runs, store
 from xtransplant.columns import GENERATIONS, INSTANCES, INSTANCES_OF_PART, PAIRS, Row, part_table
 from xtransplant.errors import OutputError, Stopped
 from xtransplant.manifest import Manifest
@@ -518,6 +518,31 @@ def test_a_full_disk_does_not_hide_the_first_error(folder, monkeypatch):
     with pytest.raises(ValueError, match="the first"), folder.running():
         monkeypatch.setattr(files.os, "fsync", fail_with(errno.ENOSPC))
         raise ValueError("the first")
+
+
+def test_a_disk_without_room_for_the_reserve_leaves_no_run_that_says_it_runs(
+    folder, tmp_path, monkeypatch
+):
+    folder.write_manifest(replace(folder.read_manifest(), status="failed", reason="x"))
+    new = RunFolder(tmp_path / "new", folder.key)
+    monkeypatch.setattr(store, "keep_reserve", fail_with_full_disk)
+    for run in (folder, new):
+        with pytest.raises(OutputError, match="disk full"):
+            run.open_or_create(CONFIG, N_PARTS)
+    assert folder.read_manifest().status == "failed"
+    assert not (new.path / "manifest.json").exists()
+
+
+def test_a_disk_without_room_for_the_manifest_keeps_no_reserve(tmp_path, monkeypatch):
+    new = RunFolder(tmp_path / "new", "0" * 12)
+    monkeypatch.setattr(RunFolder, "write_manifest", fail_with_full_disk)
+    with pytest.raises(OutputError, match="disk full"):
+        new.open_or_create(CONFIG, N_PARTS)
+    assert not (new.path / ".leases" / ".reserve").exists()
+
+
+def fail_with_full_disk(*_given):
+    raise OutputError("disk full")
 
 
 def test_a_run_that_starts_again_keeps_its_parts_and_what_is_known_of_them(folder):
