@@ -143,17 +143,22 @@ class LocalLauncher(Jobs):
         ends: dict[int, JobReturn] = {}
         running: dict[int, tuple[Any, str | None]] = {}
         waiting = list(enumerate(calls))
-        while waiting or running:
-            while waiting and shares:
-                number, call = waiting.pop(0)
-                share = shares.pop(0)
-                running[number] = executor.submit(_with_gpus, share, self, call), share
-            for number, (job, share) in list(running.items()):
-                if job.done():
-                    ends[number] = _end(calls[number], job)
-                    shares.append(share)
-                    del running[number]
-            time.sleep(0.1)
+        try:
+            while waiting or running:
+                while waiting and shares:
+                    number, call = waiting.pop(0)
+                    share = shares.pop(0)
+                    running[number] = executor.submit(_with_gpus, share, self, call), share
+                for number, (job, share) in list(running.items()):
+                    if job.done():
+                        ends[number] = _end(calls[number], job)
+                        shares.append(share)
+                        del running[number]
+                time.sleep(0.1)
+        except BaseException:  # a signal to this process alone: the jobs' are others
+            for job, _ in running.values():
+                job.cancel(check=False)
+            raise
         return [ends[number] for number in range(len(calls))]
 
 

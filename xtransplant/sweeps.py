@@ -9,6 +9,7 @@ from xtransplant.config import sweep
 from xtransplant.console import Console
 from xtransplant.errors import MachineError, XtransplantError
 from xtransplant.jobs import Outcome, do_one_of_many
+from xtransplant.signals import stopping
 
 GOES_ON = "the same command does what is missing"
 
@@ -40,7 +41,8 @@ def table(outcomes: Sequence[Outcome], console: Console) -> None:
 
 def _outcomes(overrides: Sequence[str], config_dir: Path | None) -> list[Outcome]:
     try:
-        return sweep(overrides, do_one_of_many, config_dir)
+        with stopping():
+            return sweep(overrides, do_one_of_many, config_dir)
     except XtransplantError:
         raise
     except Exception as error:  # whatever the layers of a launcher stumble on

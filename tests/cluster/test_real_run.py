@@ -73,3 +73,14 @@ def test_a_run_killed_and_stopped_gives_the_rows_of_an_undisturbed_one(here: Pat
         found, expected = pd.read_parquet(path / name), pd.read_parquet(whole / name)
         pd.testing.assert_frame_equal(found, expected)
     assert read_manifest(whole).status == "done"
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "local"])
+def test_a_signal_to_the_driver_of_a_sweep_ends_its_jobs(here: Path, launcher: str) -> None:
+    driver = start("-m", f"hydra/launcher={launcher}", "module=attn,mlp", "rows_per_batch=10")
+    err = stop_after(driver, 1, signal.SIGTERM)  # which reads until the last job has ended
+    assert driver.returncode == 143
+    assert "error: stopped by SIGTERM; the same command goes on with what is missing" in err
+    runs = [path.parent for path in Path("outputs").rglob("manifest.json")]
+    assert runs and all(RunFolder(run, run.name).leases.live() == {} for run in runs)
+    assert all(read_manifest(run).status != "done" for run in runs)
