@@ -195,8 +195,11 @@ def _parts(
         for instance, pair in zip(loaded, prompts, strict=True):
             where = f"prompt of instance {instance.id} ({language})"
             require_room(pair.source, 0, context_length, f"source {where}")
-            markers = [option.marker for option in instance.options] if new_tokens else []
-            options = encode_options(tokenizer, pair.target, markers)
+            room = context_length - len(pair.target.token_ids)
+            # A marker has at most a token for each byte and one before it: few need be encoded here.
+            markers = [option.marker for option in instance.options if new_tokens]
+            long = [marker for marker in markers if len(marker.encode()) + 1 > room]
+            options = encode_options(tokenizer, pair.target, long)
             answer = max([new_tokens, *map(len, options)])
             require_room(pair.target, answer, context_length, f"target {where}")
         whole = config.task.sample_by == "cluster"

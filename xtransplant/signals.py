@@ -70,7 +70,7 @@ def stopping() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        require_none(error)
+        require_none(error)  # an import that a signal cuts short fails of something else
         raise
     finally:
         for number in ours:

@@ -229,7 +229,9 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert process.wait() == 1
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="left out: no /dev/full, which only Linux has"
+)
 def test_output_to_a_full_disk_is_one_line():
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
