@@ -196,7 +196,7 @@ def _parts(
             where = f"prompt of instance {instance.id} ({language})"
             require_room(pair.source, 0, context_length, f"source {where}")
             room = context_length - len(pair.target.token_ids)
-            # A marker has at most a token for each byte and one before it: few need be encoded here.
+            # A marker has at most a token for each byte and one before: few need be encoded here.
             markers = [option.marker for option in instance.options if new_tokens]
             long = [marker for marker in markers if len(marker.encode()) + 1 > room]
             options = encode_options(tokenizer, pair.target, long)

@@ -191,6 +191,9 @@ def test_what_a_killed_process_had_half_written_is_cleared_away() -> None:
     parts = [path.name for path in folder.parts()]
     folder.part_path("sw", 0).unlink()
     half = folder.part_path("sw", 0).with_name(".sw-0000.parquet.0123.tmp")
-    half.write_bytes(b"PAR1")
+    of_verdicts = next(folder.path.glob("scores/*")) / half.name
+    for path in (half, of_verdicts):
+        path.write_bytes(b"PAR1")
     assert cli.main(run) == 0
-    assert sorted(path.name for path in half.parent.iterdir()) == parts
+    for path in (half, of_verdicts):
+        assert sorted(each.name for each in path.parent.iterdir()) == parts

@@ -15,7 +15,7 @@ import xtransplant
 from xtransplant import cli, runner
 from xtransplant.config import compose
 from xtransplant.engine.failures import machine_failures
-from xtransplant.errors import MachineError
+from xtransplant.errors import MachineError, OutputError
 from xtransplant.instances import load_data
 from xtransplant.manifest import Manifest
 from xtransplant.models.loading import load_tokenizer
@@ -213,6 +213,17 @@ def test_a_full_disk(
     manifest = ended(disk)
     assert manifest.status == "failed" and str(manifest.reason).startswith("OutputError: disk full")
     assert cli.main([*RUN, f"output_root={disk}/out"]) == 0
+
+
+def test_what_is_kept_in_reserve_lets_a_long_manifest_say_that_the_disk_is_full(
+    disk: Path,
+) -> None:
+    folder = RunFolder(disk / "run", "0123456789ab")
+    folder.open_or_create({"long": "x" * 20_000}, {"sw": 1})
+    with pytest.raises(OutputError, match="disk full"), folder.running():
+        (disk / "others").write_bytes(b"0" * free(disk))
+        raise OutputError("disk full")
+    assert folder.read_manifest().status == "failed"
 
 
 def free(disk: Path) -> int:
