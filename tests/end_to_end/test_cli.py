@@ -3,6 +3,7 @@
 Commands that need a model's answers are tested with the run; here stand-ins take their place.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,29 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (conf / name).parent.mkdir(parents=True)
         (conf / name).write_text(text, encoding="utf-8")
     return ["--config-dir", str(conf), "model=tiny", "task=toy"]
+
+
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, ["passive", "2000"]),
+        ({"OMP_WAIT_POLICY": "active"}, ["active", None]),
+        ({"GOMP_SPINCOUNT": "0"}, [None, "0"]),
+    ],
+)
+def test_threads_spin_for_a_while_unless_the_user_has_chosen(
+    chosen: dict[str, str], expected: list[str | None], monkeypatch: pytest.MonkeyPatch
+):
+    for name in WAITING:
+        monkeypatch.setenv(name, "")  # so that what main sets is undone
+        monkeypatch.delenv(name)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["--version"]) == 0
+    assert [os.environ.get(name) for name in WAITING] == expected
 
 
 @pytest.mark.parametrize(
