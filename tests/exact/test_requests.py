@@ -1,6 +1,6 @@
 """Many grids in one call: what they share changes nothing; and options' log-probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -192,6 +192,34 @@ def test_out_of_memory_halves_the_batch_and_keeps_finished_rows(
 
 def out_of_memory() -> None:
     raise torch.OutOfMemoryError
+
+
+def test_out_of_memory_halves_the_prompts_that_are_read_together() -> None:
+    model = tiny_model("llama")
+    requests = [Request(*prompts(k), MLP, [(N_LAYERS - 1, 1)]) for k in range(len(TARGETS))]
+    expected = transplant_all(model, requests, NEW_TOKENS)
+    passes_read = []
+
+    def scarce(at_most: int) -> Callable[[torch.Tensor], None]:
+        def read(hidden_BPD: torch.Tensor) -> None:
+            n_prompts, n_tokens, _ = hidden_BPD.shape
+            if n_tokens > 1:  # no step
+                passes_read.append(n_prompts)
+                if n_prompts > at_most:
+                    raise torch.OutOfMemoryError
+
+        return read
+
+    with hooks(on_input=[(model.layers[0], scarce(2))]):
+        assert transplant_all(model, requests, NEW_TOKENS) == expected
+    # Five source prompts, then five prefixes, of which one is a single token.
+    halves = [5, 2, 3, 1, 2]
+    assert passes_read == halves + halves
+    with (
+        hooks(on_input=[(model.layers[0], scarce(0))]),
+        pytest.raises(torch.OutOfMemoryError),
+    ):
+        transplant_all(model, requests, NEW_TOKENS)
 
 
 @pytest.mark.parametrize("side", ["source", "target"])

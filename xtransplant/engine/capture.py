@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from xtransplant.engine.options import Tokens
-from xtransplant.engine.passes import passes, read
+from xtransplant.engine.passes import in_halves, passes, read
 from xtransplant.errors import NumericsError
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
@@ -76,7 +76,11 @@ def capture(
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
     in_order = [prompts[number] for number in order]
     found = [
-        _capture_pass(model, in_order[part], wanted, n_layers) for part in passes(model, in_order)
+        acts
+        for part in passes(model, in_order)
+        for _, acts in in_halves(
+            lambda together: _capture_pass(model, together, wanted, n_layers), in_order[part]
+        )
     ]
     back = torch.tensor(order, device=model.device).argsort()
     acts = {module: torch.cat([part[module] for part in found])[back] for module in wanted}

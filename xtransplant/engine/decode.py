@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from xtransplant.engine.encoder_decoder import decode_rows
 from xtransplant.engine.layout import Ints
 from xtransplant.engine.model_cache import prefill, state_bytes
 from xtransplant.engine.options import OptionTrees, Tokens
+from xtransplant.engine.passes import in_halves
 from xtransplant.engine.prefix_cache import Prefixes, SharedPrefixCache
 from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row, decode_batch
 from xtransplant.engine.unembedding import runs_by_block
@@ -62,6 +64,7 @@ def decode(
     Raises:
         NumericsError: NaN or infinite numbers; the message names prompt and layer.
         ModelError: out of memory with a single row.
+        torch.OutOfMemoryError: out of memory with a single prompt.
     """
     shares_prefix = not model.decoder_prompt
     trees = OptionTrees([target.options for target in targets])
@@ -81,15 +84,17 @@ def decode(
     n_prompts = prompts_that_fit(model.text_config, model.hf.dtype, longest, model.device)
     if model.own_attention or not shares_prefix:
         n_prompts = 1  # their masks are not made for prefixes of several lengths
+
+    def read_prefixes(group: Sequence[int]) -> Prefixes | None:
+        return prefill(model, [targets[t].token_ids[:-1] for t in group]) if shares_prefix else None
+
     of_target: list[list[int]] = [[] for _ in targets]
     for number, row in enumerate(rows):
         of_target[row.target].append(number)
     out: dict[int, Continuation] = {}
-    for group in _groups(targets, [len(numbers) for numbers in of_target], n_rows, n_prompts):
+    groups = _groups(targets, [len(numbers) for numbers in of_target], n_rows, n_prompts)
+    for group, prefixes in chain.from_iterable(in_halves(read_prefixes, g) for g in groups):
         members = [targets[target] for target in group]
-        beginnings = [member.token_ids[:-1] for member in members]
-        prefixes = None  # the last group's are not kept while these are read
-        prefixes = prefill(model, beginnings) if shares_prefix else None
         local = {
             number: replace(rows[number], target=place)
             for place, target in enumerate(group)
@@ -108,6 +113,7 @@ def decode(
                 continue
             out.update(zip(batch, done, strict=True))
             pending = pending[len(batch) :]
+        del prefixes  # those of a group are not kept while the next are read
     return [out[number] for number in range(len(rows))]
 
 
@@ -178,5 +184,4 @@ def _halved(n_rows: int, n_tried: int) -> int:
             "out of memory with a single row; use a smaller dtype, a shorter prompt or a device "
             "with more memory"
         )
-    torch.cuda.empty_cache()
     return max(1, min(n_rows, n_tried) // 2)

@@ -164,8 +164,8 @@ def _option_logprobs(
     with hooks(on_output=writes(model, rows, ids_RT.shape[1], place=n_prompt - 1)):
         logits_RTV = _forward(model, states_RTD, ids_RT, EncoderDecoderCache(DynamicCache(), cross))
     logprobs_RTV = logits_RTV[:, n_prompt - 1 :].float().log_softmax(-1)
-    found_R = logprobs_RTV.gather(-1, answer_RT[:, :, None]).sum((1, 2))
-    return [float(logprob) for logprob in found_R]
+    found_R: list[float] = logprobs_RTV.gather(-1, answer_RT[:, :, None]).sum((1, 2)).tolist()
+    return found_R
 
 
 def _prompts(model: Model, n_rows: int) -> torch.Tensor:

@@ -9,8 +9,8 @@ Shape suffixes: B prompts, P tokens of the longest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import torch
 from transformers import DynamicCache
@@ -18,6 +18,9 @@ from transformers.cache_utils import LinearAttentionCacheLayerMixin
 
 from xtransplant.engine.options import Tokens
 from xtransplant.models.families import Model
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 PASS_TOKENS = 2048
 """Tokens of a pass, padding included; a longer prompt has a pass of its own."""
@@ -39,6 +42,28 @@ def passes(model: Model, prompts: Sequence[Tokens]) -> Iterator[slice]:
             yield slice(start, stop)
             start, longest = stop, len(prompt)
     yield slice(start, len(prompts))
+
+
+def in_halves(
+    work: Callable[[Sequence[Item]], Result], items: Sequence[Item]
+) -> Iterator[tuple[Sequence[Item], Result]]:
+    """Do the work for all items at once; where memory runs out, for each half of them in turn.
+
+    Raises:
+        torch.OutOfMemoryError: memory runs out for one item.
+    """
+    try:
+        result = work(items)
+    except torch.OutOfMemoryError:
+        if len(items) == 1:
+            raise
+    else:
+        yield items, result
+        return
+    # Outside of the handler: there the error keeps what the work had made.
+    middle = len(items) // 2
+    yield from in_halves(work, items[:middle])
+    yield from in_halves(work, items[middle:])
 
 
 def padding(lengths: Sequence[int], device: torch.device) -> torch.Tensor | None:

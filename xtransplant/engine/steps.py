@@ -1,6 +1,6 @@
 """The loop over new tokens: a batch of rows, each a target prompt with at most one write.
 
-Shape suffixes: R rows, D model width, V vocabulary.
+Shape suffixes: R rows, W rows that are written to, D model width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -186,25 +186,27 @@ def writes(
         n_tokens: tokens of each row in the pass.
         place: which of them is written.
     """
-    places: dict[tuple[int, ModuleType], list[int]] = {}
-    for index, row in enumerate(rows):
-        if row.module is not None and row.module is not ModuleType.ENCODER_BLOCK:
-            places.setdefault((row.layer, row.module), []).append(index)
+    places: dict[tuple[int, ModuleType], dict[int, torch.Tensor]] = {}
+    for number, row in enumerate(rows):
+        if row.vector is not None and row.module not in (None, ModuleType.ENCODER_BLOCK):
+            places.setdefault((row.layer, row.module), {})[number] = row.vector
+    # Sent before the pass: in it, each layer's transfer would wait for the device.
+    index = torch.tensor([n for of_place in places.values() for n in of_place], device=model.device)
+    parts = torch.split(index, [len(of_place) for of_place in places.values()])
 
-    def write(indices: list[int]) -> Hook:
-        vectors_RD = torch.stack([v for i in indices if (v := rows[i].vector) is not None])
-
+    def write(index_W: torch.Tensor, vectors_WD: torch.Tensor) -> Hook:
         def hook(hidden: torch.Tensor) -> torch.Tensor:
             written = hidden.clone()
             # Some modules see all tokens of all rows in one line: [R * T, D].
             written_RTD = written.view(-1, n_tokens, written.shape[-1])
-            written_RTD[indices, place] = vectors_RD.to(written)
+            written_RTD[index_W.to(written.device), place] = vectors_WD.to(written)
             return written
 
         return hook
 
     return [
-        (model.module(module, layer), write(indices)) for (layer, module), indices in places.items()
+        (model.module(module, layer), write(index_W, torch.stack(list(of_place.values()))))
+        for ((layer, module), of_place), index_W in zip(places.items(), parts, strict=True)
     ]
 
 
