@@ -1,5 +1,7 @@
 """Nothing of the size rows x prompt is kept, and nothing of that size is made at once either."""
 
+from typing import Any
+
 import pytest
 import torch
 from families import N_LAYERS, tiny_model
@@ -51,3 +53,25 @@ def test_no_tensor_grows_with_rows_times_prompt(
     copied_prefix = N_ROWS * n_kv * N_PROMPT * head_width
     assert allowed < min(all_scores, copied_prefix), "or the test could not tell"
     assert largest.elements <= allowed
+
+
+@pytest.mark.parametrize(("device", "n_blocks"), [("cpu", 3), ("meta", 1)])
+def test_a_gpu_makes_all_scores_at_once(
+    device: str, n_blocks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = []
+
+    def counted(*arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        blocks.append(arguments)
+        return attend_block(*arguments)
+
+    attend_block = attention._attend_block
+    monkeypatch.setattr(attention, "_attend_block", counted)
+    n_rows, n_heads, n_kv, width, n_prefix, n_suffix = 600, 4, 2, 8, 1000, 2
+    assert 2 << 20 < n_rows * n_heads * (n_prefix + n_suffix) < 3 << 20
+    query = torch.empty(n_rows, n_heads, width, device=device)
+    prefix = torch.zeros(1, n_kv, n_prefix, width, device=device)
+    suffix = torch.zeros(n_rows, n_kv, n_suffix, width, device=device)
+    out = attention.attend(query, (prefix, prefix), (suffix, suffix), scaling=1.0)
+    assert out.shape == query.shape
+    assert len(blocks) == n_blocks

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 import torch
 
-# Scores held at once. It bounds the memory that would grow with rows x prompt length, and keeps
-# the softmax inside a CPU's cache; larger blocks were not faster.
+# Scores held at once: it bounds the memory that would grow with rows x prompt length. On a CPU it
+# keeps the softmax inside the cache; larger blocks were not faster. On a GPU a block is a dozen
+# kernels to launch; these scores and their copies take up to 700 MB.
 MAX_SCORES = 1 << 20
+MAX_SCORES_GPU = 1 << 26
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 
@@ -100,8 +102,9 @@ def _attend_in_blocks(
     n_prompts, n_rows, n_kv, n_group, _ = query_BCKGE.shape
     n_tokens = prefix[0].shape[2] + suffix_scores_BCKGS.shape[-1]
     row_scores = n_kv * n_group * n_tokens
-    block_prompts = min(n_prompts, max(1, MAX_SCORES // (n_rows * row_scores)))
-    block_rows = min(n_rows, max(1, MAX_SCORES // (block_prompts * row_scores)))
+    at_once = MAX_SCORES if query_BCKGE.device.type == "cpu" else MAX_SCORES_GPU
+    block_prompts = min(n_prompts, max(1, at_once // (n_rows * row_scores)))
+    block_rows = min(n_rows, max(1, at_once // (block_prompts * row_scores)))
     out_BCKGE = torch.empty_like(query_BCKGE)
     weights_BCKGS = torch.empty_like(suffix_scores_BCKGS)
     for first_prompt in range(0, n_prompts, block_prompts):

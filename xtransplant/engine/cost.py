@@ -111,9 +111,11 @@ def _budget(device: torch.device) -> int:
     Prompts may take three times as much (see `prompts_that_fit`), so that half of it stays free for
     what a pass makes.
     """
-    if device.type == "cuda":
-        return from_first(torch.cuda.mem_get_info(device)[0] // 8)
-    return CPU_BUDGET
+    if device.type != "cuda":
+        return CPU_BUDGET
+    # What earlier grids gave back is still held by torch, which will use it again.
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return from_first((torch.cuda.mem_get_info(device)[0] + held) // 8)
 
 
 def matmul_rate(dtype: torch.dtype, device: torch.device, size: int = 1024) -> float:
