@@ -10,7 +10,8 @@ import os
 import subprocess
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -148,7 +149,8 @@ class LocalLauncher(Jobs):
                 while waiting and shares:
                     number, call = waiting.pop(0)
                     share = shares.pop(0)
-                    running[number] = executor.submit(_with_gpus, share, self, call), share
+                    with _errors_to(self.folder / "submitit.log"):
+                        running[number] = executor.submit(_with_gpus, share, self, call), share
                 for number, (job, share) in list(running.items()):
                     if job.done():
                         ends[number] = _end(calls[number], job)
@@ -158,6 +160,8 @@ class LocalLauncher(Jobs):
         except BaseException:  # a signal to this process alone: the jobs' are others
             for job, _ in running.values():
                 job.cancel(check=False)
+            while not all(job.done() for job, _ in running.values()):
+                time.sleep(0.05)
             raise
         return [ends[number] for number in range(len(calls))]
 
@@ -252,6 +256,22 @@ def _gpus() -> list[str]:
         return [name.strip() for name in visible.split(",") if name.strip()]
     there = sorted(Path("/proc/driver/nvidia/gpus").glob("*"))
     return [str(number) for number in range(len(there))]
+
+
+@contextmanager
+def _errors_to(path: Path) -> Iterator[None]:
+    """Lead standard error of processes that begin inside to a file.
+
+    submitit's own process beside each job tells of a Ctrl-C by a traceback.
+    """
+    kept = os.dup(2)
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _with_gpus(share: str | None, job: Jobs, call: Call) -> JobReturn:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -24,10 +25,17 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "xtransplant", *ARGUMENTS, *arguments]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
-def stop_after(process: subprocess.Popen[str], n_parts: int, number: int) -> str:
+def stop_after(
+    process: subprocess.Popen[str],
+    n_parts: int,
+    number: int,
+    send: Callable[[int, int], None] = os.kill,
+) -> str:
     """Send a signal once that many parts are there; return what was said on standard error."""
     until = time.monotonic() + 60
     while (
@@ -36,7 +44,7 @@ def stop_after(process: subprocess.Popen[str], n_parts: int, number: int) -> str
     ):
         time.sleep(0.002)
     assert process.poll() is None, "it was done too soon to be stopped"
-    os.kill(process.pid, number)
+    send(process.pid, number)
     _, err = process.communicate(timeout=30)
     return err
 
@@ -76,11 +84,26 @@ def test_a_run_killed_and_stopped_gives_the_rows_of_an_undisturbed_one(here: Pat
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "local"])
-def test_a_signal_to_the_driver_of_a_sweep_ends_its_jobs(here: Path, launcher: str) -> None:
+@pytest.mark.parametrize(
+    ("send", "number", "said"),
+    [(os.kill, signal.SIGTERM, "stopped by SIGTERM"), (os.killpg, signal.SIGINT, "interrupted")],
+    ids=["to the driver", "Ctrl-C"],
+)
+def test_a_signal_to_a_sweep_ends_its_jobs(
+    here: Path,
+    launcher: str,
+    send: Callable[[int, int], None],
+    number: signal.Signals,
+    said: str,
+) -> None:
     driver = start("-m", f"hydra/launcher={launcher}", "module=attn,mlp", "rows_per_batch=10")
-    err = stop_after(driver, 1, signal.SIGTERM)  # which reads until the last job has ended
-    assert driver.returncode == 143
-    assert "error: stopped by SIGTERM; the same command goes on with what is missing" in err
+    err = stop_after(driver, 1, number, send)
+    assert driver.returncode == 128 + number
+    assert f"error: {said}; the same command goes on with what is missing" in err
+    assert "Traceback" not in err
     runs = [path.parent for path in Path("outputs").rglob("manifest.json")]
+    until = time.monotonic() + 30  # a job that Ctrl-C itself has reached may end after its driver
+    while any(RunFolder(run, run.name).leases.live() for run in runs) and time.monotonic() < until:
+        time.sleep(0.05)
     assert runs and all(RunFolder(run, run.name).leases.live() == {} for run in runs)
     assert all(read_manifest(run).status != "done" for run in runs)
