@@ -219,8 +219,10 @@ def test_unknown_device(folder: Path, device: str) -> None:
 
 def test_products_are_of_full_precision_unless_asked_for(folder: Path) -> None:
     torch.set_float32_matmul_precision("high")  # as an environment variable may have done
+    torch.backends.cudnn.allow_tf32 = True  # as torch has it
     load_model(str(folder), device="cpu")
     assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.backends.cudnn.allow_tf32
 
 
 def test_tf32_needs_a_gpu(folder: Path) -> None:

@@ -60,7 +60,10 @@ class Histories:
         """
         goes_on = self.free & ~ends
         free = np.flatnonzero(goes_on)
-        following = [trees.step(int(self.node[e]), int(chosen[e])) for e in free]
+        following = np.full(len(free), NOWHERE)
+        for place in np.flatnonzero(self.node[free] != NOWHERE):
+            entry = free[place]
+            following[place] = trees.step(int(self.node[entry]), int(chosen[entry]))
         forced = np.array(
             [
                 (entry, token, child)
@@ -72,7 +75,7 @@ class Histories:
         ).reshape(-1, 3)
         parent = np.concatenate([free, forced[:, 0]])
         token = np.concatenate([chosen[free], forced[:, 1]])
-        node = np.concatenate([np.array(following, np.int64), forced[:, 2]])
+        node = np.concatenate([following, forced[:, 2]])
         order = np.argsort(target_layer[self.row[parent]], kind="stable")
         parent, token, node = parent[order], token[order], node[order]
         history = _number(self.history[parent], token)
@@ -106,5 +109,4 @@ def _number(history: Ints, token: Ints) -> Ints:
     """Number the histories anew, each with its new token."""
     if not len(token):
         return token
-    _, numbers = np.unique(np.stack([history, token]), axis=1, return_inverse=True)
-    return numbers.reshape(-1)
+    return np.unique(history * (token.max() + 1) + token, return_inverse=True)[1]

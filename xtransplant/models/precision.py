@@ -28,4 +28,5 @@ def precision(name: str, device: torch.device) -> torch.dtype:
         raise ModelError(f"dtype 'tf32' on {device}; it needs a GPU; nearest match: float32")
     # Said each time: some containers switch TF32 on by an environment variable.
     torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = name == "tf32"  # convolutions of state-space layers
     return DTYPES[name]
