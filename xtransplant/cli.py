@@ -229,13 +229,13 @@ app.command(epilog=help_texts.SELECT_EXAMPLES)(cli_results.select)
 
 
 def _bound_spinning() -> None:
-    """Let torch's threads spin for about what a sleep costs before they sleep, unless told.
+    """Let torch's threads that wait spin for a while before they sleep, unless the user has chosen.
 
-    Threads that always spin starve other processes: with two on a machine, a grid was measured to
-    take four times as long. Those that sleep at once take up to a fifth longer alone.
+    Threads that spin on starve other processes: with two on a machine a grid took four times as
+    long. Those that sleep at once took up to a fifth longer alone (docs/benchmarks.md).
     """
     if "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ:
-        os.environ |= {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
+        os.environ |= {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -46,7 +46,7 @@ WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [
-        ({}, ["passive", "2000"]),
+        ({}, ["passive", "1000"]),
         ({"OMP_WAIT_POLICY": "active"}, ["active", None]),
         ({"GOMP_SPINCOUNT": "0"}, [None, "0"]),
     ],
