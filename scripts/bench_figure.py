@@ -7,30 +7,31 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from matplotlib import pyplot as plt
 
 PANELS = (
-    ("cells-*", "cells", "cells of the grid", "169 tokens, 30 layers"),
-    ("prompt-*", "prompt_tokens", "tokens of the target prompt", "900 cells, 30 layers"),
-    ("layers-*", "layers", "layers", "25 cells, 169 tokens"),
+    (("cells-*", "full"), "cells", "cells of the grid", "169 tokens, 30 layers"),
+    (("prompt-*",), "prompt_tokens", "tokens of the target prompt", "900 cells, 30 layers"),
+    (("layers-*",), "layers", "layers", "25 cells, 169 tokens"),
 )
 
 
-def points(pattern: str, field: str) -> list[tuple[float, float]]:
-    found: list[dict[str, Any]] = []
-    for path in Path("bench").glob(f"{pattern}.json"):
+def points(patterns: tuple[str, ...], field: str) -> list[tuple[float, float]]:
+    """Return (value of the field, seconds) of each object; of layers the file's name tells."""
+    found = []
+    for path in (path for pattern in patterns for path in Path("bench").glob(f"{pattern}.json")):
         figures = json.loads(path.read_text())
-        found.append({"layers": int(path.stem.rpartition("-")[2]), **figures})
-    return sorted((figures[field], figures["seconds"]) for figures in found)
+        value = int(path.stem.rpartition("-")[2]) if field == "layers" else figures[field]
+        found.append((value, figures["seconds"]))
+    return sorted(found)
 
 
 def main() -> None:
     plt.rcParams["svg.hashsalt"] = "xtransplant"
     figure, axes = plt.subplots(1, len(PANELS), figsize=(9.6, 3.2), layout="constrained")
-    for axis, (pattern, field, label, fixed) in zip(axes, PANELS, strict=True):
-        x, seconds = zip(*points(pattern, field), strict=True)
+    for axis, (patterns, field, label, fixed) in zip(axes, PANELS, strict=True):
+        x, seconds = zip(*points(patterns, field), strict=True)
         axis.plot(x, seconds, "o-", color="#0072B2")
         axis.set(xlabel=label, title=fixed, xlim=(0, None), ylim=(0, None), xticks=x)
         axis.set_xticks(x, [str(value) for value in x], fontsize="small", rotation=45)
