@@ -194,7 +194,12 @@ def one_line(error: Exception, options: Options) -> str:
     if key and key[1] not in schema_keys():
         return (where[0] if where else "") + _unknown_key(key[1], schema_keys(), options)
     text = re.sub(r"(object|reference)_type=.*", "", text).replace("full_key:", "key:")
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    if no_option := re.search(
+        r"Could not find '(\S+)/(\S+)' Available options in '\1': (.+)", text
+    ):
+        return unknown(no_option[1], no_option[2], no_option[3].split())
+    return text
 
 
 def not_utf8(config_dir: Path | None) -> str:

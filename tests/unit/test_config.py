@@ -429,6 +429,11 @@ def test_find_model(own, tmp_path):
             "characters in quotes, as in 'task.data_dir=\"a (b)\"'",
         ),
         (["limit=${sed}"], "Interpolation key 'sed' not found key: limit"),
+        (
+            ["hydra/launcher=locl"],
+            "unknown hydra/launcher 'locl'; allowed: basic, joblib, local, ray, slurm; "
+            "nearest match: local",
+        ),
     ],
 )
 def test_bad_overrides_are_one_line_with_value_allowed_and_nearest(own, overrides, message):
