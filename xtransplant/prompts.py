@@ -98,10 +98,13 @@ def require_room(prompt: Prompt, max_new_tokens: int, context_length: int, name:
     """Raise PromptError unless the prompt and its answer fit the model's context."""
     needed = len(prompt.token_ids) + max_new_tokens
     if needed > context_length:
+        answer, advice = "", ""
+        if max_new_tokens:
+            answer = f", with {max_new_tokens} new ones {needed}"
+            advice = " or lower decode.max_new_tokens"
         raise PromptError(
-            f"{name} has {len(prompt.token_ids)} tokens, with {max_new_tokens} new ones {needed}; "
-            f"the model's context is {context_length}: shorten the prompt or lower "
-            "decode.max_new_tokens"
+            f"{name} has {len(prompt.token_ids)} tokens{answer}; "
+            f"the model's context is {context_length}: shorten the prompt{advice}"
         )
 
 
