@@ -7,7 +7,9 @@ on. What a job does is `xtransplant.jobs`; how its key is called, `conf/hydra/la
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +39,8 @@ SHARED = frozenset(
 """Parameters that submitit names alike for every scheduler."""
 SECONDS_BETWEEN_QUEUES = 30.0
 """Slurm is asked no oftener, with one question for all jobs."""
+SECONDS_AFTER_CTRL_C, SECONDS_AFTER_CANCEL = 2.0, 10.0
+"""How long jobs of this machine have to end; submitit kills after a second what does not obey."""
 MINUTES_WITHOUT_END = 60 * 24 * 365
 """submitit wants a limit; on one's own machine there is none."""
 
@@ -149,7 +153,7 @@ class LocalLauncher(Jobs):
                 while waiting and shares:
                     number, call = waiting.pop(0)
                     share = shares.pop(0)
-                    with _errors_to(self.folder / "submitit.log"):
+                    with _errors_to(self.folder / "submitit.log"), _heeding_sigint():
                         running[number] = executor.submit(_with_gpus, share, self, call), share
                 for number, (job, share) in list(running.items()):
                     if job.done():
@@ -157,11 +161,8 @@ class LocalLauncher(Jobs):
                         shares.append(share)
                         del running[number]
                 time.sleep(0.1)
-        except BaseException:  # a signal to this process alone: the jobs' are others
-            for job, _ in running.values():
-                job.cancel(check=False)
-            while not all(job.done() for job, _ in running.values()):
-                time.sleep(0.05)
+        except BaseException:
+            _end_jobs([job for job, _ in running.values()])
             raise
         return [ends[number] for number in range(len(calls))]
 
@@ -264,14 +265,51 @@ def _errors_to(path: Path) -> Iterator[None]:
 
     submitit's own process beside each job tells of a Ctrl-C by a traceback.
     """
+    if sys.stderr is None:  # closed by whoever started this process
+        yield
+        return
     kept = os.dup(2)
-    with path.open("ab") as file:
-        os.dup2(file.fileno(), 2)
     try:
+        with path.open("ab") as file:
+            os.dup2(file.fileno(), 2)
         yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextmanager
+def _heeding_sigint() -> Iterator[None]:
+    """Let processes that begin inside heed SIGINT, by which submitit ends them.
+
+    A script starts what it puts in the background deaf to it.
+    """
+    is_deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if is_deaf:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if is_deaf:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end_jobs(jobs: Sequence[Any]) -> None:
+    """End jobs of submitit: a Ctrl-C has reached them already, other signals have not."""
+    if _all_done(jobs, SECONDS_AFTER_CTRL_C):
+        return
+    for job in jobs:
+        job.cancel(check=False)
+    _all_done(jobs, SECONDS_AFTER_CANCEL)
+
+
+def _all_done(jobs: Sequence[Any], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not all(job.done() for job in jobs):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _with_gpus(share: str | None, job: Jobs, call: Call) -> JobReturn:

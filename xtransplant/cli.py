@@ -231,8 +231,8 @@ app.command(epilog=help_texts.SELECT_EXAMPLES)(cli_results.select)
 def _bound_spinning() -> None:
     """Let torch's threads that wait spin for a while before they sleep, unless the user has chosen.
 
-    Threads that spin on starve other processes: with two on a machine a grid took four times as
-    long. Those that sleep at once took up to a fifth longer alone (docs/benchmarks.md).
+    Threads that spin on starve other processes: with two on a machine a grid took five times as
+    long. Those that sleep at once took up to a quarter longer alone (docs/benchmarks.md).
     """
     if "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ:
         os.environ |= {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}

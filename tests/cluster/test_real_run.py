@@ -102,8 +102,5 @@ def test_a_signal_to_a_sweep_ends_its_jobs(
     assert f"error: {said}; the same command goes on with what is missing" in err
     assert "Traceback" not in err
     runs = [path.parent for path in Path("outputs").rglob("manifest.json")]
-    until = time.monotonic() + 30  # a job that Ctrl-C itself has reached may end after its driver
-    while any(RunFolder(run, run.name).leases.live() for run in runs) and time.monotonic() < until:
-        time.sleep(0.05)
     assert runs and all(RunFolder(run, run.name).leases.live() == {} for run in runs)
     assert all(read_manifest(run).status != "done" for run in runs)

@@ -1,6 +1,8 @@
 """Many grids in one call: what they share changes nothing; and options' log-probabilities."""
 
-from collections.abc import Callable, Sequence
+import gc
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from families import CONFIGS, MODULES, N_LAYERS, SOURCE, TARGET, having, tiny_mo
 
 from xtransplant.engine import decode as decoding
 from xtransplant.engine import oracle, passes
-from xtransplant.engine.prefix_cache import SharedPrefixCache
+from xtransplant.engine.prefix_cache import Prefixes, SharedPrefixCache
 from xtransplant.engine.request import Request
 from xtransplant.engine.steps import Continuation, Row, decode_batch
 from xtransplant.engine.transplant import transplant, transplant_all
@@ -220,6 +222,49 @@ def test_out_of_memory_halves_the_prompts_that_are_read_together() -> None:
         pytest.raises(torch.OutOfMemoryError),
     ):
         transplant_all(model, requests, NEW_TOKENS)
+
+
+def test_what_a_failed_attempt_made_is_gone_before_the_next(no_gc: None) -> None:
+    class Made:
+        pass
+
+    attempts: list[weakref.ref[Made]] = []
+
+    def work(items: Sequence[int]) -> int:
+        assert all(made() is None for made in attempts)
+        made = Made()
+        attempts.append(weakref.ref(made))
+        if len(items) > 1:
+            raise torch.OutOfMemoryError
+        return 10 * items[0]
+
+    assert list(passes.in_halves(work, [1, 2, 3])) == [([1], 10), ([2], 20), ([3], 30)]
+    assert len(attempts) == 5
+
+
+def test_prefixes_of_a_group_are_gone_before_the_next_are_read(
+    no_gc: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[weakref.ref[Prefixes]] = []
+
+    def watched(model: Model, prompts: Sequence[Sequence[int]]) -> Prefixes:
+        assert all(prefixes() is None for prefixes in kept)
+        prefixes = prefill(model, prompts)
+        kept.append(weakref.ref(prefixes))
+        return prefixes
+
+    prefill = decoding.prefill
+    monkeypatch.setattr(decoding, "prefill", watched)
+    requests = [Request(*prompts(k), MLP, [(3, 1)]) for k in range(len(TARGETS))]
+    transplant_all(tiny_model("llama"), requests, NEW_TOKENS, rows_per_batch=4)
+    assert len(kept) == 3  # two rows a prompt
+
+
+@pytest.fixture
+def no_gc() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.mark.parametrize("side", ["source", "target"])

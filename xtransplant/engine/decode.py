@@ -25,6 +25,7 @@ from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row, decode_
 from xtransplant.engine.unembedding import runs_by_block
 from xtransplant.errors import ModelError, NumericsError
 from xtransplant.models.families import Model
+from xtransplant.models.parallel import n_processes
 from xtransplant.types import ModuleType
 
 
@@ -64,7 +65,7 @@ def decode(
     Raises:
         NumericsError: NaN or infinite numbers; the message names prompt and layer.
         ModelError: out of memory with a single row.
-        torch.OutOfMemoryError: out of memory with a single prompt.
+        torch.OutOfMemoryError: out of memory with a single prompt, or in one of several processes.
     """
     shares_prefix = not model.decoder_prompt
     trees = OptionTrees([target.options for target in targets])
@@ -109,6 +110,8 @@ def decode(
                     model, members, prefixes, [local[r] for r in batch], max_new_tokens, by_block
                 )
             except torch.OutOfMemoryError:
+                if n_processes() > 1:  # the others are in the middle of the batch
+                    raise
                 n_rows = _halved(n_rows, len(batch))
                 continue
             out.update(zip(batch, done, strict=True))

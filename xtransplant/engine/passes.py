@@ -18,6 +18,7 @@ from transformers.cache_utils import LinearAttentionCacheLayerMixin
 
 from xtransplant.engine.options import Tokens
 from xtransplant.models.families import Model
+from xtransplant.models.parallel import n_processes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -50,12 +51,13 @@ def in_halves(
     """Do the work for all items at once; where memory runs out, for each half of them in turn.
 
     Raises:
-        torch.OutOfMemoryError: memory runs out for one item.
+        torch.OutOfMemoryError: memory runs out for one item, or in one of several processes that
+            share the model, where the others are in the middle of the same work.
     """
     try:
         result = work(items)
     except torch.OutOfMemoryError:
-        if len(items) == 1:
+        if len(items) <= 1 or n_processes() > 1:
             raise
     else:
         yield items, result
