@@ -58,8 +58,8 @@ class BenchSettings:
 def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
     """Measure and return the figures; times in seconds unless the name says otherwise.
 
-    `floor_seconds` is the time of all matrix products of all rows and new tokens at the measured
-    rate, as if no rows shared anything. Not-applicable figures are None.
+    `floor_seconds` is the time of all matrix products of all generated tokens at the measured rate,
+    as if no rows shared anything. Not-applicable figures are None.
     """
     model = load_model(**weights_arguments(config), random_weights=settings.random_weights)
     module = ModuleType(config.module)
@@ -98,7 +98,7 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
         figures["oracle_ms_per_cell"] and figures["oracle_ms_per_cell"] / figures["ms_per_cell"]
     )
     if len(pairs) > 1:
-        figures |= _against_one_at_a_time(model, requests, new_tokens, work)
+        figures |= _against_one_at_a_time(model, requests, new_tokens, rows_per_batch, work)
     if settings.together:
         figures |= _together(model, pairs, requests, config, work)
     if settings.options:
@@ -130,6 +130,8 @@ def _against_matmul(
     return {
         "matmul_gflops": rate / 1e9,
         "achieved_gflops": done / work.seconds / 1e9,
+        "matmul_parameters": size.layers + size.unembedding,
+        "generated_tokens": tokens,
         "floor_seconds": floor,
         "floor_ratio": work.seconds / floor,
         "layer_row_share": sum(work.rows) / (model.n_layers * tokens),
@@ -170,13 +172,17 @@ def _against_oracle(
 
 
 def _against_one_at_a_time(
-    model: Model, requests: Sequence[Request], new_tokens: int, work: Work
+    model: Model,
+    requests: Sequence[Request],
+    new_tokens: int,
+    rows_per_batch: int | None,
+    work: Work,
 ) -> dict[str, Any]:
     """Run a few instances by the same engine, each in a call of its own."""
     sample = requests[:: max(1, len(requests) // 20)]
     start = time.perf_counter()
     for request in sample:
-        transplant_all(model, [request], new_tokens)
+        transplant_all(model, [request], new_tokens, rows_per_batch)
     alone = (time.perf_counter() - start) / len(sample)
     return {
         "seconds_per_instance_alone": alone,
@@ -282,7 +288,10 @@ def _text(path: Path | None, written: str) -> str:
     try:
         if path is None:
             return (files("xtransplant") / "assets" / "bench" / written).read_text("utf-8").strip()
-        return path.read_text("utf-8-sig").strip()
+        text = path.read_text("utf-8-sig").strip()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read the prompt {path}: {reason}; give a text file") from error
+    if not text:
+        raise DataError(f"the prompt {path} is empty; give a text file")
+    return text

@@ -109,3 +109,12 @@ def test_a_prompt_that_cannot_be_read_is_one_line(capsys) -> None:
     assert capsys.readouterr().err.strip() == (
         "error: cannot read the prompt nowhere.txt: No such file or directory; give a text file"
     )
+
+
+def test_an_empty_prompt_is_named(capsys, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.txt"
+    empty.write_text(" \n")
+    assert cli.main([*POCKET, "--target", str(empty)]) == 2
+    assert capsys.readouterr().err.strip() == (
+        f"error: the prompt {empty} is empty; give a text file"
+    )

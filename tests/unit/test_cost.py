@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from transformers import LlamaConfig
+from transformers import GPT2Config, LlamaConfig, MixtralConfig
 
 from xtransplant.engine import cost
 
@@ -21,3 +21,19 @@ def test_memory_that_torch_holds_without_use_counts_as_free(monkeypatch: pytest.
     )
     # An eighth of 4 GiB, by ten tokens (half of 20) of 512 KiB and a line of logits in float32.
     assert n_rows == (512 << 20) // (10 * (512 << 10) + 4 * 32000) == 99
+
+
+def test_matmul_parameters_of_layers_that_are_not_linear():
+    gpt2 = cost.model_size(GPT2Config(n_embd=32, n_head=4, n_layer=3, vocab_size=101))
+    # Queries, keys and values; the output; feed-forward, up and down.
+    assert gpt2.layers == 3 * (32 * 96 + 32 * 32 + 2 * 32 * 128)
+    assert gpt2.unembedding == 101 * 32
+    mixtral = cost.model_size(
+        MixtralConfig(
+            **{"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3},
+            **{"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8},
+            **{"num_local_experts": 4, "num_experts_per_tok": 2, "vocab_size": 101},
+        )
+    )
+    attention = 2 * 32 * 32 + 2 * 32 * 16
+    assert mixtral.layers == 3 * (attention + 2 * 3 * 32 * 64), "two of four experts"

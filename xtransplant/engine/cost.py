@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from xtransplant.models.parallel import from_first
 from xtransplant.models.seq2seq import auto_class
@@ -36,10 +37,24 @@ def model_size(config: Any) -> ModelSize:
         hf: Any = auto_class(config).from_config(config)
     unembedding = hf.get_output_embeddings().weight.numel()
     parts = (hf.get_decoder() if config.is_encoder_decoder else hf).modules()
-    linear = sum(part.weight.numel() for part in parts if isinstance(part, nn.Linear))
+    layers = sum(_matmul_parameters(part, config.get_text_config()) for part in parts)
     if not config.is_encoder_decoder:
-        linear -= unembedding
-    return ModelSize(layers=linear, unembedding=unembedding)
+        layers -= unembedding
+    return ModelSize(layers=layers, unembedding=unembedding)
+
+
+def _matmul_parameters(part: nn.Module, text_config: Any) -> int:
+    """Count a module's own that a token meets: of experts, which are one tensor, a few.
+
+    What chooses the experts is left out.
+    """
+    if isinstance(part, nn.Linear | Conv1D):
+        return int(part.weight.numel())
+    n_experts = getattr(text_config, "num_local_experts", None) or getattr(
+        text_config, "num_experts", None
+    )
+    experts = [p for p in part.parameters(recurse=False) if p.dim() == 3 and len(p) == n_experts]
+    return sum(p[0].numel() for p in experts) * getattr(text_config, "num_experts_per_tok", 0)
 
 
 def grid_flops(
