@@ -41,7 +41,7 @@ class HostWaits(TorchDispatchMode):
     def count(self, name: str) -> None:
         self._names.append(name)
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
         if name in KNOWN_BY_HOST or (name.startswith("index") and _has_mask(args[1])):
             self.count(name)
