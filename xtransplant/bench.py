@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from xtransplant.bench_prompts import prompt_pairs, read_texts, require_both_fit
 from xtransplant.check import module_cells
 from xtransplant.config import RunConfig
 from xtransplant.engine import oracle
@@ -18,16 +19,19 @@ from xtransplant.engine.measure import Work, measured, model_matmul_rate
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.engine.unembedding import runs_by_block
-from xtransplant.errors import DataError
+from xtransplant.errors import ConfigError
 from xtransplant.grid_file import run_cells
+from xtransplant.models.cache import OnStep, silent
 from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
 from xtransplant.models.seq2seq import n_layers
 from xtransplant.plan import weights_arguments
-from xtransplant.prompts import encode, require_room
-from xtransplant.types import Generation, ModuleType, Prompt, PromptPair
+from xtransplant.types import Generation, ModuleType, PromptPair
 
 WARM_UP_CELLS = ((0, 0), (-1, 0), (0, -1))
+
+Engine = Callable[[Sequence[Request]], list[TransplantGrid]]
+"""The engine with model, new tokens and rows together as the run has them."""
 
 
 @dataclass(frozen=True)
@@ -55,26 +59,43 @@ class BenchSettings:
     random_weights: bool = False
 
 
-def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
+def run_bench(
+    config: RunConfig, settings: BenchSettings, on_step: OnStep = silent
+) -> dict[str, Any]:
     """Measure and return the figures; times in seconds unless the name says otherwise.
 
     `floor_seconds` is the time of all matrix products of all generated tokens at the measured rate,
     as if no rows shared anything. Not-applicable figures are None.
+
+    Raises:
+        ConfigError: `dry_run`, which has no effect here.
+        DataError: a prompt that cannot be read, or is empty.
+        XtransplantError: as `load_model` and `transplant_all`.
     """
-    model = load_model(**weights_arguments(config), random_weights=settings.random_weights)
+    if config.dry_run:
+        raise ConfigError("dry_run=true has no effect on bench; leave it out")
+    texts = read_texts(settings.source, settings.target)
+    model = load_model(
+        **weights_arguments(config), random_weights=settings.random_weights, on_step=on_step
+    )
     module = ModuleType(config.module)
     cells = run_cells(config.grid, n_layers(model.hf.config, module))
-    pairs = _pairs(model, settings, config.decode.max_new_tokens)
+    new_tokens, rows_per_batch = config.decode.max_new_tokens, config.rows_per_batch
+    pairs = prompt_pairs(model, texts, settings.instances, settings.prompt_tokens)
+    for pair in pairs:
+        require_both_fit(model, pair, new_tokens, settings.source, settings.target)
     requests = [Request(pair.source, pair.target, module, cells) for pair in pairs]
-    new_tokens = config.decode.max_new_tokens
-    rows_per_batch = config.rows_per_batch
+    engine = partial(
+        transplant_all, model, max_new_tokens=new_tokens, rows_per_batch=rows_per_batch
+    )
 
-    warm_up = [Request(pair.source, pair.target, module, WARM_UP_CELLS) for pair in pairs[:1]]
-    transplant_all(model, warm_up, new_tokens, rows_per_batch)
+    on_step("warming up", 0, 0)
+    engine([Request(pair.source, pair.target, module, WARM_UP_CELLS) for pair in pairs[:1]])
     n_rows = min(_rows_that_fit(model, new_tokens, rows_per_batch), (len(cells) + 1) * len(pairs))
     rates = [model_matmul_rate(model, n_rows)]
+    on_step(f"{len(cells) * len(pairs)} cells by the engine", 0, 0)
     with measured(model) as work:
-        grids = transplant_all(model, requests, new_tokens, rows_per_batch)
+        grids = engine(requests)
     rates.append(model_matmul_rate(model, n_rows))  # the machine's own speed drifts
     figures: dict[str, Any] = {
         "model": config.model.name,
@@ -93,16 +114,19 @@ def run_bench(config: RunConfig, settings: BenchSettings) -> dict[str, Any]:
         "peak_memory_mb": work.peak_bytes and work.peak_bytes / 1e6,
     }
     figures |= _against_matmul(model, work, grids, sum(rates) / len(rates))
-    figures |= _against_oracle(model, pairs, grids, settings.cells_compared, config)
+    figures |= _against_oracle(model, pairs, grids, settings.cells_compared, config, on_step)
     figures["speedup"] = (
         figures["oracle_ms_per_cell"] and figures["oracle_ms_per_cell"] / figures["ms_per_cell"]
     )
     if len(pairs) > 1:
-        figures |= _against_one_at_a_time(model, requests, new_tokens, rows_per_batch, work)
+        figures |= _against_one_at_a_time(engine, requests, work, on_step)
     if settings.together:
-        figures |= _together(model, pairs, requests, config, work)
+        on_step("all modules and a control together", 0, 0)
+        more = _all_modules_and_a_control(model, pairs, config)
+        figures |= _together(model, engine, more, requests, work)
     if settings.options:
-        figures |= _with_options(model, requests, new_tokens, rows_per_batch, work)
+        on_step("with log-probabilities of options", 0, 0)
+        figures |= _with_options(model, engine, requests, work)
     return figures
 
 
@@ -145,12 +169,14 @@ def _against_oracle(
     grids: Sequence[TransplantGrid],
     n_compared: int,
     config: RunConfig,
+    on_step: OnStep,
 ) -> dict[str, Any]:
     """Run a sample of cells naively, their source activations read beforehand."""
     everything = [(k, cell) for k, grid in enumerate(grids) for cell in grid.cells]
     sample = random.Random(config.seed).sample(everything, min(n_compared, len(everything)))
     module, equal, seconds = ModuleType(config.module), 0, 0.0
-    for k, cell in sample:
+    for number, (k, cell) in enumerate(sample):
+        on_step("cells by the oracle", number, len(sample))
         source_ids, target_ids = pairs[k].source.token_ids, pairs[k].target.token_ids
         activation_D = oracle.capture_layer(model, source_ids, module, cell.source_layer)
         start = time.perf_counter()
@@ -172,17 +198,14 @@ def _against_oracle(
 
 
 def _against_one_at_a_time(
-    model: Model,
-    requests: Sequence[Request],
-    new_tokens: int,
-    rows_per_batch: int | None,
-    work: Work,
+    engine: Engine, requests: Sequence[Request], work: Work, on_step: OnStep
 ) -> dict[str, Any]:
     """Run a few instances by the same engine, each in a call of its own."""
     sample = requests[:: max(1, len(requests) // 20)]
     start = time.perf_counter()
-    for request in sample:
-        transplant_all(model, [request], new_tokens, rows_per_batch)
+    for number, request in enumerate(sample):
+        on_step("one instance at a time", number, len(sample))
+        engine([request])
     alone = (time.perf_counter() - start) / len(sample)
     return {
         "seconds_per_instance_alone": alone,
@@ -190,14 +213,10 @@ def _against_one_at_a_time(
     }
 
 
-def _together(
-    model: Model,
-    pairs: Sequence[PromptPair],
-    requests: Sequence[Request],
-    config: RunConfig,
-    alone: Work,
-) -> dict[str, Any]:
-    together = [
+def _all_modules_and_a_control(
+    model: Model, pairs: Sequence[PromptPair], config: RunConfig
+) -> list[Request]:
+    return [
         Request(source, pair.target, module, module_cells(model, config.grid, module))
         for pair in pairs
         for module, source in [
@@ -205,26 +224,29 @@ def _together(
             (ModuleType.MLP, pair.target),
         ]
     ]
-    work, without = _beside(
-        model, together, requests, config.decode.max_new_tokens, config.rows_per_batch, alone
-    )
+
+
+def _together(
+    model: Model,
+    engine: Engine,
+    more: Sequence[Request],
+    requests: Sequence[Request],
+    alone: Work,
+) -> dict[str, Any]:
+    work, without = _beside(model, engine, more, requests, alone)
     return {
-        "grids_together": len(together) // len(pairs),
+        "grids_together": len(more) // len(requests),
         "seconds_together": work.seconds,
         "cost_over_one_module": work.seconds / without,
     }
 
 
 def _with_options(
-    model: Model,
-    requests: Sequence[Request],
-    new_tokens: int,
-    rows_per_batch: int | None,
-    alone: Work,
+    model: Model, engine: Engine, requests: Sequence[Request], alone: Work
 ) -> dict[str, Any]:
     options = [model.tokenizer(f" ({k})", add_special_tokens=False)["input_ids"] for k in (1, 2, 3)]
     asked = [replace(request, options=options) for request in requests]
-    work, without = _beside(model, asked, requests, new_tokens, rows_per_batch, alone)
+    work, without = _beside(model, engine, asked, requests, alone)
     return {
         "seconds_with_options": work.seconds,
         "seconds_without_options": without,
@@ -234,10 +256,9 @@ def _with_options(
 
 def _beside(
     model: Model,
+    engine: Engine,
     more: Sequence[Request],
     requests: Sequence[Request],
-    new_tokens: int,
-    rows_per_batch: int | None,
     alone: Work,
 ) -> tuple[Work, float]:
     """Measure what is more than the grid alone; return it, and the seconds of the grid alone.
@@ -245,53 +266,11 @@ def _beside(
     Those are measured once more: the machine's own speed drifts.
     """
     with measured(model) as work:
-        transplant_all(model, more, new_tokens, rows_per_batch)
+        engine(more)
     with measured(model) as alone_again:
-        transplant_all(model, requests, new_tokens, rows_per_batch)
+        engine(requests)
     return work, (alone.seconds + alone_again.seconds) / 2
 
 
 def _cells(grid: TransplantGrid) -> list[Generation]:
     return list(grid.generations.values())
-
-
-def _pairs(model: Model, settings: BenchSettings, new_tokens: int) -> list[PromptPair]:
-    """Encode the prompts, which must fit the model's context."""
-    source = _text(settings.source, "source.txt")
-    target = _text(settings.target, "target.txt")
-    pairs = []
-    for number in range(settings.instances):
-        front = f"{number + 1}. " if settings.instances > 1 else ""
-        pair = PromptPair(
-            encode(model.tokenizer, front + source), encode(model.tokenizer, front + target)
-        )
-        if settings.prompt_tokens:
-            pair = PromptPair(pair.source, _of_length(model, pair.target, settings.prompt_tokens))
-        pairs.append(pair)
-    answer = 0 if model.decoder_prompt else new_tokens
-    for pair in pairs:
-        for side, file, prompt, following in (
-            ("source", settings.source, pair.source, 0),
-            ("target", settings.target, pair.target, answer),
-        ):
-            name = f"the {'' if file else 'written '}{side} prompt (another one: --{side} FILE)"
-            require_room(prompt, following, model.context_length, name)
-    return pairs
-
-
-def _of_length(model: Model, prompt: Prompt, n_tokens: int) -> Prompt:
-    ids = list(prompt.token_ids)
-    return encode(model.tokenizer, (ids * (n_tokens // len(ids) + 1))[-n_tokens:])
-
-
-def _text(path: Path | None, written: str) -> str:
-    try:
-        if path is None:
-            return (files("xtransplant") / "assets" / "bench" / written).read_text("utf-8").strip()
-        text = path.read_text("utf-8-sig").strip()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot read the prompt {path}: {reason}; give a text file") from error
-    if not text:
-        raise DataError(f"the prompt {path} is empty; give a text file")
-    return text

@@ -54,6 +54,8 @@ def run_check(
     The cells are a random sample of each module's grid, by `seed`; the modules all that the model
     has, if none are given.
     """
+    if config.dry_run:
+        raise ConfigError("dry_run=true has no effect on check; leave it out")
     if config.control == "noise":
         raise ConfigError(
             "control=noise has no effect on check, which transplants what it captured; leave it out"

@@ -167,9 +167,10 @@ def bench(
     settings = BenchSettings(
         source, target, prompt_tokens, instances, together, options, cells_compared, random_weights
     )
-    with machine_failures("the benchmark", kept=""):
-        figures = run_bench(config, settings)
-    Console().write(json.dumps(figures, indent=2, ensure_ascii=False))
+    console = Console()
+    with machine_failures("the benchmark", kept=""), console.steps() as on_step:
+        figures = run_bench(config, settings, on_step)
+    console.write(json.dumps(figures, indent=2, ensure_ascii=False))
 
 
 @app.command(name="try", epilog=help_texts.TRY_EXAMPLES)

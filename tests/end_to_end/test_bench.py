@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from xtransplant import cli
+from xtransplant import cli, progress
+from xtransplant.bench_prompts import of_length
+from xtransplant.engine import measure
 
 FIELDS = [
     "model",
@@ -30,6 +32,11 @@ FIELDS = [
     "peak_memory_mb",
 ]
 POCKET = ["bench", "model=pocket", "decode.max_new_tokens=6", "grid.stride=4"]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "MATMUL_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -79,6 +86,30 @@ def test_several_prompts_modules_and_options(capsys, files: list[str]) -> None:
     assert got["seconds_with_options"] > 0 and got["seconds_per_instance_alone"] > 0
 
 
+def test_a_prompt_of_a_length_keeps_both_ends() -> None:
+    assert of_length([1, 2, 3, 4, 5], 2) == [1, 5]
+    assert of_length([1, 2, 3, 4, 5], 3) == [1, 4, 5]
+    assert of_length([1, 2, 3, 4, 5], 5) == [1, 2, 3, 4, 5]
+    assert of_length([1, 2, 3], 7) == [1, 2, 3, 3, 1, 2, 3]
+
+
+def test_a_terminal_or_log_sees_what_is_measured(
+    capsys, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    shown = ["bench", "model=pocket", "decode.max_new_tokens=2", "grid.stride=4", *files]
+    assert cli.main([*shown, "--together", "--options", "--cells-compared", "2"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "warming up",
+        "4 cells by the engine",
+        "cells by the oracle 0.0 %",
+        "cells by the oracle 50.0 %",
+        "all modules and a control together",
+        "with log-probabilities of options",
+    ]
+
+
 def test_random_weights_need_no_checkpoint(capsys, files: list[str]) -> None:
     got = bench(
         capsys, *files, "--random-weights", "--cells-compared", "2", "--prompt-tokens", "30"
@@ -93,6 +124,13 @@ def test_the_cells_of_a_file_are_measured(capsys, files: list[str], tmp_path: Pa
     assert cli.main([*chosen, "decode.max_new_tokens=3"]) == 0
     got = json.loads(capsys.readouterr().out)
     assert got["cells"] == got["cells_compared"] == got["cells_equal"] == 2
+
+
+def test_a_plan_is_refused(capsys) -> None:
+    assert cli.main([*POCKET, "dry_run=true"]) == 2
+    assert capsys.readouterr().err.strip() == (
+        "error: dry_run=true has no effect on bench; leave it out"
+    )
 
 
 def test_prompts_that_do_not_fit_are_told_with_the_way_to_give_others(capsys) -> None:

@@ -300,9 +300,10 @@ def test_labels_and_further_answers_of_own_prompts(here: Path, capsys) -> None:
     assert "aliases" not in capsys.readouterr().err
 
 
-def test_check_refuses_a_control_that_it_would_not_do(here: Path, capsys) -> None:
-    assert cli.main(["check", "control=noise"]) == 2
-    assert capsys.readouterr().err.startswith("error: control=noise has no effect on check")
+@pytest.mark.parametrize("key", ["control=noise", "dry_run=true"])
+def test_check_refuses_what_it_would_not_do(key: str, here: Path, capsys) -> None:
+    assert cli.main(["check", key]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {key} has no effect on check")
 
 
 def test_check_and_try_on_the_pocket_model(here: Path, capsys) -> None:

@@ -15,6 +15,9 @@ from torch import nn
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
 
+MATMUL_SECONDS = 2.0
+"""For which matrix products are repeated to learn their rate, at least."""
+
 
 @dataclass
 class Work:
@@ -59,10 +62,10 @@ def measured(model: Model) -> Iterator[Work]:
 
 
 @torch.inference_mode()
-def model_matmul_rate(model: Model, n_rows: int, seconds: float = 2.0) -> float:
+def model_matmul_rate(model: Model, n_rows: int) -> float:
     """Measure floating-point operations per second of the model's own matrix products.
 
-    Every linear layer is applied in turn to `n_rows` rows, nothing else, for at least `seconds`.
+    Every linear layer is applied in turn to `n_rows` rows, and nothing else.
     """
     linears = [part for part in model.hf.modules() if isinstance(part, nn.Linear)]
     inputs = {
@@ -71,7 +74,7 @@ def model_matmul_rate(model: Model, n_rows: int, seconds: float = 2.0) -> float:
     }
     flops = 2.0 * n_rows * sum(linear.weight.numel() for linear in linears)
     rounds, start = 0, 0.0
-    while rounds < 2 or time.perf_counter() - start < seconds:
+    while rounds < 2 or time.perf_counter() - start < MATMUL_SECONDS:
         if rounds == 1:  # the first round warms up
             _finish(model.device)
             start = time.perf_counter()
