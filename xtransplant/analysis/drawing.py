@@ -78,6 +78,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         # Without dates, so that the same results give the same files.
         dates = {"CreationDate": None} if path.suffix == ".pdf" else {}
         figure.savefig(path, dpi=150, metadata=dates)
+        figure.set_layout_engine("none")  # it stays as it is laid out; to do it again takes as long
     return paths
 
 
