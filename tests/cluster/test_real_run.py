@@ -23,10 +23,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(*arguments: str, deaf_to: signal.Signals | None = None) -> subprocess.Popen[str]:
+    def ignore() -> None:
+        if deaf_to is not None:
+            signal.signal(deaf_to, signal.SIG_IGN)
+
     command = [sys.executable, "-m", "xtransplant", *ARGUMENTS, *arguments]
     return subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=ignore,
     )
 
 
@@ -85,9 +94,13 @@ def test_a_run_killed_and_stopped_gives_the_rows_of_an_undisturbed_one(here: Pat
 
 @pytest.mark.parametrize("launcher", ["joblib", "local"])
 @pytest.mark.parametrize(
-    ("send", "number", "said"),
-    [(os.kill, signal.SIGTERM, "stopped by SIGTERM"), (os.killpg, signal.SIGINT, "interrupted")],
-    ids=["to the driver", "Ctrl-C"],
+    ("send", "number", "said", "deaf_to"),
+    [
+        # Deaf to SIGINT, by which submitit ends its jobs, is what a script has in the background.
+        (os.kill, signal.SIGTERM, "stopped by SIGTERM", signal.SIGINT),
+        (os.killpg, signal.SIGINT, "interrupted", None),
+    ],
+    ids=["to a driver in the background", "Ctrl-C"],
 )
 def test_a_signal_to_a_sweep_ends_its_jobs(
     here: Path,
@@ -95,8 +108,11 @@ def test_a_signal_to_a_sweep_ends_its_jobs(
     send: Callable[[int, int], None],
     number: signal.Signals,
     said: str,
+    deaf_to: signal.Signals | None,
 ) -> None:
-    driver = start("-m", f"hydra/launcher={launcher}", "module=attn,mlp", "rows_per_batch=10")
+    driver = start(
+        "-m", f"hydra/launcher={launcher}", "module=attn,mlp", "rows_per_batch=10", deaf_to=deaf_to
+    )
     err = stop_after(driver, 1, number, send)
     assert driver.returncode == 128 + number
     assert f"error: {said}; the same command goes on with what is missing" in err

@@ -9,6 +9,7 @@ import pytest
 import torch
 from against_oracle import NEW_TOKENS, naive
 from families import CONFIGS, MODULES, N_LAYERS, SOURCE, TARGET, having, tiny_model
+from torch import distributed
 
 from xtransplant.engine import decode as decoding
 from xtransplant.engine import oracle, passes
@@ -31,8 +32,10 @@ def prompts(k: int) -> tuple[list[int], list[int]]:
     return TARGETS[(k + 1) % len(TARGETS)], TARGETS[k]
 
 
-@pytest.mark.parametrize("size", [2, 7, None])
-@pytest.mark.parametrize("family", CONFIGS)
+@pytest.mark.parametrize(
+    ("family", "size"),
+    [(family, 7) for family in CONFIGS] + [("llama", size) for size in (2, None)],
+)
 def test_prompts_of_any_length_share_a_batch(family: str, size: int | None) -> None:
     model = tiny_model(family)
     cells = [[(3, 1), (0, 3)], [(1, 0)], [(2, 2), (2, 1), (1, 3)], [(0, 0)], [(3, 2)]]
@@ -222,6 +225,26 @@ def test_out_of_memory_halves_the_prompts_that_are_read_together() -> None:
         pytest.raises(torch.OutOfMemoryError),
     ):
         transplant_all(model, requests, NEW_TOKENS)
+
+
+@pytest.mark.parametrize("in_a_step", [False, True])
+def test_processes_that_share_a_model_do_not_retry_alone(
+    in_a_step: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_model("llama")
+    attempts = []
+
+    def scarce(hidden_BPD: torch.Tensor) -> None:
+        if (hidden_BPD.shape[1] == 1) == in_a_step:
+            attempts.append(hidden_BPD.shape[0])
+            raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(distributed, "is_torchelastic_launched", lambda: True)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    requests = [Request(*prompts(k), MLP, [(N_LAYERS - 1, 1)]) for k in range(2)]
+    with hooks(on_input=[(model.layers[0], scarce)]), pytest.raises(torch.OutOfMemoryError):
+        transplant_all(model, requests, NEW_TOKENS)
+    assert len(attempts) == 1
 
 
 def test_what_a_failed_attempt_made_is_gone_before_the_next(no_gc: None) -> None:
