@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## run the embedded model and task on the full grid
 	$(BIN)/xtransplant run
 
 test: $(INSTALLED) ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slurm: $(INSTALLED) ## sweep on a Slurm of one node, from Debian packages; as root (minutes)
 	command -v slurmctld slurmd munged || apt-get install --yes --no-install-recommends \

@@ -76,6 +76,7 @@ def test_a_run_from_the_hubs_layout(here, model, capsys, task):
         overrides.append(f"task.pivot_id={hub_folders.copa(here / 'copa')}")
     if task.startswith("culturalbench"):
         overrides.append(f"translation.model={save_translator(here / 'translator')}")
+        overrides.append("translation.max_new_tokens=40")
         assert run(model, *overrides, command="translate") == 0
     assert run(model, *overrides) == 0
     assert f"data: {entry['licence']}" in capsys.readouterr().err
@@ -96,6 +97,7 @@ def test_statements_of_a_question_stay_together(here, model, capsys, monkeypatch
     folder = hub_folders.culture(here / "data", n=8)
     overrides = ["task=culturalbench_hard", f"task.id={folder}", "languages=[ja]", "split=all"]
     overrides.append(f"translation.model={save_translator(here / 'translator')}")
+    overrides.append("translation.max_new_tokens=40")
     assert run(model, *overrides, command="translate") == 0
     assert run(model, *overrides, "limit=10") == 0
     parts = sorted(Path("outputs").rglob("generations/*.parquet"))

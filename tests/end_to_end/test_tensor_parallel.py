@@ -11,6 +11,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from tiny_checkpoint import save_llama
 
+from xtransplant import cli
+from xtransplant.models.loading import load_model
+
 ROOT = Path(__file__).parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
@@ -20,10 +23,6 @@ def llama(tmp_path: Path) -> Path:
     sizes = {"hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2}
     save_llama(tmp_path / "tiny", **sizes, max_position_embeddings=128)
     return tmp_path / "tiny"
-
-
-def xtransplant(launcher: list[str], *arguments: str) -> str:
-    return output([*launcher, "-m", "xtransplant", *arguments])
 
 
 def output(command: list[str]) -> str:
@@ -47,8 +46,8 @@ def results(folder: Path) -> tuple[list[Path], pd.DataFrame]:
 def test_two_processes_write_what_one_writes(llama: Path, tmp_path: Path) -> None:
     run = ["run", "model=hf", f"model.id={llama}", "languages=[de]", "limit=3", "device=cpu"]
     run += ["decode.max_new_tokens=5", "module=attn"]
-    xtransplant([sys.executable], *run, f"output_root={tmp_path / 'one'}")
-    out = xtransplant(TORCHRUN, *run, f"output_root={tmp_path / 'two'}")
+    assert cli.main([*run, f"output_root={tmp_path / 'one'}"]) == 0
+    out = output([*TORCHRUN, "-m", "xtransplant", *run, f"output_root={tmp_path / 'two'}"])
     assert out.count("results: ") == 1
     (files, one), (same_files, two) = results(tmp_path / "one"), results(tmp_path / "two")
     assert files == same_files
@@ -56,22 +55,26 @@ def test_two_processes_write_what_one_writes(llama: Path, tmp_path: Path) -> Non
     assert one.text.nunique() > 5
 
 
-def test_check_finds_two_processes_identical_to_the_oracle(llama: Path) -> None:
-    arguments = ["model=hf", f"model.id={llama}", "languages=[de]", "device=cpu"]
-    out = xtransplant(TORCHRUN, "check", *arguments, "decode.max_new_tokens=4", "--cells", "4")
-    assert out.count("identical, token for token") == 1
-
-
-SHAPE = """
+SHAPE_AND_CHECK = """
 import sys
+from xtransplant import cli
 from xtransplant.models.loading import load_model
 weight = load_model(sys.argv[1], device="cpu").hf.model.layers[0].mlp.up_proj.weight
 shape = (weight.to_local() if hasattr(weight, "to_local") else weight).shape
 sys.stdout.write(f"{tuple(shape)}\\n")  # at once: two processes write
+sys.stdout.flush()
+sys.exit(cli.main(["check", *sys.argv[2:]]))
 """
 
 
-def test_each_of_two_processes_holds_half_of_a_matrix(llama: Path) -> None:
-    alone = [sys.executable, "-c", SHAPE, str(llama)]
-    assert output(alone) == "(32, 32)\n"
-    assert output([*TORCHRUN, "--no-python", *alone]) == "(16, 32)\n" * 2
+def test_check_finds_two_processes_with_half_of_a_matrix_identical_to_the_oracle(
+    llama: Path,
+) -> None:
+    whole = load_model(str(llama), device="cpu").hf.model.layers[0].mlp.up_proj.weight
+    assert whole.shape == (32, 32)
+    arguments = ["model=hf", f"model.id={llama}", "languages=[de]", "device=cpu"]
+    arguments += ["decode.max_new_tokens=4", "--cells", "4"]
+    program = ["--no-python", sys.executable, "-c", SHAPE_AND_CHECK, str(llama)]
+    out = output([*TORCHRUN, *program, *arguments])
+    assert out.count("(16, 32)\n") == 2
+    assert out.count("identical, token for token") == 1

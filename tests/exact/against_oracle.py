@@ -8,7 +8,7 @@ from xtransplant.engine.transplant import transplant
 from xtransplant.models.families import Model
 from xtransplant.types import Cell, ModuleType
 
-NEW_TOKENS = 8
+NEW_TOKENS = 7
 
 Prompts = tuple[Sequence[int], Sequence[int]]
 """A source and a target prompt."""
