@@ -20,13 +20,10 @@ LLAMA = ["model=llama2-7b", *GPU, "--prompt-tokens", "400"]
 BENCHMARKS = {
     "cpu": {
         "full": [*SMOL],
-        "options": [*SMOL, "--options", "--cells-compared", "0"],
+        "options": [*SMOL, "--options"],
         "sparse": [*SMOL, "grid=pairs", "grid.pairs=[[15,15]]", "--instances", "200"],
-        "together": [*SMOL, "--together", "--cells-compared", "0"],
-        **{
-            f"prompt-{n}": [*SMOL, "--prompt-tokens", str(n), "--cells-compared", "0"]
-            for n in (200, 400, 800, 1600)
-        },
+        "together": [*SMOL, "--together"],
+        **{f"prompt-{n}": [*SMOL, "--prompt-tokens", str(n)] for n in (200, 400, 800, 1600)},
         **{
             f"cells-{k}": [*SMOL, "grid=full", f"grid.stride={k}", "--cells-compared", "0"]
             for k in (6, 3, 2)

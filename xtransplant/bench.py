@@ -26,10 +26,12 @@ from xtransplant.models.families import Model
 from xtransplant.models.loading import load_model
 from xtransplant.models.seq2seq import n_layers
 from xtransplant.plan import weights_arguments
-from xtransplant.types import Generation, ModuleType, PromptPair
+from xtransplant.types import Cell, Generation, ModuleType, PromptPair
 
 WARM_UP_CELLS = ((0, 0), (-1, 0), (0, -1))
 
+Asked = tuple[PromptPair, Request]
+"""A request, with its prompts as tokens."""
 Engine = Callable[[Sequence[Request]], list[TransplantGrid]]
 """The engine with model, new tokens and rows together as the run has them."""
 
@@ -45,7 +47,7 @@ class BenchSettings:
         together: every module and one control (the target prompt as its own source) over the same
             prompts, beside the run's one module alone; each has the grid's cells on its side.
         options: also the log-probabilities of the options (1), (2) and (3), beside the grid alone.
-        cells_compared: cells that the oracle does as well.
+        cells_compared: cells that the oracle does as well, of all grids that are measured.
         random_weights: build the model from its configuration.
     """
 
@@ -57,6 +59,23 @@ class BenchSettings:
     options: bool = False
     cells_compared: int = 64
     random_weights: bool = False
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the engine answered to two prompts."""
+
+    prompts: PromptPair
+    grid: TransplantGrid
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is more than the grid alone, and the seconds of both."""
+
+    answered: list[Answered]
+    seconds: float
+    seconds_alone: float
 
 
 def run_bench(
@@ -114,19 +133,35 @@ def run_bench(
         "peak_memory_mb": work.peak_bytes and work.peak_bytes / 1e6,
     }
     figures |= _against_matmul(model, work, grids, sum(rates) / len(rates))
-    figures |= _against_oracle(model, pairs, grids, settings.cells_compared, config, on_step)
-    figures["speedup"] = (
-        figures["oracle_ms_per_cell"] and figures["oracle_ms_per_cell"] / figures["ms_per_cell"]
-    )
     if len(pairs) > 1:
         figures |= _against_one_at_a_time(engine, requests, work, on_step)
+    answered = [Answered(pair, grid) for pair, grid in zip(pairs, grids, strict=True)]
     if settings.together:
         on_step("all modules and a control together", 0, 0)
         more = _all_modules_and_a_control(model, pairs, config)
-        figures |= _together(model, engine, more, requests, work)
+        beside = _beside(model, engine, more, requests, work)
+        figures |= {
+            "grids_together": len(more) // len(pairs),
+            "seconds_together": beside.seconds,
+            "cost_over_one_module": beside.seconds / beside.seconds_alone,
+        }
+        answered += beside.answered
     if settings.options:
         on_step("with log-probabilities of options", 0, 0)
-        figures |= _with_options(model, engine, requests, work)
+        beside = _beside(model, engine, _with_options(model, pairs, requests), requests, work)
+        figures |= {
+            "seconds_with_options": beside.seconds,
+            "seconds_without_options": beside.seconds_alone,
+            "option_share": beside.seconds / beside.seconds_alone - 1,
+        }
+        answered += beside.answered
+    everything = [(one, cell) for one in answered for cell in one.grid.cells]
+    n_compared = min(settings.cells_compared, len(everything))
+    sample = random.Random(config.seed).sample(everything, n_compared)
+    figures |= _against_oracle(model, sample, new_tokens, on_step)
+    figures["speedup"] = (
+        figures["oracle_ms_per_cell"] and figures["oracle_ms_per_cell"] / figures["ms_per_cell"]
+    )
     return figures
 
 
@@ -164,32 +199,25 @@ def _against_matmul(
 
 
 def _against_oracle(
-    model: Model,
-    pairs: Sequence[PromptPair],
-    grids: Sequence[TransplantGrid],
-    n_compared: int,
-    config: RunConfig,
-    on_step: OnStep,
+    model: Model, sample: Sequence[tuple[Answered, Cell]], new_tokens: int, on_step: OnStep
 ) -> dict[str, Any]:
     """Run a sample of cells naively, their source activations read beforehand."""
-    everything = [(k, cell) for k, grid in enumerate(grids) for cell in grid.cells]
-    sample = random.Random(config.seed).sample(everything, min(n_compared, len(everything)))
-    module, equal, seconds = ModuleType(config.module), 0, 0.0
-    for number, (k, cell) in enumerate(sample):
+    equal, seconds = 0, 0.0
+    for number, (one, cell) in enumerate(sample):
         on_step("cells by the oracle", number, len(sample))
-        source_ids, target_ids = pairs[k].source.token_ids, pairs[k].target.token_ids
-        activation_D = oracle.capture_layer(model, source_ids, module, cell.source_layer)
+        module, layer = one.grid.module, cell.source_layer
+        activation_D = oracle.capture_layer(model, one.prompts.source.token_ids, module, layer)
         start = time.perf_counter()
         tokens = oracle.generate(
             model,
-            target_ids,
-            config.decode.max_new_tokens,
+            one.prompts.target.token_ids,
+            new_tokens,
             module,
             cell.target_layer,
             activation_D,
         )
         seconds += time.perf_counter() - start
-        equal += tokens == grids[k].generations[cell].token_ids
+        equal += tokens == one.grid.generations[cell].token_ids
     return {
         "oracle_ms_per_cell": 1e3 * seconds / len(sample) if sample else None,
         "cells_compared": len(sample),
@@ -215,9 +243,12 @@ def _against_one_at_a_time(
 
 def _all_modules_and_a_control(
     model: Model, pairs: Sequence[PromptPair], config: RunConfig
-) -> list[Request]:
+) -> list[Asked]:
     return [
-        Request(source, pair.target, module, module_cells(model, config.grid, module))
+        (
+            PromptPair(source, pair.target),
+            Request(source, pair.target, module, module_cells(model, config.grid, module)),
+        )
         for pair in pairs
         for module, source in [
             *((module, pair.source) for module in model.module_types),
@@ -226,50 +257,30 @@ def _all_modules_and_a_control(
     ]
 
 
-def _together(
-    model: Model,
-    engine: Engine,
-    more: Sequence[Request],
-    requests: Sequence[Request],
-    alone: Work,
-) -> dict[str, Any]:
-    work, without = _beside(model, engine, more, requests, alone)
-    return {
-        "grids_together": len(more) // len(requests),
-        "seconds_together": work.seconds,
-        "cost_over_one_module": work.seconds / without,
-    }
-
-
 def _with_options(
-    model: Model, engine: Engine, requests: Sequence[Request], alone: Work
-) -> dict[str, Any]:
+    model: Model, pairs: Sequence[PromptPair], requests: Sequence[Request]
+) -> list[Asked]:
     options = [model.tokenizer(f" ({k})", add_special_tokens=False)["input_ids"] for k in (1, 2, 3)]
-    asked = [replace(request, options=options) for request in requests]
-    work, without = _beside(model, engine, asked, requests, alone)
-    return {
-        "seconds_with_options": work.seconds,
-        "seconds_without_options": without,
-        "option_share": work.seconds / without - 1,
-    }
+    return [
+        (pair, replace(request, options=options))
+        for pair, request in zip(pairs, requests, strict=True)
+    ]
 
 
 def _beside(
     model: Model,
     engine: Engine,
-    more: Sequence[Request],
+    more: Sequence[Asked],
     requests: Sequence[Request],
     alone: Work,
-) -> tuple[Work, float]:
-    """Measure what is more than the grid alone; return it, and the seconds of the grid alone.
-
-    Those are measured once more: the machine's own speed drifts.
-    """
+) -> Beside:
+    """Measure what is more, and the grid alone once more: the machine's own speed drifts."""
     with measured(model) as work:
-        engine(more)
+        grids = engine([request for _, request in more])
     with measured(model) as alone_again:
         engine(requests)
-    return work, (alone.seconds + alone_again.seconds) / 2
+    answered = [Answered(pair, grid) for (pair, _), grid in zip(more, grids, strict=True)]
+    return Beside(answered, work.seconds, (alone.seconds + alone_again.seconds) / 2)
 
 
 def _cells(grid: TransplantGrid) -> list[Generation]:

@@ -146,7 +146,7 @@ def bench(
         bool, typer.Option("--options", help="Also with log-probabilities of three options.")
     ] = False,
     cells_compared: Annotated[
-        int, typer.Option(min=0, help="Cells that the oracle does as well.")
+        int, typer.Option(min=0, help="Cells that the oracle does as well, of all grids.")
     ] = 64,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Build the model from its configuration.")
