@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,6 @@ from xtransplant.plan import weights_arguments
 from xtransplant.types import Cell, Generation, ModuleType, PromptPair
 
 WARM_UP_CELLS = ((0, 0), (-1, 0), (0, -1))
-
-Asked = tuple[PromptPair, Request]
-"""A request, with its prompts as tokens."""
-Engine = Callable[[Sequence[Request]], list[TransplantGrid]]
-"""The engine with model, new tokens and rows together as the run has them."""
 
 
 @dataclass(frozen=True)
@@ -61,23 +55,6 @@ class BenchSettings:
     random_weights: bool = False
 
 
-@dataclass(frozen=True)
-class Answered:
-    """What the engine answered to two prompts."""
-
-    prompts: PromptPair
-    grid: TransplantGrid
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What is more than the grid alone, and the seconds of both."""
-
-    answered: list[Answered]
-    seconds: float
-    seconds_alone: float
-
-
 def run_bench(
     config: RunConfig, settings: BenchSettings, on_step: OnStep = silent
 ) -> dict[str, Any]:
@@ -97,84 +74,179 @@ def run_bench(
     model = load_model(
         **weights_arguments(config), random_weights=settings.random_weights, on_step=on_step
     )
-    module = ModuleType(config.module)
-    cells = run_cells(config.grid, n_layers(model.hf.config, module))
-    new_tokens, rows_per_batch = config.decode.max_new_tokens, config.rows_per_batch
     pairs = prompt_pairs(model, texts, settings.instances, settings.prompt_tokens)
     for pair in pairs:
-        require_both_fit(model, pair, new_tokens, settings.source, settings.target)
-    requests = [Request(pair.source, pair.target, module, cells) for pair in pairs]
-    engine = partial(
-        transplant_all, model, max_new_tokens=new_tokens, rows_per_batch=rows_per_batch
-    )
-
-    on_step("warming up", 0, 0)
-    engine([Request(pair.source, pair.target, module, WARM_UP_CELLS) for pair in pairs[:1]])
-    n_rows = min(_rows_that_fit(model, new_tokens, rows_per_batch), (len(cells) + 1) * len(pairs))
-    rates = [model_matmul_rate(model, n_rows)]
-    on_step(f"{len(cells) * len(pairs)} cells by the engine", 0, 0)
-    with measured(model) as work:
-        grids = engine(requests)
-    rates.append(model_matmul_rate(model, n_rows))  # the machine's own speed drifts
-    figures: dict[str, Any] = {
-        "model": config.model.name,
-        "device": device_name(model.device),
-        "dtype": config.model.dtype,
-        "random_weights": settings.random_weights,
-        "module": str(module),
-        "instances": len(pairs),
-        "source_tokens": len(pairs[0].source.token_ids),
-        "prompt_tokens": len(pairs[0].target.token_ids),
-        "new_tokens": new_tokens,
-        "cells": len(cells) * len(pairs),
-        "rows_per_batch": work.rows_per_batch,
-        "seconds": work.seconds,
-        "ms_per_cell": 1e3 * work.seconds / (len(cells) * len(pairs)),
-        "peak_memory_mb": work.peak_bytes and work.peak_bytes / 1e6,
-    }
-    figures |= _against_matmul(model, work, grids, sum(rates) / len(rates))
+        require_both_fit(
+            model, pair, config.decode.max_new_tokens, settings.source, settings.target
+        )
+    bench = _Bench(model, pairs, config, on_step)
+    bench.grid_alone(settings.random_weights)
     if len(pairs) > 1:
-        figures |= _against_one_at_a_time(engine, requests, work, on_step)
-    answered = [Answered(pair, grid) for pair, grid in zip(pairs, grids, strict=True)]
+        bench.one_at_a_time()
     if settings.together:
-        on_step("all modules and a control together", 0, 0)
-        more = _all_modules_and_a_control(model, pairs, config)
-        beside = _beside(model, engine, more, requests, work)
-        figures |= {
-            "grids_together": len(more) // len(pairs),
-            "seconds_together": beside.seconds,
-            "cost_over_one_module": beside.seconds / beside.seconds_alone,
-        }
-        answered += beside.answered
+        bench.all_modules_and_a_control()
     if settings.options:
-        on_step("with log-probabilities of options", 0, 0)
-        beside = _beside(model, engine, _with_options(model, pairs, requests), requests, work)
-        figures |= {
-            "seconds_with_options": beside.seconds,
-            "seconds_without_options": beside.seconds_alone,
-            "option_share": beside.seconds / beside.seconds_alone - 1,
+        bench.with_options()
+    bench.by_the_oracle(settings.cells_compared)
+    return bench.figures
+
+
+class _Bench:
+    """Measures one thing after the other; `figures` and `answers` grow with each."""
+
+    def __init__(
+        self, model: Model, pairs: Sequence[PromptPair], config: RunConfig, on_step: OnStep
+    ) -> None:
+        self.model, self.pairs, self.config, self.on_step = model, pairs, config, on_step
+        self.module = ModuleType(config.module)
+        self.cells = run_cells(config.grid, n_layers(model.hf.config, self.module))
+        self.figures: dict[str, Any] = {}
+        self.answers: list[tuple[PromptPair, TransplantGrid]] = []
+        self.alone = Work(rows=[])
+
+    def grid_alone(self, random_weights: bool) -> None:
+        """Measure the run's grid, the rate of matrix products right before and after it."""
+        requests = self._requests(self.cells)
+        self.on_step("warming up", 0, 0)
+        self._transplant(self._requests(WARM_UP_CELLS)[:1])
+        n_rows = min(self._rows_that_fit(), (len(self.cells) + 1) * len(self.pairs))
+        rates = [model_matmul_rate(self.model, n_rows)]
+        self.on_step(f"{len(self.cells) * len(self.pairs)} cells by the engine", 0, 0)
+        with measured(self.model) as self.alone:
+            grids = self._transplant(requests)
+        rates.append(model_matmul_rate(self.model, n_rows))  # the machine's own speed drifts
+        self.answers += zip(self.pairs, grids, strict=True)
+        self.figures = {
+            "model": self.config.model.name,
+            "device": device_name(self.model.device),
+            "dtype": self.config.model.dtype,
+            "random_weights": random_weights,
+            "module": str(self.module),
+            "instances": len(self.pairs),
+            "source_tokens": len(self.pairs[0].source.token_ids),
+            "prompt_tokens": len(self.pairs[0].target.token_ids),
+            "new_tokens": self.config.decode.max_new_tokens,
+            "cells": len(self.cells) * len(self.pairs),
+            "rows_per_batch": self.alone.rows_per_batch,
+            "seconds": self.alone.seconds,
+            "ms_per_cell": 1e3 * self.alone.seconds / (len(self.cells) * len(self.pairs)),
+            "peak_memory_mb": self.alone.peak_bytes and self.alone.peak_bytes / 1e6,
+            **_against_matmul(self.model, self.alone, grids, sum(rates) / len(rates)),
         }
-        answered += beside.answered
-    everything = [(one, cell) for one in answered for cell in one.grid.cells]
-    n_compared = min(settings.cells_compared, len(everything))
-    sample = random.Random(config.seed).sample(everything, n_compared)
-    figures |= _against_oracle(model, sample, new_tokens, on_step)
-    figures["speedup"] = (
-        figures["oracle_ms_per_cell"] and figures["oracle_ms_per_cell"] / figures["ms_per_cell"]
-    )
-    return figures
 
+    def one_at_a_time(self) -> None:
+        """Measure a few instances by the same engine, each in a call of its own."""
+        requests = self._requests(self.cells)
+        sample = requests[:: max(1, len(requests) // 20)]
+        start = time.perf_counter()
+        for number, request in enumerate(sample):
+            self.on_step("one instance at a time", number, len(sample))
+            self._transplant([request])
+        seconds = (time.perf_counter() - start) / len(sample)
+        self.figures |= {
+            "seconds_per_instance_alone": seconds,
+            "speed_over_one_at_a_time": seconds * len(requests) / self.alone.seconds,
+        }
 
-def _rows_that_fit(model: Model, new_tokens: int, rows_per_batch: int | None) -> int:
-    by_block = not model.decoder_prompt and runs_by_block(model, logprobs=False)
-    return rows_together(
-        rows_per_batch,
-        model.text_config,
-        model.hf.dtype,
-        new_tokens,
-        model.device,
-        by_block=by_block,
-    )
+    def all_modules_and_a_control(self) -> None:
+        """Measure all modules and one control over the same prompts in one call."""
+        self.on_step("all modules and a control together", 0, 0)
+        beside = [
+            *((module, pair) for pair in self.pairs for module in self.model.module_types),
+            *((ModuleType.MLP, PromptPair(pair.target, pair.target)) for pair in self.pairs),
+        ]
+        requests = [
+            Request(
+                pair.source,
+                pair.target,
+                module,
+                module_cells(self.model, self.config.grid, module),
+            )
+            for module, pair in beside
+        ]
+        seconds, alone = self._beside([pair for _, pair in beside], requests)
+        self.figures |= {
+            "grids_together": len(requests) // len(self.pairs),
+            "seconds_together": seconds,
+            "cost_over_one_module": seconds / alone,
+        }
+
+    def with_options(self) -> None:
+        """Measure the grid with the log-probabilities of three options."""
+        self.on_step("with log-probabilities of options", 0, 0)
+        options = [
+            self.model.tokenizer(f" ({k})", add_special_tokens=False)["input_ids"]
+            for k in (1, 2, 3)
+        ]
+        asked = [replace(request, options=options) for request in self._requests(self.cells)]
+        seconds, alone = self._beside(self.pairs, asked)
+        self.figures |= {
+            "seconds_with_options": seconds,
+            "seconds_without_options": alone,
+            "option_share": seconds / alone - 1,
+        }
+
+    def by_the_oracle(self, n_cells: int) -> None:
+        """Run a sample of all cells naively, their source activations read beforehand."""
+        everything = [(pair, grid, cell) for pair, grid in self.answers for cell in grid.cells]
+        sample = random.Random(self.config.seed).sample(everything, min(n_cells, len(everything)))
+        equal, seconds = 0, 0.0
+        for number, (pair, grid, cell) in enumerate(sample):
+            self.on_step("cells by the oracle", number, len(sample))
+            activation_D = oracle.capture_layer(
+                self.model, pair.source.token_ids, grid.module, cell.source_layer
+            )
+            start = time.perf_counter()
+            tokens = oracle.generate(
+                self.model,
+                pair.target.token_ids,
+                self.config.decode.max_new_tokens,
+                grid.module,
+                cell.target_layer,
+                activation_D,
+            )
+            seconds += time.perf_counter() - start
+            equal += tokens == grid.generations[cell].token_ids
+        oracle_ms = 1e3 * seconds / len(sample) if sample else None
+        self.figures |= {
+            "oracle_ms_per_cell": oracle_ms,
+            "cells_compared": len(sample),
+            "cells_equal": equal,
+            "speedup": oracle_ms and oracle_ms / self.figures["ms_per_cell"],
+        }
+
+    def _requests(self, cells: Sequence[Cell | tuple[int, int]]) -> list[Request]:
+        return [Request(pair.source, pair.target, self.module, cells) for pair in self.pairs]
+
+    def _transplant(self, requests: Sequence[Request]) -> list[TransplantGrid]:
+        new_tokens, rows_per_batch = self.config.decode.max_new_tokens, self.config.rows_per_batch
+        return transplant_all(self.model, requests, new_tokens, rows_per_batch)
+
+    def _beside(
+        self, pairs: Sequence[PromptPair], requests: Sequence[Request]
+    ) -> tuple[float, float]:
+        """Measure requests, and the grid alone once more: the machine's own speed drifts.
+
+        Return the seconds of both, of the grid alone the mean.
+        """
+        with measured(self.model) as work:
+            grids = self._transplant(requests)
+        with measured(self.model) as alone_again:
+            self._transplant(self._requests(self.cells))
+        self.answers += zip(pairs, grids, strict=True)
+        return work.seconds, (self.alone.seconds + alone_again.seconds) / 2
+
+    def _rows_that_fit(self) -> int:
+        model = self.model
+        by_block = not model.decoder_prompt and runs_by_block(model, logprobs=False)
+        return rows_together(
+            self.config.rows_per_batch,
+            model.text_config,
+            model.hf.dtype,
+            self.config.decode.max_new_tokens,
+            model.device,
+            by_block=by_block,
+        )
 
 
 def _against_matmul(
@@ -196,91 +268,6 @@ def _against_matmul(
         "layer_row_share": sum(work.rows) / (model.n_layers * tokens),
         "distinct_texts": len({generation.text for grid in grids for generation in _cells(grid)}),
     }
-
-
-def _against_oracle(
-    model: Model, sample: Sequence[tuple[Answered, Cell]], new_tokens: int, on_step: OnStep
-) -> dict[str, Any]:
-    """Run a sample of cells naively, their source activations read beforehand."""
-    equal, seconds = 0, 0.0
-    for number, (one, cell) in enumerate(sample):
-        on_step("cells by the oracle", number, len(sample))
-        module, layer = one.grid.module, cell.source_layer
-        activation_D = oracle.capture_layer(model, one.prompts.source.token_ids, module, layer)
-        start = time.perf_counter()
-        tokens = oracle.generate(
-            model,
-            one.prompts.target.token_ids,
-            new_tokens,
-            module,
-            cell.target_layer,
-            activation_D,
-        )
-        seconds += time.perf_counter() - start
-        equal += tokens == one.grid.generations[cell].token_ids
-    return {
-        "oracle_ms_per_cell": 1e3 * seconds / len(sample) if sample else None,
-        "cells_compared": len(sample),
-        "cells_equal": equal,
-    }
-
-
-def _against_one_at_a_time(
-    engine: Engine, requests: Sequence[Request], work: Work, on_step: OnStep
-) -> dict[str, Any]:
-    """Run a few instances by the same engine, each in a call of its own."""
-    sample = requests[:: max(1, len(requests) // 20)]
-    start = time.perf_counter()
-    for number, request in enumerate(sample):
-        on_step("one instance at a time", number, len(sample))
-        engine([request])
-    alone = (time.perf_counter() - start) / len(sample)
-    return {
-        "seconds_per_instance_alone": alone,
-        "speed_over_one_at_a_time": alone * len(requests) / work.seconds,
-    }
-
-
-def _all_modules_and_a_control(
-    model: Model, pairs: Sequence[PromptPair], config: RunConfig
-) -> list[Asked]:
-    return [
-        (
-            PromptPair(source, pair.target),
-            Request(source, pair.target, module, module_cells(model, config.grid, module)),
-        )
-        for pair in pairs
-        for module, source in [
-            *((module, pair.source) for module in model.module_types),
-            (ModuleType.MLP, pair.target),
-        ]
-    ]
-
-
-def _with_options(
-    model: Model, pairs: Sequence[PromptPair], requests: Sequence[Request]
-) -> list[Asked]:
-    options = [model.tokenizer(f" ({k})", add_special_tokens=False)["input_ids"] for k in (1, 2, 3)]
-    return [
-        (pair, replace(request, options=options))
-        for pair, request in zip(pairs, requests, strict=True)
-    ]
-
-
-def _beside(
-    model: Model,
-    engine: Engine,
-    more: Sequence[Asked],
-    requests: Sequence[Request],
-    alone: Work,
-) -> Beside:
-    """Measure what is more, and the grid alone once more: the machine's own speed drifts."""
-    with measured(model) as work:
-        grids = engine([request for _, request in more])
-    with measured(model) as alone_again:
-        engine(requests)
-    answered = [Answered(pair, grid) for (pair, _), grid in zip(more, grids, strict=True)]
-    return Beside(answered, work.seconds, (alone.seconds + alone_again.seconds) / 2)
 
 
 def _cells(grid: TransplantGrid) -> list[Generation]:
