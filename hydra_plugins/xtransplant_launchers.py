@@ -7,7 +7,6 @@ on. What a job does is `xtransplant.jobs`; how its key is called, `conf/hydra/la
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -153,7 +152,7 @@ class LocalLauncher(Jobs):
                 while waiting and shares:
                     number, call = waiting.pop(0)
                     share = shares.pop(0)
-                    with _errors_to(self.folder / "submitit.log"), _heeding_sigint():
+                    with _errors_to(self.folder / "submitit.log"):
                         running[number] = executor.submit(_with_gpus, share, self, call), share
                 for number, (job, share) in list(running.items()):
                     if job.done():
@@ -276,22 +275,6 @@ def _errors_to(path: Path) -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-@contextmanager
-def _heeding_sigint() -> Iterator[None]:
-    """Let processes that begin inside heed SIGINT, by which submitit ends them.
-
-    A script starts what it puts in the background deaf to it.
-    """
-    is_deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    if is_deaf:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        if is_deaf:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _end_jobs(jobs: Sequence[Any]) -> None:
