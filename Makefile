@@ -49,10 +49,10 @@ parity: $(CARRIED) ## compare with the authors' outputs on SmolLM2 (minutes)
 	$(BIN)/python -m pytest -m parity
 
 bench: $(CARRIED) ## measure the engine on SmolLM2, as JSON in bench/ (minutes)
-	$(BIN)/python scripts/bench.py cpu
+	$(BIN)/python scripts/bench/engine.py cpu
 
 bench-gpu: $(INSTALLED) ## measure the engine with random weights on one GPU
-	$(BIN)/python scripts/bench.py gpu
+	$(BIN)/python scripts/bench/engine.py gpu
 
 wheel: $(INSTALLED) ## build the wheel in dist/
 	$(BIN)/python -m build --wheel

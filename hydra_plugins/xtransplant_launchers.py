@@ -1,7 +1,7 @@
 """Hydra's launchers for Slurm, for one machine and for Ray; Hydra finds them by this folder's name.
 
 A job that is lost (killed, cancelled, out of memory) is an outcome like any other: the rest goes
-on. What a job does is `xtransplant.jobs`; how its key is called, `conf/hydra/launcher`.
+on. What a job does is `xtransplant.runner.job`; how its key is called, `conf/hydra/launcher`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from xtransplant.console import Console
 from xtransplant.errors import ConfigError
-from xtransplant.jobs import Outcome, failed
+from xtransplant.runner.job import Outcome, failed
+from xtransplant.terminal import Console
 
 Call = tuple[list[str], int, Any]
 """What a job is called with: its overrides, its number, the state of Hydra's singletons."""

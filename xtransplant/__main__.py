@@ -13,15 +13,15 @@ def main() -> int:
 
 
 def _imported() -> int:
-    from xtransplant import signals
+    from xtransplant.runner import stopping
 
-    signals.note_interrupts()
+    stopping.note_interrupts()
     try:
-        from xtransplant import cli
+        from xtransplant.cli.app import main
 
-        return cli.main()
+        return main()
     except Exception as error:
-        if signals.interrupted():
+        if stopping.interrupted():
             raise KeyboardInterrupt from error
         raise
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import real_run
 
-from xtransplant import cli
-from xtransplant.store import RunFolder
+from xtransplant.cli import app as cli
+from xtransplant.store.run_folder import RunFolder
 
 LANGUAGES = ("de", "es", "tr", "id", "sw")
 N_PARTS = 5 * len(LANGUAGES)
@@ -27,7 +27,7 @@ ORDER = ["language", "instance_id", "source_layer", "target_layer"]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
-        *("xtransplant.cli", "xtransplant.runner", "pandas", "hydra.main"),
+        *("xtransplant.cli.app", "xtransplant.runner.run", "pandas", "hydra.main"),
         *("transformers.models.llama.modeling_llama", "transformers.models.auto.modeling_auto"),
     ]
 )

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from xtransplant import cli
-from xtransplant.store import RunFolder, read_manifest
+from xtransplant.cli import app as cli
+from xtransplant.store.run_folder import RunFolder, read_manifest
 
 ARGUMENTS = ["run", "languages=[sw,de]", "grid.stride=2", "limit=50"]
 

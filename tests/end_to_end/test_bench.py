@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from xtransplant import cli, progress
-from xtransplant.bench_prompts import of_length
-from xtransplant.engine import measure
+from xtransplant import progress
+from xtransplant.cli import app as cli
+from xtransplant.commands.bench_prompts import of_length
+from xtransplant.engine import profiling as measure
 
 FIELDS = [
     "model",

@@ -14,10 +14,10 @@ from transformers import (
     JambaConfig,
 )
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from tiny_checkpoint import VOCABULARY, save_llama, tokenizer
 
-from xtransplant import cli
+from xtransplant.cli import app as cli
 
 
 def save(folder: Path, auto: Any, config: Any) -> Path:

@@ -12,9 +12,10 @@ from types import SimpleNamespace
 import pytest
 
 import xtransplant
-from xtransplant import cli, jobs
+from xtransplant.cli import app as cli
+from xtransplant.config.schema import RunConfig
 from xtransplant.errors import DataError
-from xtransplant.schema import RunConfig
+from xtransplant.runner import job as jobs
 from xtransplant.types import Cell
 
 HEAVY = ("torch", "transformers", "datasets", "pandas", "pyarrow", "numpy")
@@ -180,13 +181,13 @@ def test_a_typo_names_what_is_allowed_and_the_nearest_match(capsys, arguments, s
 )
 def test_no_answer_without_a_run_imports_what_is_slow(arguments, light):
     script = (
-        "import sys\nfrom xtransplant.cli import main\n"
+        "import sys\nfrom xtransplant.cli.app import main\n"
         f"main({arguments!r})\n"
         "print('MODULES', *sys.modules)"
     )
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     modules = finished.stdout.partition("MODULES")[2].split()
-    assert "xtransplant.cli" in modules
+    assert "xtransplant.cli.app" in modules
     forbidden = (*HEAVY, "hydra", "omegaconf") if light else HEAVY
     assert [name for name in forbidden if name in modules] == []
     assert "hydra" in modules or light
@@ -424,7 +425,9 @@ def test_check_hands_on_cells_and_modules_and_fails_where_not_identical(
         calls.append((config.model.name, n_cells, list(modules)))
         return identical
 
-    monkeypatch.setitem(sys.modules, "xtransplant.check", SimpleNamespace(run_check=run_check))
+    monkeypatch.setitem(
+        sys.modules, "xtransplant.commands.check", SimpleNamespace(run_check=run_check)
+    )
     assert cli.main(["check", *own, "--cells", "3", "--modules", "block,attn"]) == status
     assert cli.main(["check", *own]) == status
     assert calls == [

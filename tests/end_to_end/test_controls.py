@@ -8,11 +8,11 @@ import pytest
 import torch
 
 import xtransplant as xt
-from xtransplant import cli
-from xtransplant.controls import controlled
+from xtransplant.cli import app as cli
 from xtransplant.engine import oracle
 from xtransplant.errors import DataError
 from xtransplant.models.families import Model
+from xtransplant.tasks.controls import controlled
 from xtransplant.types import Cell, Instance, ModuleType
 
 TASK = Path(xt.__file__).parent / "assets" / "pocket" / "task" / "dev"

@@ -16,10 +16,10 @@ from transformers import (
     MT5ForConditionalGeneration,
 )
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from tiny_checkpoint import VOCABULARY, message, tokenizer
 
-from xtransplant import cli
+from xtransplant.cli import app as cli
 from xtransplant.models.loading import load_model
 
 N_ENCODER_LAYERS, N_DECODER_LAYERS = 3, 2

@@ -12,15 +12,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import xtransplant
-from xtransplant import cli, runner
-from xtransplant.config import compose
+from xtransplant.cli import app as cli
+from xtransplant.config.compose import compose
 from xtransplant.engine.failures import machine_failures
 from xtransplant.errors import MachineError, OutputError
-from xtransplant.instances import load_data
-from xtransplant.manifest import Manifest
 from xtransplant.models.loading import load_tokenizer
-from xtransplant.plan import checkpoint_arguments
-from xtransplant.store import RunFolder, read_manifest
+from xtransplant.runner import run as runner
+from xtransplant.runner.plan import checkpoint_arguments
+from xtransplant.store.manifest import Manifest
+from xtransplant.store.run_folder import RunFolder, read_manifest
+from xtransplant.tasks.load import load_data
 
 RUN = ["run", "languages=[sw]", "grid.stride=4", "limit=2"]
 ADVICE = "run the same command again; finished parts are kept"

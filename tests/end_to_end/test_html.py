@@ -22,10 +22,10 @@ from page_runs import (
 )
 
 import xtransplant as xt
-from xtransplant.analysis.html import write_page
-from xtransplant.columns import Row
 from xtransplant.errors import OutputError
-from xtransplant.store import RunFolder
+from xtransplant.reporting.page import write_page
+from xtransplant.store.columns import Row
+from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Generation, Instance, Score
 
 
@@ -92,7 +92,7 @@ def test_fifty_thousand_rows_stay_small(tmp_path: Path) -> None:
 
 def test_no_torch_is_needed(results: Path, tmp_path: Path) -> None:
     code = (
-        "import sys, xtransplant as xt; from xtransplant.analysis.html import write_page; "
+        "import sys, xtransplant as xt; from xtransplant.reporting.page import write_page; "
         f"write_page(xt.load_runs({str(results)!r}), {str(tmp_path / 'page.html')!r}); "
         "sys.exit('torch' in sys.modules)"
     )

@@ -10,8 +10,8 @@ import pytest
 from page_runs import ARABIC, HOSTILE, interval_of_four, write_big_run, write_runs
 
 import xtransplant as xt
-from xtransplant import cli
-from xtransplant.analysis.html import write_page
+from xtransplant.cli import app as cli
+from xtransplant.reporting.page import write_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="left out: no playwright installed")
 expect = sync_api.expect

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import xtransplant as xt
-from xtransplant import cli
+from xtransplant.cli import app as cli
 from xtransplant.engine import oracle
 from xtransplant.engine.transplant import transplant_all
 from xtransplant.models.families import Model
@@ -31,7 +31,7 @@ def model() -> Model:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     # A few cells would give one large part; these tests are about several.
-    monkeypatch.setattr("xtransplant.plan.ROWS_PER_PART", 0)
+    monkeypatch.setattr("xtransplant.runner.plan.ROWS_PER_PART", 0)
     return tmp_path
 
 
@@ -239,7 +239,7 @@ def test_the_engine_chooses_its_batches_unless_asked(
         seen.add(rows_per_batch)
         return transplant_all(model, requests, new_tokens, rows_per_batch)
 
-    monkeypatch.setattr("xtransplant.runner.transplant_all", spy)
+    monkeypatch.setattr("xtransplant.runner.run.transplant_all", spy)
     run(*asked)
     assert seen == {given}
 

@@ -14,8 +14,9 @@ import yaml
 from tiny_checkpoint import VOCABULARY, save_llama
 from tiny_translator import save_translator
 
-from xtransplant import cli, plan
-from xtransplant.config import conf_dir
+from xtransplant.cli import app as cli
+from xtransplant.config.compose import conf_dir
+from xtransplant.runner import plan
 
 GRID = ["grid=pairs", "grid.pairs=[[0,0],[-1,0]]", "decode.max_new_tokens=3"]
 
@@ -171,7 +172,7 @@ def test_own_prompts(here, model, capsys):
 
 OFFLINE = """
 import os, sys
-from xtransplant import cli
+from xtransplant.cli import app as cli
 sys.exit(cli.main(sys.argv[1:]))
 """
 

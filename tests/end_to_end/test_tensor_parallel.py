@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from tiny_checkpoint import save_llama
 
-from xtransplant import cli
+from xtransplant.cli import app as cli
 from xtransplant.models.loading import load_model
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_two_processes_write_what_one_writes(llama: Path, tmp_path: Path) -> Non
 
 SHAPE_AND_CHECK = """
 import sys
-from xtransplant import cli
+from xtransplant.cli import app as cli
 from xtransplant.models.loading import load_model
 weight = load_model(sys.argv[1], device="cpu").hf.model.layers[0].mlp.up_proj.weight
 shape = (weight.to_local() if hasattr(weight, "to_local") else weight).shape

@@ -19,7 +19,7 @@ from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import transplant, transplant_all
 from xtransplant.errors import LayerError, NumericsError, PromptError
-from xtransplant.models.verify import verify
+from xtransplant.models.probe import verify
 from xtransplant.types import Cell, ModuleType
 
 N_LAYERS = {

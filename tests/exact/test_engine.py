@@ -19,7 +19,7 @@ from xtransplant.engine.steps import Row
 from xtransplant.engine.transplant import transplant
 from xtransplant.errors import ConfigError, LayerError, ModelError, PromptError
 from xtransplant.models.families import Model
-from xtransplant.models.verify import verify
+from xtransplant.models.probe import verify
 from xtransplant.types import Cell, ModuleType
 
 logging.set_verbosity_error()

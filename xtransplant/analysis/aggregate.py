@@ -15,7 +15,7 @@ import pandas as pd
 
 from xtransplant.analysis.summary import LanguageSummary
 from xtransplant.errors import OutputError
-from xtransplant.store import RunFolder
+from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Cell
 
 Ints = npt.NDArray[np.int64]

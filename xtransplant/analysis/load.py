@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xtransplant.columns import to_frame
 from xtransplant.errors import OutputError
-from xtransplant.manifest import MANIFEST, find_runs
-from xtransplant.parts import reading
-from xtransplant.store import RunFolder, read_manifest
+from xtransplant.store.columns import to_frame
+from xtransplant.store.manifest import MANIFEST, find_runs
+from xtransplant.store.part_file import reading
+from xtransplant.store.run_folder import RunFolder, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd

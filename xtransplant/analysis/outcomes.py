@@ -17,9 +17,9 @@ import pandas as pd
 
 from xtransplant.analysis.aggregate import INPUT, Rows, taken_apart
 from xtransplant.analysis.load import Run
-from xtransplant.columns import scorer_of
 from xtransplant.errors import OutputError
-from xtransplant.store import RunFolder
+from xtransplant.store.columns import scorer_of
+from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Cell
 
 Bools = npt.NDArray[np.bool_]

@@ -9,8 +9,8 @@ import numpy as np
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.selection import N_FOLDS, by_language, held_out, select
 from xtransplant.analysis.study import load_study
+from xtransplant.config.grid_file import to_yaml
 from xtransplant.errors import OutputError
-from xtransplant.grid_file import to_yaml
 
 
 def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:

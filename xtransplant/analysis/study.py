@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from xtransplant.analysis.comparable import place, require_together
 from xtransplant.analysis.load import load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
 from xtransplant.analysis.resamples import Resamples
 from xtransplant.analysis.statistics import Bootstrap
-from xtransplant.analysis.together import place, require_together
 
 Ints = npt.NDArray[np.int64]
 

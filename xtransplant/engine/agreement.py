@@ -20,10 +20,10 @@ from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.steps import Continuation, Row
 from xtransplant.errors import ModelError
-from xtransplant.models.describe import describe
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
-from xtransplant.models.verify import States, probing
+from xtransplant.models.layout_messages import describe
+from xtransplant.models.probe import States, probing
 from xtransplant.types import ModuleType
 
 _BLOCKS = (ModuleType.BLOCK, ModuleType.ENCODER_BLOCK)

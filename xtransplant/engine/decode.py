@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from xtransplant.engine.capture import capture
-from xtransplant.engine.cost import prompts_that_fit, rows_together
 from xtransplant.engine.encoder_decoder import decode_rows
+from xtransplant.engine.flops import prompts_that_fit, rows_together
 from xtransplant.engine.layout import Ints
 from xtransplant.engine.model_cache import prefill, state_bytes
 from xtransplant.engine.options import OptionTrees, Tokens

@@ -19,7 +19,7 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from xtransplant.engine.cost import prompts_that_fit
+from xtransplant.engine.flops import prompts_that_fit
 from xtransplant.engine.layout import Ints
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row, writes

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from xtransplant.engine.grid import resolve_cells
+from xtransplant.config.grid import resolve_cells
 from xtransplant.engine.options import Tokens
 from xtransplant.errors import LayerError, PromptError, unknown
+from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import Model
-from xtransplant.models.seq2seq import n_layers
-from xtransplant.prompts import encode, require_room, token_ids
+from xtransplant.prompts.tokenise import encode, require_room, token_ids
 from xtransplant.types import Cell, ModuleType, Prompt
 
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from operator import index
 from typing import TYPE_CHECKING, Literal, SupportsIndex
 
+from xtransplant.config.grid import resolve_cells
 from xtransplant.engine.capture import capture, noise_like
 from xtransplant.engine.decode import Target, decode
-from xtransplant.engine.grid import resolve_cells
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.request import Request, Resolved
 from xtransplant.engine.steps import Continuation, Row
 from xtransplant.errors import ConfigError, LayerError, ModelError
 from xtransplant.models.families import Model
-from xtransplant.prompts import decode_text
+from xtransplant.prompts.tokenise import decode_text
 from xtransplant.types import Cell, Generation, ModuleType, Prompt
 
 if TYPE_CHECKING:

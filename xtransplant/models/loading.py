@@ -19,12 +19,13 @@ from transformers import (
     AutoTokenizer,
 )
 
+from xtransplant.cache import OnStep, file_digest, silent
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.errors import ModelError
 from xtransplant.models.adapter import CONFIG as ADAPTER_CONFIG
 from xtransplant.models.adapter import apply_adapter
-from xtransplant.models.cache import OnStep, file_digest, silent
+from xtransplant.models.architecture import auto_class, language_token_id
 from xtransplant.models.checkpoint import (
     CONFIG,
     SAFETENSORS,
@@ -36,16 +37,15 @@ from xtransplant.models.checkpoint import (
     resolve,
     weight_files,
 )
+from xtransplant.models.dtypes import precision
 from xtransplant.models.families import Family, Model, find_parts, layers_prefix
 from xtransplant.models.generation import greedy
 from xtransplant.models.gguf import Gguf
+from xtransplant.models.hf_errors import reading
 from xtransplant.models.hub import pinned
 from xtransplant.models.parallel import placement
-from xtransplant.models.precision import precision
+from xtransplant.models.probe import verify
 from xtransplant.models.quantised import require_quantiser
-from xtransplant.models.reading import reading
-from xtransplant.models.seq2seq import auto_class, language_token_id
-from xtransplant.models.verify import verify
 
 LOG = logging.getLogger(__name__)
 

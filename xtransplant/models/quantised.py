@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers.quantizers.auto import AutoHfQuantizer
 
-from xtransplant.models.reading import reading
+from xtransplant.models.hf_errors import reading
 
 
 def require_quantiser(config: Any, id: str, device: torch.device) -> None:

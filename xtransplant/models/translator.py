@@ -13,8 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from xtransplant.errors import ConfigError, ModelError
 from xtransplant.languages import Language
+from xtransplant.models.hf_errors import reading
 from xtransplant.models.loading import choose_device
-from xtransplant.models.reading import reading
 
 CAUSAL_INSTRUCTION = (
     "Translate from {source_language} to {target_language}.\n"

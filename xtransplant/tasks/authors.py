@@ -22,8 +22,8 @@ from types import MappingProxyType
 from typing import Any
 
 from xtransplant.errors import DataError, unknown
-from xtransplant.tasks.draft import Draft, drafts_of
-from xtransplant.tasks.lines import read_bytes, read_json_lines, read_strings
+from xtransplant.tasks.jsonl import read_bytes, read_json_lines, read_strings
+from xtransplant.tasks.lazy_instance import Draft, drafts_of
 from xtransplant.types import Direction, Instance, Option
 
 MARKERS = ("({})", "（{}）")
@@ -77,7 +77,7 @@ class _Answer:
 
 
 class Authors:
-    """A task in this format (`xtransplant.tasks.TaskSource`).
+    """A task in this format (`xtransplant.tasks.loaders.TaskSource`).
 
     Args:
         name: of the task; first part of instance ids.

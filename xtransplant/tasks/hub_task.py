@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from xtransplant.config.schema import TaskConfig
 from xtransplant.errors import ConfigError, DataError
 from xtransplant.languages import language as find_language
-from xtransplant.schema import TaskConfig
-from xtransplant.tasks.draft import Draft
+from xtransplant.prompts.templates import Rendered, load_template
 from xtransplant.tasks.hub import HubData, Row
-from xtransplant.templates import Rendered, load_template
-from xtransplant.translations import translate_prompt
+from xtransplant.tasks.lazy_instance import Draft
+from xtransplant.tasks.translations import translate_prompt
 from xtransplant.types import Direction, Instance, Question
 
 Translate = Callable[[str, str], str]

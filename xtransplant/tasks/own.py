@@ -16,10 +16,10 @@ from types import MappingProxyType
 from typing import Any
 
 from xtransplant.errors import DataError, unknown
-from xtransplant.tasks.draft import Draft
 from xtransplant.tasks.hub_task import Translate
-from xtransplant.tasks.lines import read_bytes, read_json_lines
-from xtransplant.translations import translate_prompt
+from xtransplant.tasks.jsonl import read_bytes, read_json_lines
+from xtransplant.tasks.lazy_instance import Draft
+from xtransplant.tasks.translations import translate_prompt
 from xtransplant.types import Direction, Instance, Option
 
 REQUIRED = ("id", "language", "source", "target", "gold")
@@ -27,7 +27,7 @@ OPTIONAL = ("options", "aliases", "cluster", "category")
 
 
 class OwnPrompts:
-    """The rows of a file (`xtransplant.tasks.TaskSource`).
+    """The rows of a file (`xtransplant.tasks.loaders.TaskSource`).
 
     Args:
         path: of the JSONL file.

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from xtransplant.errors import DataError, unknown
-from xtransplant.tasks.draft import Draft, drafts_of
-from xtransplant.tasks.lines import read_json_lines
+from xtransplant.tasks.jsonl import read_json_lines
+from xtransplant.tasks.lazy_instance import Draft, drafts_of
 from xtransplant.types import Direction, Instance
 
 PACKAGED = Path(__file__).parents[1] / "assets" / "pocket" / "task"

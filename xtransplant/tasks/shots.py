@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import islice
 
 from xtransplant.errors import DataError
-from xtransplant.prompts import answered
-from xtransplant.tasks.draft import Draft
+from xtransplant.prompts.tokenise import answered
+from xtransplant.tasks.lazy_instance import Draft
 from xtransplant.tasks.splits import rank
 from xtransplant.types import Instance
 

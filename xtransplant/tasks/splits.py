@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from xtransplant.errors import DataError, unknown
-from xtransplant.tasks.draft import Draft
+from xtransplant.tasks.lazy_instance import Draft
 
 SPLITS = ("sample", "unseen", "all")
 

@@ -1,0 +1,135 @@
+"""A PEFT adapter: the weights it leads to, its identity, and one line for what is wrong with it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, PrefixTuningConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from tiny_checkpoint import message, save_llama
+
+from xtransplant.config.compose import compose
+from xtransplant.models.adapter import adapter_identity
+from xtransplant.models.loading import load_model
+from xtransplant.runner.plan import make_plan
+
+# peft asks for a name that transformers has given up.
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+WEIGHTS = "adapter_model.safetensors"
+RANK, ALPHA = 2, 6
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    save_llama(tmp_path / "base")
+    return tmp_path / "base"
+
+
+@pytest.fixture
+def adapter(base: Path, tmp_path: Path) -> Path:
+    config = LoraConfig(
+        r=RANK,
+        lora_alpha=ALPHA,
+        target_modules=["q_proj", "down_proj"],
+        init_lora_weights=False,
+        task_type="CAUSAL_LM",
+    )
+    return save_adapter(tmp_path / "adapter", base, config)
+
+
+def save_adapter(folder: Path, base: Path, config: object) -> Path:
+    torch.manual_seed(3)
+    get_peft_model(load_model(str(base)).hf, config).save_pretrained(folder)
+    return folder
+
+
+def test_weights_are_the_checkpoints_plus_the_scaled_product(base: Path, adapter: Path) -> None:
+    plain, adapted = load_file(base / "model.safetensors"), load_file(adapter / WEIGHTS)
+    loaded = load_model(str(base), adapter=str(adapter)).hf.state_dict()
+    n_changed = 0
+    for name, weight in plain.items():
+        key = f"base_model.model.{name.removesuffix('.weight')}"
+        if f"{key}.lora_A.weight" in adapted:
+            down, up = adapted[f"{key}.lora_A.weight"], adapted[f"{key}.lora_B.weight"]
+            n_changed += 1
+            torch.testing.assert_close(loaded[name], weight + ALPHA / RANK * up @ down)
+            assert (loaded[name] - weight).abs().max() > 1e-3
+        else:
+            assert torch.equal(loaded[name], weight), name
+    assert n_changed == 2 * 3
+
+
+def test_pickled_weights_are_read_only_where_that_is_allowed(base: Path, adapter: Path) -> None:
+    torch.save(load_file(adapter / WEIGHTS), adapter / "adapter_model.bin")
+    safe = load_model(str(base), adapter=str(adapter)).hf.state_dict()
+    (adapter / WEIGHTS).unlink()
+    text = message(lambda: load_model(str(base), adapter=str(adapter)))
+    assert text.startswith(f"adapter '{adapter}' has no adapter_model.safetensors; pickled")
+    assert text.endswith("model.allow_pickle=true is set")
+    unpickled = load_model(str(base), adapter=str(adapter), allow_pickle=True).hf.state_dict()
+    assert all(torch.equal(unpickled[name], tensor) for name, tensor in safe.items())
+
+
+def test_what_is_wrong_with_an_adapter_is_one_line(
+    base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    def load(folder: Path) -> str:
+        return message(lambda: load_model(str(base), adapter=str(folder)))
+
+    assert load(tmp_path / "adaptor") == (
+        f"no file or folder '{tmp_path / 'adaptor'}'; nearest match: {adapter}"
+    )
+    assert load(base) == f"'{base}' is no adapter: it has no adapter_config.json"
+    lacking = shutil.copytree(adapter, tmp_path / "lacking")
+    tensors = load_file(lacking / WEIGHTS)
+    lost = next(iter(tensors))
+    save_file({name: t for name, t in tensors.items() if name != lost}, lacking / WEIGHTS)
+    assert "Found missing adapter keys" in load(lacking)
+    save_file({name: t[:1].clone() for name, t in tensors.items()}, lacking / WEIGHTS)
+    assert "size mismatch" in load(lacking)
+    assert load(lacking).endswith(f"; it was made for '{base}'")
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    config["target_modules"] = ["query_key_value"]
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    assert "query_key_value" in load(adapter)
+    prefix = PrefixTuningConfig(num_virtual_tokens=2, task_type="CAUSAL_LM")
+    assert "(PREFIX_TUNING) adds tokens to the prompt" in load(
+        save_adapter(tmp_path / "prefix", base, prefix)
+    )
+
+
+def test_an_adapter_of_more_layers_is_refused(base: Path, tmp_path: Path) -> None:
+    save_llama(tmp_path / "deeper", num_hidden_layers=5)
+    config = LoraConfig(r=RANK, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    adapter = save_adapter(tmp_path / "adapter", tmp_path / "deeper", config)
+    text = message(lambda: load_model(str(base), adapter=str(adapter)))
+    assert text.startswith(f"adapter '{adapter}' has 4 weights that fit nowhere in the model, such")
+    assert "layers.3.self_attn.q_proj.lora_A" in text
+    assert text.endswith(f"; it was made for '{tmp_path / 'deeper'}'")
+
+
+def test_an_adapter_beside_the_model_is_not_applied_unasked(base: Path, adapter: Path) -> None:
+    for file in adapter.glob("adapter_*"):
+        shutil.copy(file, base)
+    text = message(lambda: load_model(str(base)))
+    assert text.startswith(f"'{base}' holds an adapter (adapter_config.json) beside the model")
+
+
+def test_the_key_of_a_run_tells_the_adapter_and_not_where_it_is(
+    base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    def key(*overrides: str) -> str:
+        given = ["model=hf", f"model.id={base}", "limit=1", "languages=[de]"]
+        given.append("decode.max_new_tokens=2")
+        return make_plan(compose([*given, *overrides])).key
+
+    moved = shutil.copytree(adapter, tmp_path / "moved")
+    with_adapter = key(f"model.adapter={adapter}")
+    assert key(f"model.adapter={moved}") == with_adapter != key()
+    tensors = load_file(moved / WEIGHTS)
+    save_file({name: 2 * tensor for name, tensor in tensors.items()}, moved / WEIGHTS)
+    assert key(f"model.adapter={moved}") != with_adapter
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    assert adapter_identity("org/adapter", commit) == f"org/adapter@{commit}"

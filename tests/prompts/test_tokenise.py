@@ -1,0 +1,129 @@
+"""The beginning-of-sequence token stands once, whatever the tokenizer's family and the style."""
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from xtransplant.errors import PromptError
+from xtransplant.prompts.tokenise import answered, encode_pair
+from xtransplant.types import Instance
+
+LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())
+INSTANCE = Instance("i", "fr", "en", "fr", "Which one? (A) x", "Lequel ? (A) x", "A")
+CHAT = (
+    "{{% for turn in messages %}}{bos}<|user|>{{{{ turn['content'] }}}}<|end|>{{% endfor %}}"
+    "{{% if add_generation_prompt %}}<|assistant|>{{% endif %}}"
+)
+WITH_BOS, WITHOUT_BOS = CHAT.format(bos="{{ bos_token }}"), CHAT.format(bos="")
+MARKS = ["<|user|>", "<|end|>", "<|assistant|>"]
+
+
+def byte_level(bos: bool) -> Tokenizer:
+    """Llama 3 (with a template that adds BOS), or Qwen (none)."""
+    vocabulary = {piece: n for n, piece in enumerate(["<s>", "</s>", *LETTERS])}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    if bos:
+        backend.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", 0)]
+        )
+    return backend
+
+
+def pieces() -> Tokenizer:
+    """Llama 2, Mistral, Gemma: sentence pieces with bytes to fall back on, BOS by template."""
+    fallback = [f"<0x{byte:02X}>" for byte in range(256)]
+    vocabulary = {p: n for n, p in enumerate(["<s>", "</s>", "<unk>", *fallback, "▁", *"abcLWx"])}
+    backend = Tokenizer(
+        models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>", byte_fallback=True)
+    )
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 0)]
+    )
+    return backend
+
+
+def unigram() -> Tokenizer:
+    """XGLM and others: a unigram model that closes its texts, too."""
+    vocabulary = [("<s>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((c, -1.0) for c in LETTERS)]
+    backend = Tokenizer(models.Unigram(vocabulary, unk_id=2))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 0)]
+    )
+    return backend
+
+
+FAMILIES = {
+    "llama3": (byte_level, (True,), True),
+    "qwen": (byte_level, (False,), False),
+    "llama2": (pieces, (), True),
+    "unigram": (unigram, (), True),
+}
+
+
+def tokenizer(family: str, chat_template: str | None) -> PreTrainedTokenizerFast:
+    make, arguments, has_bos = FAMILIES[family]
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=make(*arguments),
+        bos_token="<s>" if has_bos else None,
+        eos_token="</s>",
+        additional_special_tokens=MARKS,
+    )
+    made.chat_template = chat_template
+    return made
+
+
+@pytest.mark.parametrize("chat_template", [None, WITH_BOS, WITHOUT_BOS])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bos_stands_once_at_the_start(family, chat_template):
+    if family == "qwen" and chat_template == WITH_BOS:
+        chat_template = WITHOUT_BOS  # such a tokenizer has no bos_token to show
+    made = tokenizer(family, chat_template)
+    pair = encode_pair(made, INSTANCE, chat=chat_template is not None)
+    bos = made.convert_tokens_to_ids("<s>")
+    expected = 1 if FAMILIES[family][2] else 0
+    for prompt in (pair.source, pair.target):
+        assert prompt.token_ids.count(bos) == expected
+        assert (prompt.token_ids[0] == bos) == bool(expected)
+
+
+def test_a_chat_is_the_users_turn_up_to_the_answer():
+    made = tokenizer("llama3", WITH_BOS)
+    pair = encode_pair(made, INSTANCE, chat=True)
+    assert pair.target.text == "<s><|user|>Lequel ? (A) x<|end|><|assistant|>"
+    ids = [made.convert_tokens_to_ids(mark) for mark in ("<s>", *MARKS)]
+    assert pair.target.token_ids[:2] == (ids[0], ids[1])
+    assert pair.target.token_ids[-2:] == (ids[2], ids[3])
+    plain = encode_pair(made, INSTANCE)
+    assert pair.target.token_ids[2:-2] == plain.target.token_ids[1:]
+
+
+@pytest.mark.parametrize("template", ["{{ raise_exception('no user') }}", "{{ unfinished"])
+def test_a_chat_template_that_fails_is_one_line(template):
+    with pytest.raises(PromptError) as error:
+        encode_pair(tokenizer("llama3", template), INSTANCE, chat=True)
+    told = str(error.value)
+    start = "source prompt of instance i (fr): the tokenizer's chat template fails: "
+    assert told.startswith(start) and "\n" not in told
+    assert told.endswith("; set prompt.style=plain or few_shot")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "whole"),
+    [("Answer:", "Answer: (A)"), ("答案：", "答案：(A)"), ("답: ", "답: (A)"), ("", "(A)")],
+)
+def test_an_answer_follows_a_prompt_as_it_is_written(prompt, whole):
+    assert answered(prompt, "(A)") == whole
+
+
+def test_no_chat_template():
+    with pytest.raises(PromptError) as error:
+        encode_pair(tokenizer("qwen", None), INSTANCE, chat=True)
+    assert str(error.value) == (
+        "source prompt of instance i (fr): the tokenizer has no chat template; "
+        "set prompt.style=plain or few_shot"
+    )

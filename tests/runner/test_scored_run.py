@@ -1,0 +1,149 @@
+"""Runs with options on a tiny checkpoint: several scorers, log-probabilities, a changed scorer."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from tiny_checkpoint import save_llama, tokenizer
+
+from xtransplant.cli import app as cli
+from xtransplant.prompts.tokenise import encode, encode_options
+from xtransplant.types import Prompt
+
+PROMPTS = {"en": "So? (1) a (2) b (3) c\nIt is:", "fr": "Ou? (1) d (2) e (3) f\nEst:"}
+GOLDS = ["1", "3"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a checkpoint and the questions in the authors' format."""
+    monkeypatch.chdir(tmp_path)
+    save_llama(tmp_path / "tiny", max_position_embeddings=96)
+    for language, prompt in PROMPTS.items():
+        lines = {
+            "split": [f"{n} {prompt}" for n in (1, 2)],
+            "ans": GOLDS,
+            "ans_lang": [{"1": f"{language}-a", "2": f"{language}-b", "3": f"{language}-c"}],
+        }
+        for name, content in lines.items():
+            path = tmp_path / "XNLI_sample" / name / f"{language}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(json.dumps(line) + "\n" for line in content), "utf-8")
+    return tmp_path
+
+
+def run(*settings: str) -> int:
+    fixed = ("task=xnli", "task.data_dir=.", "model=hf", "model.id=./tiny", "languages=[fr]")
+    return cli.main(["run", *fixed, "decode.max_new_tokens=4", "grid=first_to_first", *settings])
+
+
+def generations() -> pd.DataFrame:
+    (folder,) = Path("outputs").rglob("generations")
+    return pd.read_parquet(folder)
+
+
+def test_the_parts_hold_the_options_log_probabilities(here: Path) -> None:
+    assert run("task.scorer=[paper,logprob]") == 0
+    rows = generations()
+    assert len(rows) == 4 and rows.correct.dtype == bool
+    model, pieces = save_llama(here / "again", max_position_embeddings=96), tokenizer()
+    for n, row in enumerate(rows[rows.source_layer.isna()].itertuples()):
+        ids = pieces(f"{n + 1} {PROMPTS['fr']}")["input_ids"]
+        for option, found in zip((" (1)", " (2)", " (3)"), row.option_logprobs, strict=True):
+            tail = pieces(option, add_special_tokens=False)["input_ids"]
+            with torch.inference_mode():
+                logprobs = model(torch.tensor([ids + tail])).logits[0].log_softmax(-1)
+            expected = sum(float(logprobs[len(ids) + k - 1, id]) for k, id in enumerate(tail))
+            assert found == pytest.approx(expected, abs=1e-4)
+    best = ["123"[max(range(3), key=list(values).__getitem__)] for values in rows.option_logprobs]
+    (kept,) = Path("outputs").rglob("scores/logprob-1")
+    verdicts = pd.read_parquet(kept)
+    assert verdicts.answer.tolist() == best
+    golds = [gold for gold in GOLDS for _ in range(2)]
+    assert verdicts.correct.tolist() == [a == b for a, b in zip(best, golds, strict=True)]
+
+
+def test_a_run_goes_on_only_beside_its_own_scorers(here: Path, capsys) -> None:
+    assert run("task.scorer=paper") == 0
+    (folder,) = Path("outputs").rglob("generations")
+    before = generations()
+    capsys.readouterr()
+    assert run("task.scorer=[option,paper]") == 2
+    error = capsys.readouterr().err
+    assert error == (
+        f"error: {folder / 'fr-0000.parquet'} holds verdicts of scorer paper-2, this run asks for "
+        "option-2; to replace them without a GPU: xtransplant rescore "
+        f"{folder.parent} scorer=option,paper\n"
+    )
+    assert run("task.scorer=paper") == 0  # nothing was touched
+    assert cli.main(["rescore", str(folder.parent), "scorer=option,paper"]) == 0
+    assert run("task.scorer=[option,paper]") == 0
+    capsys.readouterr()
+    assert run("task.scorer=paper") == 2
+    assert "holds verdicts of scorer option-2" in capsys.readouterr().err
+    after = generations()
+    assert after.drop(columns=["answer", "correct"]).equals(
+        before.drop(columns=["answer", "correct"])
+    )
+
+
+def test_options_need_room_as_answers_do(here: Path, capsys) -> None:
+    assert run("limit=1", "dry_run=true", "decode.max_new_tokens=1") == 0
+    save_llama(here / "tiny", max_position_embeddings=30)  # 28 tokens, one new: not " (1)"
+    assert run("limit=1", "dry_run=true", "decode.max_new_tokens=1") == 2
+    assert "the model's context is 30" in capsys.readouterr().err
+
+
+def test_a_scorer_that_does_not_fit_is_refused_before_weights_are_loaded(
+    here: Path, monkeypatch, capsys
+) -> None:
+    def never(**arguments: object) -> None:
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr("xtransplant.runner.run.load_model", never)
+    for scorer, message in {
+        "opinion": "scorer opinion needs the share of people behind each option, instance xnli-",
+        "[paper,optoin]": "unknown scorer 'optoin'; ",
+        "[]": "no scorer given; ",
+    }.items():
+        assert run(f"task.scorer={scorer}") == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {message}") and error.count("\n") == 1
+    assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("It is:", [" (1)", " (12)"]),
+        ("It is: ", ["(1)", "(12)"]),
+        ("It is:\n", ["(1)", "(12)"]),
+        ("答案：", ["(1)", "(12)"]),  # a wide colon
+        ("答案", ["(1)", "(12)"]),
+    ],
+)
+def test_options_follow_the_prompt_as_they_would_be_written(text, options):
+    pieces = tokenizer()
+    encoded = encode_options(pieces, encode(pieces, text), ["(1)", "(12)"])
+    assert [pieces.decode(list(ids)) for ids in encoded] == options
+
+
+class Merging:
+    """A tokenizer that has one token for '：(' and takes other characters one by one."""
+
+    bos_token_id = None
+
+    def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
+        ids = [ord(c) for c in text.replace("：(", "\ue000")]
+        return {"input_ids": [7, *ids] if add_special_tokens else ids}
+
+
+def test_a_marker_that_would_reach_into_the_prompt_is_encoded_by_itself():
+    pieces = Merging()
+    prompt = Prompt((7, ord("是"), ord("：")), "是：")
+    assert pieces("是：(1)")["input_ids"][:3] != list(prompt.token_ids)
+    assert encode_options(pieces, prompt, ["(1)"]) == ((ord("("), ord("1"), ord(")")),)
+    other = Prompt((7, ord("是")), "是")
+    assert encode_options(pieces, other, ["(1)"]) == ((ord("("), ord("1"), ord(")")),)

@@ -1,0 +1,166 @@
+"""The subcommands: arguments in, one call, exit status out.
+
+Help is plain text (no rich markup) because its examples hold square brackets and are there to be
+copied. What a command needs is imported when it runs, so that `--help` and `ls` answer at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from xtransplant import __version__
+from xtransplant.cli import checkpoint, cluster, data, help_texts, results
+from xtransplant.cli.data import ConfigDir, Overrides
+from xtransplant.errors import ConfigError, Stopped, XtransplantError, unknown
+
+GOES_ON = "; the same command goes on with what is missing"
+
+app = typer.Typer(
+    name="xtransplant",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True, epilog=help_texts.TOP_EXAMPLES)
+def top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+) -> None:
+    """Cross-lingual latent transplantation over every pair of layers."""
+    if version:
+        typer.echo(f"xtransplant {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command(help=help_texts.RUN, epilog=help_texts.RUN_EXAMPLES)
+def run(
+    overrides: Overrides = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and stop; load no weights.")
+    ] = False,
+    multirun: Annotated[
+        bool, typer.Option("--multirun", "-m", help="Sweep over values such as module=attn,mlp.")
+    ] = False,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Run an experiment, show its plan, or sweep over several."""
+    given = [*(overrides or []), *(["dry_run=true"] if dry_run else [])]
+    from xtransplant.runner import job
+    from xtransplant.terminal import Console
+
+    if multirun:
+        from xtransplant.runner.sweep import run_sweep
+
+        raise typer.Exit(run_sweep(given, config_dir, Console()))
+    from xtransplant.config.compose import compose
+
+    job.do(compose(given, config_dir), Console())
+
+
+app.command(epilog=help_texts.SUBMIT_EXAMPLES)(cluster.submit)
+app.command(epilog=help_texts.STATUS_EXAMPLES)(cluster.status)
+app.command(epilog=help_texts.PREPARE_EXAMPLES)(data.prepare)
+app.command(epilog=help_texts.TRANSLATE_EXAMPLES)(data.translate)
+
+
+@app.command(name="ls", epilog=help_texts.LS_EXAMPLES)
+def list_entries(
+    kind: Annotated[
+        str, typer.Argument(help="models, tasks, grids, experiments or all.", show_default=False)
+    ] = "all",
+    config_dir: ConfigDir = None,
+) -> None:
+    """List models, tasks, grids and experiments, one line each."""
+    from xtransplant.config.catalog import KINDS, listing
+    from xtransplant.terminal import Console
+
+    console = Console()
+    for number, name in enumerate(KINDS if kind == "all" else [kind]):
+        headings, rows = listing(name, config_dir)
+        if number:
+            console.write("")
+        console.page(headings, rows, cut_last=name == "models")
+
+
+app.command(epilog=help_texts.CHECK_EXAMPLES)(checkpoint.check)
+app.command(epilog=help_texts.BENCH_EXAMPLES)(checkpoint.bench)
+app.command(name="try", epilog=help_texts.TRY_EXAMPLES)(checkpoint.try_)
+app.command(epilog=help_texts.RESCORE_EXAMPLES)(results.rescore)
+app.command(epilog=help_texts.REPORT_EXAMPLES)(results.report)
+app.command(epilog=help_texts.SELECT_EXAMPLES)(results.select)
+
+
+def _bound_spinning() -> None:
+    """Let torch's threads that wait spin for a while before they sleep, unless the user has chosen.
+
+    Threads that spin on starve other processes: with two on a machine a grid took five times as
+    long. Those that sleep at once took up to a quarter longer alone (docs/benchmarks.md).
+    """
+    if "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ:
+        os.environ |= {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status; a user's mistake is one line, status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a long run must not end on a letter
+    _bound_spinning()
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0":
+        # Processes that torchrun started share one terminal, and all would tell the same. The file
+        # stays open as long as the process, like the streams whose place it takes.
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    group = typer.main.get_group(app)
+    command = given[0] if given and not given[0].startswith("-") else ""
+    try:
+        if command and command not in group.commands:
+            raise ConfigError(unknown("command", command, group.commands))
+        # Not group.main(), which words and prints errors itself.
+        with group.make_context("xtransplant", given) as context:
+            group.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as done:
+        return done.exit_code
+    except XtransplantError as error:
+        return _fail(str(error), error.exit_status)
+    except typer.TyperException as error:
+        usage = error.format_message().rstrip(".")
+        return _fail(f"{usage}; see '{' '.join(['xtransplant', command]).strip()} --help'", 2)
+    except Stopped as stopped:
+        return _fail(f"stopped by {stopped}{GOES_ON}", stopped.exit_status)
+    except KeyboardInterrupt:
+        return _fail(f"interrupted{GOES_ON if command in ('run', 'translate') else ''}", 130)
+    except BrokenPipeError:
+        _drop_output()  # the reader of a pipe has left
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _drop_output()
+        where = error.filename or "what this command prints"
+        return _fail(f"disk full while writing {where}: free space and run it again", 2)
+    return 0
+
+
+def _drop_output() -> None:
+    """Lead standard output nowhere: a stream that can be flushed at exit keeps Python quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(message: str, status: int) -> int:
+    from xtransplant.terminal import Console
+
+    Console().error(message)
+    return status

@@ -1,0 +1,145 @@
+"""The subcommands on one checkpoint, without a task; `app` registers them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xtransplant.cli.data import ConfigDir, Overrides
+from xtransplant.errors import ConfigError, unknown
+from xtransplant.types import ModuleType
+
+
+def check(
+    overrides: Overrides = None,
+    cells: Annotated[int, typer.Option(min=1, help="Cells to compare for each module.")] = 25,
+    modules: Annotated[
+        str | None,
+        typer.Option(help="Modules to compare, with commas between them; without: all there are."),
+    ] = None,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Compare the fast engine with the naive oracle on a checkpoint.
+
+    The oracle runs one Hugging Face generate per cell; every token must be the same.
+    KEY=VALUE as for xtransplant run. The exit status is 1 where a token differs.
+    """
+    from xtransplant.config.compose import compose
+    from xtransplant.terminal import Console
+
+    config = compose(overrides or [], config_dir)
+    chosen = [_module(name) for name in modules.split(",")] if modules else []
+    from xtransplant.commands.check import run_check
+    from xtransplant.engine.failures import machine_failures
+
+    with machine_failures("the check", kept=""):
+        identical = run_check(config, Console(), n_cells=cells, modules=chosen)
+    if not identical:
+        raise typer.Exit(1)
+
+
+def bench(
+    overrides: Overrides = None,
+    source: Annotated[
+        Path | None, typer.Option(help="File with the source prompt; without: a written one.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option(help="File with the target prompt; without: a written one.")
+    ] = None,
+    prompt_tokens: Annotated[
+        int | None, typer.Option(min=2, help="Cut or repeat the target prompt to this length.")
+    ] = None,
+    instances: Annotated[
+        int, typer.Option(min=1, help="Prompt pairs; from 2 on, compare with one at a time.")
+    ] = 1,
+    together: Annotated[
+        bool, typer.Option("--together", help="Also all modules and a control in one call.")
+    ] = False,
+    options: Annotated[
+        bool, typer.Option("--options", help="Also with log-probabilities of three options.")
+    ] = False,
+    cells_compared: Annotated[
+        int, typer.Option(min=0, help="Cells that the oracle does as well, of all grids.")
+    ] = 64,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Build the model from its configuration.")
+    ] = False,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Measure the engine beside the oracle and the machine's matrix products; print JSON.
+
+    KEY=VALUE as for xtransplant run; the task's keys and control have no effect.
+    """
+    from xtransplant.config.compose import compose
+    from xtransplant.terminal import Console
+
+    config = compose(overrides or [], config_dir)
+    from xtransplant.commands.bench import BenchSettings, run_bench
+    from xtransplant.engine.failures import machine_failures
+
+    settings = BenchSettings(
+        source, target, prompt_tokens, instances, together, options, cells_compared, random_weights
+    )
+    console = Console()
+    with machine_failures("the benchmark", kept=""), console.steps() as on_step:
+        figures = run_bench(config, settings, on_step)
+    console.write(json.dumps(figures, indent=2, ensure_ascii=False))
+
+
+def try_(
+    model: Annotated[
+        str, typer.Option(help="A name of xtransplant ls models, org/name, a folder, a GGUF file.")
+    ],
+    source: Annotated[str, typer.Option(help="Prompt whose activations are taken.")],
+    target: Annotated[str, typer.Option(help="Prompt that is answered.")],
+    module: Annotated[
+        str, typer.Option(help=", ".join(ModuleType) + "; what is transplanted.")
+    ] = ModuleType.MLP,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(metavar="I,J", help="Source and target layer; repeatable; without: all."),
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="New tokens at most.")] = 20,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Transplant between two prompts of your own.
+
+    Shows the untouched answer above the transplanted ones.
+    """
+    from xtransplant.config.compose import find_model
+    from xtransplant.config.grid import parse_cell
+    from xtransplant.terminal import Console
+
+    pairs = [parse_cell(text) for text in cell or []]
+    chosen = _module(module)
+    checkpoint = find_model(model, config_dir)
+    console = Console()
+    import xtransplant as xt
+    from xtransplant.engine.failures import machine_failures
+    from xtransplant.runner.plan import load_arguments
+
+    with machine_failures("the trial", kept=""):
+        with console.steps() as on_step:
+            loaded = xt.load_model(**load_arguments(checkpoint), on_step=on_step)
+        grid = xt.transplant(
+            loaded,
+            source=source,
+            target=target,
+            module=chosen,
+            cells=pairs or "full",
+            max_new_tokens=max_new_tokens,
+        )
+    texts = {cell: grid.text(cell.source_layer, cell.target_layer) for cell in grid.cells}
+    if pairs:
+        console.cell_texts(grid.baseline.text, texts)
+    else:
+        console.distinct_texts(grid.baseline.text, texts)
+
+
+def _module(name: str) -> ModuleType:
+    if name not in list(ModuleType):
+        raise ConfigError(unknown("module", name, list(ModuleType)))
+    return ModuleType(name)

@@ -1,0 +1,52 @@
+"""The subcommands for many runs at once; `app` registers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xtransplant.cli.data import ConfigDir, Overrides
+
+SENT = ("hydra/launcher=slurm", "hydra.launcher.wait=false")
+
+
+def submit(overrides: Overrides = None, config_dir: ConfigDir = None) -> None:
+    """Send a sweep to Slurm as one job array, and return at once.
+
+    KEY=VALUE as for xtransplant run -m. Bring data and weights here first: xtransplant prepare.
+    """
+    from xtransplant.runner.sweep import run_sweep
+    from xtransplant.terminal import Console
+
+    console = Console()
+    status = run_sweep([*SENT, *(overrides or [])], config_dir, console)
+    console.info("watch it: xtransplant status --watch")
+    raise typer.Exit(status)
+
+
+def status(
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder of a run, or of several.")
+    ] = Path("outputs"),
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew until Ctrl-C.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Between two looks.")] = 5.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it once, as JSON.")] = False,
+) -> None:
+    """Show how far runs are: parts, workers, rate, time left, failures.
+
+    Reads the files of the runs, on any machine that sees them; asks no scheduler.
+    """
+    from xtransplant.commands.status import show_status, watch_status
+    from xtransplant.errors import ConfigError
+    from xtransplant.terminal import Console
+
+    if watch and as_json:
+        raise ConfigError("--watch and --json do not go together; give one of them")
+    if watch:
+        try:
+            watch_status(out, Console(), seconds)
+        except KeyboardInterrupt:
+            return
+    show_status(out, Console(), as_json=as_json)

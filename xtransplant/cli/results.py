@@ -1,0 +1,105 @@
+"""The subcommands that work on the folders of finished runs; `app` registers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xtransplant.errors import ConfigError, OutputError, unknown
+
+Folders = Annotated[
+    list[Path], typer.Argument(metavar="OUT...", help="Folders of runs, or of folders of runs.")
+]
+
+
+def rescore(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run, or of several.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="scorer=NAME[,NAME]",
+            show_default=False,
+            help="The first gives answer and correct; without: those of each run's configuration.",
+        ),
+    ] = None,
+) -> None:
+    """Score stored texts again, without a GPU or the model.
+
+    Replaces answer, correct and what is counted from them; the verdicts of every scorer so far
+    stay in OUT/scores. Scorers: see docs/scoring.md.
+    """
+    names = [name for setting in settings or [] for name in _scorer_names(setting)]
+    from xtransplant.commands.rescore import rescore as rescore_runs
+    from xtransplant.terminal import Console
+
+    rescore_runs(out, names, Console())
+
+
+def report(
+    folders: Folders,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and figures go.")],
+) -> None:
+    """Write tables and figures over finished runs.
+
+    Tables (CSV, Markdown, LaTeX) and figures (PNG, PDF) of all runs below the given folders, with
+    95 % intervals, tests and controls. Runs that do not belong together are refused. What each
+    column and figure says: docs/results.md.
+    """
+    from xtransplant.reporting.report import write_report
+    from xtransplant.terminal import Console
+
+    console = Console()
+    with console.steps() as on_step:
+        files: list[Path] = []
+
+        def on_file(path: Path) -> None:
+            files.append(path)
+            on_step(f"wrote {path.name}", len(files), len(files))
+
+        tables = write_report(folders, out, on_file)
+    console.table(
+        ("table", "rows", "what it says"),
+        [(table.name, str(len(table.frame)), table.title) for table in tables],
+    )
+    console.write(f"{len(files)} files: {out}")
+
+
+def select(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of one experiment.")],
+    strategy: Annotated[
+        str,
+        typer.Option(help="overall, target_first (target layer 0) or source_last (layer N-1)."),
+    ] = "overall",
+    pooled: Annotated[
+        bool, typer.Option("--pooled", help="One pair for all languages, not one for each.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the YAML goes; without: shown.")
+    ] = None,
+) -> None:
+    """Select the best pair of layers on one split, to measure it on another.
+
+    The accuracy of the selected pair on the instances that selected it is optimistic; give the
+    YAML to xtransplant run with grid=pairs grid.file=FILE split=… for an honest one.
+    """
+    from xtransplant.analysis.selected_file import selected_yaml
+    from xtransplant.terminal import Console
+
+    text = selected_yaml(folder, strategy, pooled=pooled)
+    if output is None:
+        Console().write(text.rstrip("\n"))
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
+    Console().write(f"selected pairs: {output}")
+
+
+def _scorer_names(setting: str) -> list[str]:
+    key, equals, value = setting.partition("=")
+    if not equals or key != "scorer":
+        raise ConfigError(unknown("setting", setting, ["scorer=NAME", "scorer=NAME,NAME"]))
+    return value.removeprefix("[").removesuffix("]").replace(" ", "").split(",")

@@ -1,0 +1,105 @@
+"""What a run would do and cost, shown without loading weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from xtransplant.config.compose import RunConfig
+from xtransplant.engine.flops import grid_flops, kv_bytes, matmul_rate, model_size, rows_together
+from xtransplant.models.architecture import n_layers
+from xtransplant.models.dtypes import DTYPES
+from xtransplant.models.loading import choose_device
+from xtransplant.progress import duration
+from xtransplant.runner.claims import missing_parts
+from xtransplant.runner.plan import Plan, make_plan
+from xtransplant.store.run_folder import RunFolder
+from xtransplant.terminal import Console
+from xtransplant.types import ModuleType, Part, Prompt
+
+
+def show(config: RunConfig, console: Console) -> None:
+    """Show the plan, its cost, and the first prompt pair of each language."""
+    with console.steps() as on_step:
+        plan = make_plan(config, on_step)
+    console.plan_table([*_work(config, plan), *_cost(config, plan)])
+    for part in _first_parts(plan.parts):
+        console.write("")
+        pair = part.prompts[0]
+        console.plan_table(
+            [
+                (f"{part.language}, {part.instances[0].id}", ""),
+                ("source prompt", pair.source.text or ""),
+                ("first and last ids", _ends(pair.source)),
+                ("target prompt", pair.target.text or ""),
+                ("first and last ids", _ends(pair.target)),
+            ]
+        )
+
+
+def _work(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
+    counts = plan.n_instances
+    instances = sum(counts.values())
+    mine = plan.shard(config.shard.index, config.shard.count)
+    done = len(mine) - len(missing_parts(RunFolder(plan.folder, plan.key), mine))
+    shard = f" (shard {config.shard.index} of {config.shard.count})" * (config.shard.count > 1)
+    return [
+        ("model", f"{config.model.name} ({config.model.id}), {config.model.dtype}"),
+        ("task", f"{config.task.name}, split {config.split}, {config.direction}"),
+        ("module", config.module),
+        ("instances", ", ".join(f"{language} {n}" for language, n in counts.items())),
+        (
+            "cells",
+            f"{len(plan.cells):,} of {_n_layers(config, plan)}²",
+        ),
+        ("rows", f"{instances * (len(plan.cells) + 1):,}, baselines included"),
+        ("output folder", str(plan.folder)),
+        ("parts done", f"{done} of {len(mine)}{shard}"),
+    ]
+
+
+def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
+    text_config = plan.model_config.get_text_config()
+    dtype, device = DTYPES[config.model.dtype], choose_device(config.device)
+    size = model_size(plan.model_config)
+    new_tokens = config.decode.max_new_tokens
+    pairs = [pair for part in plan.parts for pair in part.prompts]
+    lengths = [(len(pair.source.token_ids), len(pair.target.token_ids)) for pair in pairs]
+    flops = sum(
+        grid_flops(size, _n_layers(config, plan), plan.cells, source, target, new_tokens)
+        for source, target in lengths
+    )
+    rows = min(
+        rows_together(
+            config.rows_per_batch,
+            text_config,
+            dtype,
+            new_tokens,
+            device,
+            by_block=device.type == "cpu",
+        ),
+        len(plan.cells) + 1,
+    )
+    longest = max(target for _, target in lengths)
+    kv = kv_bytes(text_config, dtype.itemsize) * (longest + rows * new_tokens // 2)
+    sources, targets = (sum(side) for side in zip(*lengths, strict=True))
+    seconds = flops / matmul_rate(dtype, device)
+    return [
+        ("prompt tokens", f"{sources:,} source, {targets:,} target"),
+        ("new tokens", f"{len(pairs) * (len(plan.cells) + 1) * new_tokens:,} at most"),
+        ("FLOPs", f"{flops:.2e}"),
+        ("KV memory", f"{kv / 2**20:.0f} MiB at {rows:,} rows per batch"),
+        ("time", f"{duration(seconds)} or more, at this {device.type}'s matmul rate"),
+    ]
+
+
+def _n_layers(config: RunConfig, plan: Plan) -> int:
+    return n_layers(plan.model_config, ModuleType(config.module))
+
+
+def _first_parts(parts: Iterable[Part]) -> list[Part]:
+    return [part for part in parts if part.block == 0]
+
+
+def _ends(prompt: Prompt) -> str:
+    ids = prompt.token_ids
+    return f"{' '.join(map(str, ids[:4]))} … {' '.join(map(str, ids[-4:]))} ({len(ids)} tokens)"

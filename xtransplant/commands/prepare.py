@@ -1,0 +1,35 @@
+"""`xtransplant prepare`: bring data, tokenizer and weights to this machine, once."""
+
+from __future__ import annotations
+
+from xtransplant.config.compose import RunConfig
+from xtransplant.models.loading import fetch_model
+from xtransplant.runner.plan import make_plan
+from xtransplant.terminal import Console
+
+
+def run_prepare(config: RunConfig, console: Console) -> None:
+    """Fetch and convert what a run with this configuration reads; afterwards it needs no network.
+
+    The plan is made in full, so what a run would refuse is refused here.
+    """
+    with console.steps() as on_step:
+        plan = make_plan(config, on_step)
+        fetch_model(
+            config.model.id,
+            revision=config.model.revision,
+            distribution=config.model.distribution,
+            trust_remote_code=config.model.trust_remote_code,
+            allow_pickle=config.model.allow_pickle,
+            on_step=on_step,
+        )
+    counts = ", ".join(f"{language} {n:,}" for language, n in plan.n_instances.items())
+    console.plan_table(
+        [
+            ("data", plan.data["read"]),
+            ("licence", plan.data["licence"]),
+            ("instances", counts),
+            ("model", config.model.id),
+            ("off line", "HF_HUB_OFFLINE=1 xtransplant run with the same arguments"),
+        ]
+    )

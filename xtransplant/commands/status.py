@@ -1,0 +1,141 @@
+"""How far the runs below a folder are; reads their files, never a scheduler."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from xtransplant.progress import duration
+from xtransplant.store.leases import STALE_AFTER, Leases
+from xtransplant.store.manifest import MANIFEST, Manifest, find_runs
+from xtransplant.terminal import Console
+
+RECENT = 20
+"""Parts at most from which the rate is taken: the newest ones."""
+SILENT = "its processes ended without a word"
+HEADINGS = ("run", "status", "parts", "workers", "heartbeat", "parts/h", "time left", "reason")
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """How far a run is.
+
+    Attributes:
+        run: its folder.
+        status: as in the manifest, but "missing" where a run that says it is running has had no
+            process for a while, and "unreadable" where there is no manifest to read.
+        parts_done: of all languages that any command asked for.
+        parts: of these, all there are to do.
+        workers: parts that processes work on.
+        seconds_since_heartbeat: of the one whose last is longest ago; None without workers.
+        parts_per_hour: of all processes together, over the newest parts; None for fewer than two.
+        seconds_left: at that rate; None where nobody works or the rate is not known.
+        reason: why it failed or stopped.
+    """
+
+    run: str
+    status: str
+    parts_done: int = 0
+    parts: int = 0
+    workers: int = 0
+    seconds_since_heartbeat: float | None = None
+    parts_per_hour: float | None = None
+    seconds_left: float | None = None
+    reason: str | None = None
+
+
+def status_of(run: Path) -> RunStatus:
+    """Return how far a run is."""
+    try:
+        manifest = Manifest.from_json((run / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        return RunStatus(str(run), "unreadable", reason=f"{MANIFEST}: {error}")
+    times = [
+        each.stat().st_mtime
+        for each in (run / "generations").glob("[!.]*.parquet")
+        if each.stem.rpartition("-")[0] in manifest.n_parts
+    ]
+    n_parts = sum(manifest.n_parts.values())
+    beats = list(Leases(run / ".leases").live().values())
+    status, reason = manifest.status, manifest.reason
+    if status == "running" and not beats and _age(manifest.updated) > STALE_AFTER:
+        status, reason = "missing", SILENT
+    rate = _rate(times)
+    return RunStatus(
+        run=str(run),
+        status=status,
+        parts_done=len(times),
+        parts=n_parts,
+        workers=len(beats),
+        seconds_since_heartbeat=max(beats, default=None),
+        parts_per_hour=None if rate is None else 3600 * rate,
+        seconds_left=(n_parts - len(times)) / rate if rate and beats else None,
+        reason=reason,
+    )
+
+
+def show_status(out: Path, console: Console, *, as_json: bool) -> None:
+    """Show how far every run below a folder is; errors as for `find_runs`."""
+    runs = [status_of(run) for run in find_runs(out)]
+    if as_json:
+        console.write(json.dumps([asdict(run) for run in runs], indent=2, ensure_ascii=False))
+        return
+    console.table(HEADINGS, _rows(runs, out))
+    console.write(_count(runs))
+
+
+def watch_status(
+    out: Path, console: Console, seconds: float, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Show it again and again, until Ctrl-C; errors as for `find_runs`."""
+
+    def frames() -> Iterator[list[Sequence[str]]]:
+        while True:
+            yield _rows([status_of(run) for run in find_runs(out)], out)
+            sleep(seconds)
+
+    console.watch(HEADINGS, frames())
+
+
+def _rows(runs: Sequence[RunStatus], out: Path) -> list[Sequence[str]]:
+    return [
+        (
+            os.path.relpath(run.run, out) if run.run != str(out) else run.run,
+            run.status,
+            f"{run.parts_done:,}/{run.parts:,}",
+            str(run.workers or ""),
+            _shown(run.seconds_since_heartbeat, lambda seconds: f"{seconds:.0f} s ago"),
+            _shown(run.parts_per_hour, lambda rate: f"{rate:,.0f}"),
+            _shown(run.seconds_left, duration),
+            run.reason or "",
+        )
+        for run in runs
+    ]
+
+
+def _shown(value: float | None, word: Callable[[float], str]) -> str:
+    return "" if value is None else word(value)
+
+
+def _count(runs: Sequence[RunStatus]) -> str:
+    states = [run.status for run in runs]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
+    parts = f"{sum(run.parts_done for run in runs):,} of {sum(run.parts for run in runs):,} parts"
+    return f"{len(runs)} run{'s' * (len(runs) > 1)}: {counts}; {parts}"
+
+
+def _rate(times: Sequence[float]) -> float | None:
+    """Return the parts a second at which the newest were written."""
+    newest = sorted(times)[-RECENT:]
+    if len(newest) < 2 or newest[-1] == newest[0]:
+        return None
+    return (len(newest) - 1) / (newest[-1] - newest[0])
+
+
+def _age(moment: str) -> float:
+    return time.time() - datetime.fromisoformat(moment).timestamp()

@@ -1,0 +1,300 @@
+"""From overrides to a checked `RunConfig`, and from a `RunConfig` to its run key and folder.
+
+It knows Hydra and where `conf/` is; it does not know models, tasks or results. Hydra is imported
+when something is composed, so that listing what there is stays quick.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+
+from xtransplant.config.schema import (
+    DecodeConfig,
+    GridConfig,
+    ModelConfig,
+    PromptConfig,
+    RunConfig,
+    ShardConfig,
+    TaskConfig,
+    TranslationConfig,
+)
+from xtransplant.errors import ConfigError, unknown
+from xtransplant.types import Cell
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+__all__ = [
+    "DecodeConfig",
+    "GridConfig",
+    "ModelConfig",
+    "PromptConfig",
+    "RunConfig",
+    "ShardConfig",
+    "TaskConfig",
+    "TranslationConfig",
+    "compose",
+    "conf_dir",
+    "entries",
+    "find_model",
+    "run_folder",
+    "run_key",
+    "sweep",
+    "to_dict",
+]
+
+T = TypeVar("T")
+
+ANY_CHECKPOINT = "hf"
+"""The model entry for a checkpoint without one of its own: its results are named after its id."""
+
+GROUPS = ("model", "task", "grid", "decode", "experiment")
+
+
+def conf_dir() -> Path:
+    """Return the shipped `conf` folder: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+def entries(group: str, config_dir: Path | None = None) -> dict[str, Path]:
+    """Return the YAML file of each entry of a config group, shipped and the user's, by name.
+
+    Raises:
+        ConfigError: `config_dir` is no folder, or repeats the name of a shipped entry.
+    """
+    shipped = {path.stem: path for path in sorted((conf_dir() / group).glob("*.yaml"))}
+    if config_dir is None:
+        return shipped
+    if not config_dir.is_dir():
+        raise ConfigError(
+            f"config folder {str(config_dir)!r} is no folder; "
+            f"allowed: a folder that holds any of {', '.join(GROUPS)}"
+        )
+    own = {path.stem: path for path in sorted((config_dir / group).glob("*.yaml"))}
+    if repeated := sorted(shipped.keys() & own.keys()):
+        raise ConfigError(
+            f"{own[repeated[0]]} has the name of a shipped {group}, which would hide it; rename it"
+        )
+    return shipped | own
+
+
+def compose(overrides: Sequence[str], config_dir: Path | None = None) -> RunConfig:
+    """Compose a run from Hydra overrides, with `direction`, `split` and `languages` resolved.
+
+    Args:
+        overrides: such as `["task=xnli", "languages=[fr,sw]"]`.
+        config_dir: a folder of the user's own entries, `model/*.yaml` and so on.
+
+    Raises:
+        ConfigError: anything wrong with them, in one line.
+    """
+    given = [_expanded(override) for override in overrides]
+    _check(given, config_dir)
+    return _compose_checked(given, config_dir)
+
+
+def sweep(
+    overrides: Sequence[str],
+    job: Callable[[Callable[[], RunConfig], list[str]], T],
+    config_dir: Path | None = None,
+) -> list[T]:
+    """Call `job` for every combination of swept values, by Hydra's sweeper and launcher.
+
+    Every value is checked before the first job starts.
+
+    Args:
+        overrides: such as `["module=attn,mlp", "limit=range(1,5)"]`.
+        job: takes what composes a job's configuration, and its overrides; launchers carry it
+            to other processes.
+        config_dir: as for `compose`.
+
+    Returns:
+        What the jobs returned.
+
+    Raises:
+        ConfigError: anything wrong with the overrides, in one line.
+    """
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    axes = _check([_expanded(each) for each in overrides], config_dir, sweep=True)
+    first = [values[0] for values in axes]
+    for axis, values in enumerate(axes):
+        for value in values:
+            _compose_checked([*first[:axis], value, *first[axis + 1 :]], config_dir)
+
+    def task(composed: DictConfig) -> T:
+        return job(partial(_finish, composed), list(HydraConfig.get().overrides.task))
+
+    with _hydra(config_dir) as search_path:
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        # Spelled out, because Hydra's glob() does not look into the user's folder.
+        spelled_out = [_values_in_one(values) for values in axes]
+        batches = hydra.multirun("config", task, [*search_path, *spelled_out], False)
+    return [finished.return_value for batch in batches for finished in batch]
+
+
+def find_model(name_or_id: str, config_dir: Path | None = None) -> ModelConfig:
+    """Return the entry of that name, or one for a Hugging Face id, a local folder or a GGUF file.
+
+    Raises:
+        ConfigError: neither a name of `conf/model` nor anything that could be a checkpoint.
+    """
+    names = entries("model", config_dir)
+    if name_or_id in names:
+        return compose([f"model={name_or_id}"], config_dir).model
+    if "/" not in name_or_id and not Path(name_or_id).exists():
+        hint = "or a checkpoint: org/name, a folder, a GGUF file"
+        raise ConfigError(unknown("model", name_or_id, names, hint))
+    return compose([f"model={ANY_CHECKPOINT}", f"model.id={_quoted(name_or_id)}"], config_dir).model
+
+
+def to_dict(config: RunConfig) -> dict[str, Any]:
+    """Return a configuration as plain dicts, lists and scalars."""
+    return asdict(config)
+
+
+def run_key(
+    config: RunConfig,
+    *,
+    data_fingerprint: str,
+    model_identity: str,
+    cells: Sequence[Cell],
+) -> str:
+    """Hash what changes results, and nothing else, to 12 hexadecimal characters.
+
+    Languages are part of file names instead; batch size, device, shard and paths change nothing.
+    Nor do scorers: they only read the texts, and the parts carry which one did.
+
+    Args:
+        config: a run.
+        data_fingerprint: digest of the data's content, of templates and of translations.
+        model_identity: id and revision, or digest of the content; never a path.
+        cells: the grid, resolved; its order and its name do not count.
+    """
+    task = config.task
+    family = {kind: path for kind, path in asdict(config.model.family).items() if path}
+    more = [fact for fact in (family, config.model.language_token) if fact]
+    prompt = config.prompt
+    if prompt.style != "few_shot":
+        prompt = replace(prompt, shots=PromptConfig.shots)
+    facts = {
+        "model": [model_identity, config.model.dtype, *more],
+        "task": [task.name, task.loader, task.pivot, task.keys, data_fingerprint],
+        "direction": config.direction or task.direction,
+        "split": config.split or task.splits[0],
+        "sample": [task.sample_size, task.sample_seed, task.sample_by],
+        "lost_markers": task.lost_markers,
+        "prompt": asdict(prompt),
+        "module": config.module,
+        "cells": sorted({(cell.source_layer, cell.target_layer) for cell in cells}),
+        "decode": asdict(config.decode),
+        "control": config.control,
+        "seed": config.seed,
+        "limit": config.limit,
+    }
+    if config.control == "shuffled_language":  # it draws from these
+        facts["languages"] = sorted(task.languages)
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def run_folder(config: RunConfig, key: str) -> Path:
+    """Return where the results of a run go."""
+    return Path(config.output_root) / config.task.name / config.model.name / config.module / key
+
+
+def _check(
+    overrides: Sequence[str], config_dir: Path | None, *, sweep: bool = False
+) -> list[list[str]]:
+    from xtransplant.config.validate import check_overrides
+
+    return check_overrides(overrides, _options(config_dir), sweep=sweep)
+
+
+def _options(config_dir: Path | None) -> dict[str, list[str]]:
+    return {group: [*entries(group, config_dir)] for group in GROUPS}
+
+
+def _compose_checked(overrides: Sequence[str], config_dir: Path | None) -> RunConfig:
+    from hydra import compose
+
+    with _hydra(config_dir) as search_path:
+        return _finish(compose("config", [*search_path, *overrides]))
+
+
+def _finish(composed: DictConfig) -> RunConfig:
+    from omegaconf import OmegaConf
+
+    from xtransplant.config.validate import check_values, selected_languages
+
+    if missing := sorted(OmegaConf.missing_keys(composed)):
+        raise ConfigError(f"{missing[0]} has no value; give one: {missing[0]}=…")
+    config: RunConfig = OmegaConf.to_object(composed)  # type: ignore[assignment]
+    if config.model.name == ANY_CHECKPOINT:
+        config.model.name = Path(os.path.abspath(config.model.id)).name
+    if config.task.loader == "prompts" and not config.task.languages:
+        from xtransplant.tasks.loaders import own_file
+        from xtransplant.tasks.own import languages_in
+
+        config.task.languages = languages_in(own_file(config.task))
+    check_values(config)
+    config.direction = config.direction or config.task.direction
+    config.split = config.split or config.task.splits[0]
+    config.languages = selected_languages(config)
+    return config
+
+
+@contextmanager
+def _hydra(config_dir: Path | None) -> Iterator[list[str]]:
+    """Set Hydra up, give the overrides that add the user's folder, and shorten Hydra's errors."""
+    from hydra import initialize_config_dir
+    from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from xtransplant.config.validate import not_utf8, one_line
+
+    ConfigStore.instance().store("schema", RunConfig)
+    search_path = (
+        [f"hydra.searchpath=[{_quoted(f'file://{config_dir.resolve()}')}]"] if config_dir else []
+    )
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            yield search_path
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise ConfigError(one_line(error, _options(config_dir))) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{not_utf8(config_dir)} is not YAML: {error}") from error
+
+
+def _values_in_one(overrides: Sequence[str]) -> str:
+    key = overrides[0].partition("=")[0]
+    return f"{key}=" + ",".join(override.partition("=")[2] for override in overrides)
+
+
+def _expanded(override: str) -> str:
+    """Expand the home folder in `KEY=~/FOLDER`: shells do not, and Hydra cannot read it."""
+    key, equals, value = override.partition("=")
+    if not value.startswith("~/"):
+        return override
+    return f"{key}{equals}{_quoted(os.path.expanduser(value))}"
+
+
+def _quoted(text: str) -> str:
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    return QuotedString(text, Quote.single).with_quotes()

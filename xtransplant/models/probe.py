@@ -1,0 +1,95 @@
+"""A probe that fails when a checkpoint loads, not at the seven hundredth cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+
+from xtransplant.errors import ModelError, XtransplantError
+from xtransplant.models.families import Model
+from xtransplant.models.hf_errors import one_line
+from xtransplant.models.hooks import Hook, hooks
+from xtransplant.models.layout_messages import describe
+from xtransplant.types import ModuleType
+
+_N_TOKENS = 4
+
+States = Mapping[tuple[ModuleType, int], torch.Tensor]
+"""What modules of layers return at a prompt's last token: [width] each."""
+
+
+@contextmanager
+def probing(model: Model) -> Iterator[None]:
+    """Raise ModelError, in one line, for what an architecture raises that the engine cannot run."""
+    try:
+        yield
+    except (XtransplantError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError):
+        raise
+    except Exception as error:  # of shapes that do not fit, caches of another kind, and the like
+        raise ModelError(
+            f"{model.id or 'model'!r}: the engine cannot run this architecture: {one_line(error)}; "
+            f"{describe(model.layers[0], None)}"
+        ) from error
+
+
+@torch.inference_mode()
+def verify(model: Model) -> States:
+    """Run a few tokens; each module of each layer must return finite hidden states [1, T, width].
+
+    An encoder-decoder model gets them on both sides.
+
+    Returns:
+        What each module of each layer returned at the last token.
+
+    Raises:
+        ModelError: naming the first layer and module that does not.
+    """
+    width = model.text_config.hidden_size
+    expected = (1, _N_TOKENS, width)
+    problems: dict[tuple[int, ModuleType], str | None] = {}
+    states: dict[tuple[ModuleType, int], torch.Tensor] = {}
+
+    def probe(layer: int, module: ModuleType) -> Hook:
+        def look(hidden: torch.Tensor) -> None:
+            shape = tuple(hidden.shape)
+            if shape not in (expected, (_N_TOKENS, width)):
+                problems[layer, module] = (
+                    f"returns shape {shape}, not {expected}; {_described(model, layer, module)}"
+                )
+            elif not bool(hidden.isfinite().all()):
+                problems[layer, module] = (
+                    f"returns NaN or infinite values in {hidden.dtype}; "
+                    "check the weights, or try dtype float32"
+                )
+            else:
+                problems[layer, module] = None
+                states[module, layer] = hidden.reshape(_N_TOKENS, width)[-1].clone()
+
+        return look
+
+    probes = [
+        (part, probe(layer, module))
+        for module in model.module_types
+        for layer, part in enumerate(model.modules(module))
+        if part is not None
+    ]
+    with probing(model), hooks(on_output=probes):
+        ids = torch.arange(_N_TOKENS, device=model.device)[None] % model.text_config.vocab_size
+        sides = ("input_ids", "decoder_input_ids") if model.decoder_prompt else ("input_ids",)
+        model.hf(**dict.fromkeys(sides, ids), use_cache=False)
+    for layer in range(max(len(model.layers), len(model.encoder_layers))):
+        for module in model.module_types:
+            parts = model.modules(module)
+            if layer >= len(parts) or parts[layer] is None:
+                continue
+            missing = f"is not called in a forward pass; {_described(model, layer, module)}"
+            if problem := problems.get((layer, module), missing):
+                raise ModelError(f"{model.id or 'model'!r}: layer {layer} {module} {problem}")
+    return states
+
+
+def _described(model: Model, layer: int, module: ModuleType) -> str:
+    layers = model.encoder_layers if module is ModuleType.ENCODER_BLOCK else model.layers
+    return describe(layers[layer], module)

@@ -1,0 +1,1 @@
+"""Templates and tokens: from a question to what the model reads."""

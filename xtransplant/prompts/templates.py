@@ -1,0 +1,158 @@
+"""Questions to prompts, by the templates in `assets/prompts`: one YAML file each.
+
+`layout` is the prompt, the same in every language; its `{names}` are phrases and fields. Phrases
+are in `phrases`, by language, and those that several templates share in `words.yaml`; a phrase may
+hold fields itself, or be a choice between wordings by the question's variant. It knows no data
+source and no tokenizer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xtransplant.errors import ConfigError, DataError, unknown
+from xtransplant.languages import language as find_language
+from xtransplant.types import Option, Question
+
+FOLDER = Path(__file__).parents[1] / "assets" / "prompts"
+WORDS = "words"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A question as a prompt, and its options as the prompt shows them."""
+
+    text: str
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True)
+class Template:
+    """One template in all of its languages; `digest` changes with every letter of it."""
+
+    name: str
+    digest: str
+    layout: str
+    phrases: Mapping[str, Mapping[str, Any]]
+
+    def render(self, question: Question, language: str, keys: tuple[str, ...]) -> Rendered:
+        """Put a question in words.
+
+        Args:
+            question: with the fields that the layout names.
+            language: of the instructions.
+            keys: of the options, at least as many as there are.
+
+        Raises:
+            ConfigError: the template has no phrases in that language, or stray braces.
+            DataError: the question lacks a field, or has more options than there are keys.
+        """
+        code = find_language(language).code
+        if code not in self.phrases:
+            raise ConfigError(
+                unknown("language", language, self.phrases, f"in template {self.name}")
+            )
+        phrases = dict(self.phrases[code])
+        labels = phrases.pop("labels", None)
+        texts = tuple(labels or question.options)
+        if len(texts) > len(keys):
+            raise DataError(
+                f"question {question.id} has {len(texts)} options, but task.keys has {len(keys)}"
+            )
+        options = tuple(
+            Option(f"({key})", text if labels else None, share)
+            for key, text, share in zip(
+                keys, texts, question.shares or [None] * len(texts), strict=False
+            )
+        )
+        values = dict(question.fields) | {
+            "markers": ", ".join(option.marker for option in options),
+            "options": "\n".join(
+                f"{option.marker} {text}" for option, text in zip(options, texts, strict=True)
+            ),
+        }
+        try:
+            # Fields go in as values, never as patterns: their braces mean nothing.
+            words = {
+                name: _wording(phrase, question.variant).format_map(values)
+                for name, phrase in phrases.items()
+                if f"{{{name}}}" in self.layout
+            }
+            layout = self.layout
+            for name, word in words.items():
+                if word.endswith("："):  # it brings its own space
+                    layout = layout.replace(f"{{{name}}} ", f"{{{name}}}")
+            return Rendered(layout.format_map(values | words).strip(), options)
+        except KeyError as error:
+            raise DataError(
+                f"template {self.name} ({language}) asks for {error}, which question "
+                f"{question.id} lacks; it has {', '.join(sorted(question.fields))}"
+            ) from error
+        except (ValueError, AttributeError, IndexError) as error:
+            raise ConfigError(
+                f"template {self.name} ({language}) cannot be filled in: {error}; braces stand "
+                "around names only, any other is written twice: {{"
+            ) from error
+
+
+def load_template(name: str) -> Template:
+    """Read a template by its name in `assets/prompts`, or by the path of a YAML file of one's own.
+
+    Raises:
+        ConfigError: no such template, or a malformed file.
+    """
+    path = Path(name).expanduser() if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        names = [file.stem for file in FOLDER.glob("*.yaml") if file.stem != WORDS]
+        raise ConfigError(unknown("task.template", name, names, "or the path of a .yaml file"))
+    return _read(path)
+
+
+@cache
+def _read(path: Path) -> Template:
+    words_file = FOLDER / f"{WORDS}.yaml"
+    own, words = _yaml(path), _yaml(words_file)
+    if not isinstance(own.get("layout"), str):
+        raise ConfigError(f"{path} has no text 'layout'; compare it with {FOLDER / 'choice.yaml'}")
+    # A shared word is "question", and "{question_word}" in a layout, where {question} is the field.
+    shared = {
+        code: {
+            (name if name == "choose" else f"{name}_word"): phrase for name, phrase in entry.items()
+        }
+        for code, entry in words.items()
+    }
+    phrases = own.get("phrases", shared)
+    if not isinstance(phrases, dict) or not all(isinstance(p, dict) for p in phrases.values()):
+        raise ConfigError(f"{path}: 'phrases' is no table of languages")
+    for code, entry in phrases.items():
+        labels = entry.get("labels", [])
+        if not isinstance(labels, list) or not all(isinstance(text, str) for text in labels):
+            raise ConfigError(f"{path}: labels of {code} are no list of texts: {labels!r:.60}")
+    digest = hashlib.sha256(path.read_bytes() + words_file.read_bytes()).hexdigest()
+    return Template(
+        name=path.stem,
+        digest=digest,
+        layout=own["layout"].rstrip("\n"),
+        phrases={code: {**shared.get(code, {}), **entry} for code, entry in phrases.items()},
+    )
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no KEY: VALUE lines")
+    return content
+
+
+def _wording(phrase: Any, variant: str) -> str:
+    return str(phrase[variant] if isinstance(phrase, dict) else phrase)

@@ -1,0 +1,94 @@
+"""One HTML file to explore runs: it opens from disk and asks the network for nothing.
+
+It owns how data, style and script become one file; `views` owns the data, `assets/page` the look
+and the behaviour. The heatmap is the page's own (a grid of elements, about a hundred lines) because
+plotly.js would add 4.5 MB for one heatmap whose squares could then not be reached by the keyboard.
+
+Texts are a model's or a data set's and not to be trusted. They travel as base64 of gzipped JSON, in
+which no tag can stand, the script puts them into text nodes only, and a content security policy
+lets the browser run this one script, by its hash, and connect to nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from xtransplant.analysis.load import Runs
+from xtransplant.analysis.resamples import Resamples
+from xtransplant.errors import OutputError
+from xtransplant.files import write_whole
+from xtransplant.reporting.page_data import INTERVAL, Texts, clusters_of, views_of
+
+SCRIPTS = ("dom.js", "data.js", "state.js", "heatmap.js", "instances.js", "page.js")
+"""In this order they are the page's one script."""
+
+
+def write_page(runs: Runs, path: str | Path) -> None:
+    """Write runs as one self-contained HTML page.
+
+    Args:
+        runs: of any tasks, models, modules, languages and controls; of an unfinished run the page
+            holds the finished parts and says so.
+        path: of the file; its folder is made where it is missing.
+
+    Raises:
+        OutputError: results that cannot be read or hold no row, or a file that cannot be written.
+    """
+    texts, resamples = Texts(), Resamples(clusters_of(run) for run in runs.runs)
+    views = [view for run in runs.runs for view in views_of(run, texts, resamples)]
+    if not views:
+        raise OutputError(
+            f"no result yet in {runs.runs[0].folder.path} or any other of {len(runs.runs)} runs; "
+            "run the same command again to finish"
+        )
+    views.sort(key=_order)  # stable: languages stay in the run's order
+    payload = {"interval": INTERVAL, "texts": texts.decoded(), "views": views}
+    write_whole(Path(path), _page(_packed(payload)).encode())
+
+
+def _order(view: dict[str, Any]) -> tuple[str | bool, ...]:
+    """Sort by what the page lets pick, the experiment itself before its controls."""
+    control = view["control"]
+    return view["task"], view["model"], view["module"], control != "none", control
+
+
+def _page(data: str) -> str:
+    style = _asset("page.css")
+    script = "\n".join(_asset(name) for name in SCRIPTS)
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"style-src 'sha256-{_sha256(style)}'",
+            f"script-src 'sha256-{_sha256(script)}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    page = _asset("page.html")
+    for mark, content in (
+        ("{{policy}}", policy),
+        ("{{style}}", style),
+        ("{{script}}", script),
+        ("{{data}}", data),
+    ):
+        page = page.replace(mark, content)
+    return page
+
+
+def _packed(payload: object) -> str:
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _asset(name: str) -> str:
+    return (files("xtransplant") / "assets" / "page" / name).read_text("utf-8")
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,1 @@
+"""Runs: the plan, its parts, who does which, sweeps, and how they are stopped."""

@@ -1,0 +1,78 @@
+"""One job: a run or its plan, alone or as one of a sweep.
+
+What it needs is imported when it runs: torch takes seconds, and a finished run does without.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from xtransplant.errors import XtransplantError
+from xtransplant.terminal import Console
+
+if TYPE_CHECKING:
+    from xtransplant.config.compose import RunConfig
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job of a sweep ended.
+
+    Attributes:
+        overrides: of the job.
+        status: exit status.
+        reason: why it failed, or where it was sent, in one line.
+        state: "sent" where nobody waited for its end.
+    """
+
+    overrides: tuple[str, ...]
+    status: int = 0
+    reason: str = ""
+    state: Literal["done", "failed", "sent"] = "done"
+
+
+def do(config: RunConfig, console: Console) -> None:
+    """Do a run, or show its plan; a run that is known to be finished costs a moment."""
+    if config.dry_run:
+        from xtransplant.commands.dry_run import show
+
+        show(config, console)
+        return
+    from xtransplant.store.receipts import find_receipt, show_results
+
+    if receipt := find_receipt(config):
+        for remark in receipt.remarks:
+            console.info(remark)
+        console.info(f"{receipt.n_parts} of {receipt.n_parts} parts are done already")
+        show_results(receipt, console)
+        return
+    from xtransplant.runner.stopping import require_none, stopping
+
+    with stopping():
+        from xtransplant.runner.run import run  # torch: seconds, in which a signal can come
+
+        require_none()
+        run(config, console)
+
+
+def do_one_of_many(compose: Callable[[], RunConfig], overrides: Sequence[str]) -> Outcome:
+    """Do one job of a sweep; the others still run if it fails, so how it ended is returned."""
+    console, name = Console(), " ".join(["run", *overrides])
+    console.info(name)
+    try:
+        do(compose(), console)
+    except XtransplantError as error:
+        console.error(f"{error} (in {name})")
+        return failed(overrides, str(error), error.exit_status)
+    except Exception as error:  # a defect of ours must not end the other jobs either
+        traceback.print_exc()
+        return failed(overrides, f"{type(error).__name__}: {error}")
+    return Outcome(tuple(overrides))
+
+
+def failed(overrides: Sequence[str], reason: str, status: int = 1) -> Outcome:
+    """Return the outcome of a job that failed."""
+    return Outcome(tuple(overrides), status, " ".join(reason.split()), "failed")

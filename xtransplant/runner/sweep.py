@@ -1,0 +1,50 @@
+"""A sweep: its jobs by whichever launcher, then a table of how each ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xtransplant.config.compose import sweep
+from xtransplant.errors import MachineError, XtransplantError
+from xtransplant.runner.job import Outcome, do_one_of_many
+from xtransplant.runner.stopping import stopping
+from xtransplant.terminal import Console
+
+GOES_ON = "the same command does what is missing"
+
+
+def run_sweep(overrides: Sequence[str], config_dir: Path | None, console: Console) -> int:
+    """Do every job of a sweep; return the exit status: the highest of any job's.
+
+    Raises:
+        ConfigError: anything wrong with the overrides, in one line.
+        MachineError: a launcher that gave up.
+    """
+    outcomes = _outcomes(overrides, config_dir)
+    table(outcomes, console)
+    failed = [outcome for outcome in outcomes if outcome.status]
+    if failed:
+        console.error(f"{len(failed)} of {len(outcomes)} jobs failed; {GOES_ON}")
+    return max(outcome.status for outcome in outcomes)
+
+
+def table(outcomes: Sequence[Outcome], console: Console) -> None:
+    """Show how each job ended, by what tells it from the others."""
+    same = set.intersection(*(set(outcome.overrides) for outcome in outcomes))
+    rows = [
+        (" ".join(o for o in outcome.overrides if o not in same), outcome.state, outcome.reason)
+        for outcome in outcomes
+    ]
+    console.table(("job", "state", "reason"), rows)
+
+
+def _outcomes(overrides: Sequence[str], config_dir: Path | None) -> list[Outcome]:
+    try:
+        with stopping():
+            return sweep(overrides, do_one_of_many, config_dir)
+    except XtransplantError:
+        raise
+    except Exception as error:  # whatever the layers of a launcher stumble on
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise MachineError(f"the launcher gave up: {text[:300]}; {GOES_ON}") from error
