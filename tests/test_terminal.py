@@ -3,9 +3,11 @@ import re
 
 import pytest
 
+from xtransplant.cli.checkpoint import _show_distinct_texts, _show_texts
 from xtransplant.progress import RunProgress, ThrottledLines
-from xtransplant.terminal import Console, LanguageSummary, visible
-from xtransplant.types import Cell
+from xtransplant.runner.results import show_summary
+from xtransplant.terminal import Console, visible
+from xtransplant.types import Cell, LanguageSummary
 
 ROWS = [
     LanguageSummary("fr", 40, 0.5, Cell(16, 4), 0.625, 0.9),
@@ -58,7 +60,7 @@ def test_results_go_to_standard_output_remarks_do_not():
 
 
 def test_summary_has_each_language_and_the_macro_average():
-    out, _ = show(lambda console: console.summary_table(ROWS, 1024))
+    out, _ = show(lambda console: show_summary(ROWS, 1024, console))
     lines = [line.split() for line in out.splitlines()]
     assert ["fr", "40", "50.0", "%", "62.5", "%", "16→4", "90.0", "%"] in lines
     assert ["zh-CN", "20", "25.0", "%", "50.0", "%", "0→31", "100.0", "%"] in lines
@@ -72,7 +74,7 @@ def test_summary_has_each_language_and_the_macro_average():
 
 def test_summary_fits_sixty_columns(monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
-    out, _ = show(lambda console: console.summary_table(ROWS, 1024), terminal=True)
+    out, _ = show(lambda console: show_summary(ROWS, 1024, console), terminal=True)
     out = without_styles(out)
     assert max(map(len, out.splitlines())) <= 60
     assert "macro average" in out and "zh-CN" in out and "0→31" in out
@@ -112,7 +114,7 @@ def test_a_page_is_narrow_in_a_file_and_cuts_no_names_on_a_terminal(monkeypatch)
 
 def test_cell_texts_stand_under_the_baseline():
     texts = {Cell(16, 4): "[b]oui\nnon", Cell(31, 0): "ja"}
-    out, _ = show(lambda console: console.cell_texts("no", texts))
+    out, _ = show(lambda console: _show_texts("no", texts, console))
     assert [line.split() for line in out.splitlines()[2:]] == [
         ["baseline", "no"],
         ["16→4", "[b]oui↵non"],
@@ -122,7 +124,7 @@ def test_cell_texts_stand_under_the_baseline():
 
 def test_distinct_texts_are_counted_and_the_most_frequent_is_first():
     texts = {Cell(0, 0): "a", Cell(0, 1): "b", Cell(1, 0): "c", Cell(1, 1): "b"}
-    out, _ = show(lambda console: console.distinct_texts("no", texts))
+    out, _ = show(lambda console: _show_distinct_texts("no", texts, console))
     assert [line.split() for line in out.splitlines()[2:]] == [
         ["baseline", "no"],
         ["2", "0→1", "b"],

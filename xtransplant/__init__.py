@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xtransplant.analysis.load import load_runs
+    from xtransplant.engine.load_model import load_model
     from xtransplant.engine.transplant import TransplantGrid, transplant
-    from xtransplant.models.loading import load_model
     from xtransplant.types import Cell, ModuleType
 
 __version__ = "0.1.0"
@@ -27,7 +27,7 @@ _HOMES = {
     "Cell": "xtransplant.types",
     "ModuleType": "xtransplant.types",
     "TransplantGrid": "xtransplant.engine.transplant",
-    "load_model": "xtransplant.models.loading",
+    "load_model": "xtransplant.engine.load_model",
     "load_runs": "xtransplant.analysis.load",
     "transplant": "xtransplant.engine.transplant",
 }

@@ -17,16 +17,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from xtransplant.errors import ModelError
-
-OnStep = Callable[[str, int, int], None]
-"""Told of progress as (step, done, total); a total of 0 is not known yet."""
+from xtransplant.progress import OnStep, silent
 
 _REMEMBER_BYTES = 64 * 2**20
 _CHUNK_BYTES = 16 * 2**20
-
-
-def silent(_name: str, _done: int, _total: int) -> None:
-    """Be the `OnStep` of a caller that shows nothing."""
 
 
 def cache_folder() -> Path:

@@ -81,3 +81,11 @@ class ThrottledLines:
 def duration(seconds: float) -> str:
     """Return hours, minutes and seconds, such as 0:01:20."""
     return str(timedelta(seconds=round(seconds)))
+
+
+OnStep = Callable[[str, int, int], None]
+"""Told of progress as (step, done, total); a total of 0 is not known yet."""
+
+
+def silent(_name: str, _done: int, _total: int) -> None:
+    """Be the `OnStep` of a caller that shows nothing."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.box import SIMPLE
 from rich.cells import cell_len
@@ -18,9 +19,7 @@ from rich.console import Console as RichConsole
 from rich.table import Table
 from rich.text import Text
 
-from xtransplant.analysis.summary import LanguageSummary
 from xtransplant.progress import RunProgress, ThrottledLines
-from xtransplant.types import Cell
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -30,6 +29,17 @@ WIDTH_OF_A_FILE = 400
 
 WIDTH_OF_A_PAGE = 120
 """Columns of a list that is there to be read, where there is no terminal."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of figures: its heading may have several lines; all cells are shown as they are."""
+
+    heading: str
+    cells: Sequence[str]
+    footer: str = ""
+    right: bool = False
+    dim: bool = False
 
 
 class Console:
@@ -95,55 +105,18 @@ class Console:
             table.add_row(Text(label), Text(value))
         self._out.print(table)
 
-    def cell_texts(self, baseline: str, texts: Mapping[Cell, str]) -> None:
-        """Show the untouched answer above that of each cell."""
-        rows = [(cell_name(cell), text) for cell, text in texts.items()]
-        self.table(("cell", "text"), [("baseline", baseline), *rows])
-
-    def distinct_texts(self, baseline: str, texts: Mapping[Cell, str]) -> None:
-        """Show the untouched answer above each distinct one, the most frequent first."""
-        cells: dict[str, list[Cell]] = {}
-        for cell, text in texts.items():
-            cells.setdefault(text, []).append(cell)
-        rows = [
-            (str(len(same)), cell_name(same[0]), text)
-            for text, same in sorted(cells.items(), key=lambda item: -len(item[1]))
-        ]
-        self.table(("cells", "such as", "text"), [("baseline", "", baseline), *rows])
-
-    def summary_table(self, rows: Sequence[LanguageSummary], n_cells: int) -> None:
-        """Show baseline, best fixed cell and upper bound, by language and as macro average.
-
-        Args:
-            rows: at least one language.
-            n_cells: cells of the grid: so many tries had the best cell and the upper bound.
-        """
-        n = sum(row.n for row in rows)
-        baseline = _mean(row.baseline_accuracy for row in rows)
-        best = _mean(row.best_cell_accuracy for row in rows)
-        upper = _mean(row.upper_bound_accuracy for row in rows)
+    def columns(self, columns: Sequence[Column], note: str = "") -> None:
+        """Show figures in columns with a footer, and a remark on them below."""
         table = _table(show_footer=True)
-        table.add_column("language", "macro average", overflow="fold")
-        table.add_column("n", str(n), justify="right")
-        table.add_column("baseline", percent(baseline), justify="right")
-        table.add_column("best\nfixed cell", percent(best), justify="right")
-        table.add_column("its\nlayers")
-        table.add_column("upper\nbound", percent(upper), justify="right")
-        for row in rows:
-            table.add_row(
-                Text(row.language),
-                str(row.n),
-                percent(row.baseline_accuracy),
-                percent(row.best_cell_accuracy),
-                Text(cell_name(row.best_cell), style="dim"),
-                percent(row.upper_bound_accuracy),
-            )
+        for column in columns:
+            justify: Literal["left", "right"] = "right" if column.right else "left"
+            table.add_column(column.heading, column.footer, justify=justify, overflow="fold")
+        for row in zip(*(column.cells for column in columns), strict=True):
+            styled = zip(row, columns, strict=True)
+            table.add_row(*(Text(cell, "dim" if column.dim else "") for cell, column in styled))
         self._out.print(table)
-        note = (
-            f"Best fixed cell and upper bound are optimistic: both look at the gold answers and "
-            f"keep the best of {n_cells} {'try' if n_cells == 1 else 'tries'}."
-        )
-        self._out.print(Text(note, style="dim"))
+        if note:
+            self._out.print(Text(note, style="dim"))
 
     @contextmanager
     def progress(self, total_instances: int, cells_per_instance: int) -> Iterator[RunProgress]:
@@ -207,19 +180,9 @@ class Console:
         return Progress(*columns, console=self._err, transient=transient)
 
 
-def _mean(shares: Iterable[float]) -> float:
-    values = list(shares)
-    return sum(values) / len(values)
-
-
 def percent(share: float) -> str:
     """Return a share of 1 as per cent, "62.5 %"."""
     return f"{100 * share:.1f} %"
-
-
-def cell_name(cell: Cell) -> str:
-    """Return "16→4" for source layer 16 and target layer 4."""
-    return f"{cell.source_layer}→{cell.target_layer}"
 
 
 def visible(text: str) -> str:

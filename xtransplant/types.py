@@ -46,6 +46,10 @@ class Cell:
     source_layer: int
     target_layer: int
 
+    def __str__(self) -> str:
+        """Return "16→4" for source layer 16 and target layer 4."""
+        return f"{self.source_layer}→{self.target_layer}"
+
 
 ASCII_PARENTHESES = str.maketrans("（）", "()")
 """For `str.translate`: markers with full-width parentheses, as Chinese prompts print them."""
@@ -176,3 +180,36 @@ class Score:
     answer: str | None
     correct: bool
     value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model gave: all that a scorer may look at, so that stored rows can be scored again.
+
+    `option_logprobs` are natural logarithms in the order of the instance's options, or None.
+    """
+
+    text: str
+    finish: Finish = "eos"
+    option_logprobs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageSummary:
+    """One language's row of the summary; accuracies from 0 to 1.
+
+    Attributes:
+        language: the study's language X.
+        n: instances.
+        baseline_accuracy: of the target prompt untouched.
+        best_cell: the cell with the highest accuracy over these instances.
+        best_cell_accuracy: its accuracy.
+        upper_bound_accuracy: share of the instances that any cell answers.
+    """
+
+    language: str
+    n: int
+    baseline_accuracy: float
+    best_cell: Cell
+    best_cell_accuracy: float
+    upper_bound_accuracy: float

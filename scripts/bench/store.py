@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from xtransplant.analysis.aggregate import aggregate_run
+from xtransplant.runner.views import aggregate_run
 from xtransplant.store.columns import Row
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Cell, Generation, Instance, Score

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xtransplant.analysis.aggregate import aggregate_run, instances_frame, pairs_frame, summarise
-from xtransplant.analysis.summary import LanguageSummary
+from xtransplant.analysis.aggregate import instances_frame, pairs_frame, summarise
 from xtransplant.errors import OutputError
+from xtransplant.runner.views import aggregate_run
 from xtransplant.store.columns import Row
 from xtransplant.store.run_folder import RunFolder
-from xtransplant.types import Cell, Generation, Instance, Score
+from xtransplant.types import Cell, Generation, Instance, LanguageSummary, Score
 
 CELLS = [None, (1, 0), (1, 5), (3, 0), (3, 5)]
 ANSWERS = {

@@ -12,11 +12,11 @@ import pytest
 
 from xtransplant.cli import app as cli
 from xtransplant.errors import OutputError
-from xtransplant.scoring.scorers import Reply, chosen, judge
+from xtransplant.scoring.scorers import chosen, judge
 from xtransplant.store.columns import Row
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.store.score_files import require_verdicts, write_judged_part
-from xtransplant.types import Cell, Generation, Instance, Option
+from xtransplant.types import Cell, Generation, Instance, Option, Reply
 
 KEY = "0123456789ab"
 CONFIG = {

@@ -8,19 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from xtransplant.config.compose import (
-    ANY_CHECKPOINT,
-    RunConfig,
-    compose,
-    conf_dir,
-    entries,
-    find_model,
-    run_folder,
-    run_key,
-    sweep,
-    to_dict,
-)
-from xtransplant.config.schema import ModelConfig
+from xtransplant.config.compose import ANY_CHECKPOINT, compose, conf_dir, entries, find_model, sweep
+from xtransplant.config.run_key import run_folder, run_key, to_dict
+from xtransplant.config.schema import ModelConfig, RunConfig
 from xtransplant.config.validate import CHOICES, WORDING, schema_keys
 from xtransplant.errors import ConfigError
 from xtransplant.types import Cell

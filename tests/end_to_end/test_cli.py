@@ -450,7 +450,7 @@ def test_memory_that_runs_out_is_one_line(
         raise MemoryError
 
     others = {"BenchSettings": lambda *_: None, function: fails}
-    monkeypatch.setitem(sys.modules, f"xtransplant.{module}", SimpleNamespace(**others))
+    monkeypatch.setitem(sys.modules, f"xtransplant.commands.{module}", SimpleNamespace(**others))
     assert cli.main([command, *own]) == 1
     assert capsys.readouterr().err == (
         f"error: out of memory at {work}: MemoryError; lower rows_per_batch and run the same "

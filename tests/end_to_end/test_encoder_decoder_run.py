@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from tiny_checkpoint import VOCABULARY, message, tokenizer
 
 from xtransplant.cli import app as cli
-from xtransplant.models.loading import load_model
+from xtransplant.engine.load_model import load_model
 
 N_ENCODER_LAYERS, N_DECODER_LAYERS = 3, 2
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from tiny_checkpoint import save_llama
 
 from xtransplant.cli import app as cli
-from xtransplant.models.loading import load_model
+from xtransplant.engine.load_model import load_model
 
 ROOT = Path(__file__).parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -58,7 +58,7 @@ def test_two_processes_write_what_one_writes(llama: Path, tmp_path: Path) -> Non
 SHAPE_AND_CHECK = """
 import sys
 from xtransplant.cli import app as cli
-from xtransplant.models.loading import load_model
+from xtransplant.engine.load_model import load_model
 weight = load_model(sys.argv[1], device="cpu").hf.model.layers[0].mlp.up_proj.weight
 shape = (weight.to_local() if hasattr(weight, "to_local") else weight).shape
 sys.stdout.write(f"{tuple(shape)}\\n")  # at once: two processes write

@@ -15,7 +15,7 @@ from xtransplant.engine import oracle
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.capture import capture
 from xtransplant.engine.decode import Target, decode
-from xtransplant.engine.steps import Row
+from xtransplant.engine.rows import Row
 from xtransplant.engine.transplant import transplant
 from xtransplant.errors import ConfigError, LayerError, ModelError, PromptError
 from xtransplant.models.families import Model

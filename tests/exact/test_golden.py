@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from xtransplant.engine.load_model import load_model
 from xtransplant.engine.transplant import transplant
 from xtransplant.models.families import Model
-from xtransplant.models.loading import load_model
 from xtransplant.types import Cell, ModuleType
 
 MODULES = {"ffn": ModuleType.MLP, "attn": ModuleType.ATTN_RESIDUAL}

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from xtransplant.engine import attention
 from xtransplant.engine.decode import Target, decode
-from xtransplant.engine.steps import Row
+from xtransplant.engine.rows import Row
 from xtransplant.types import ModuleType
 
 N_ROWS, N_PROMPT, NEW_TOKENS = 400, 100, 3

@@ -15,7 +15,8 @@ from xtransplant.engine import decode as decoding
 from xtransplant.engine import oracle, passes
 from xtransplant.engine.prefix_cache import Prefixes, SharedPrefixCache
 from xtransplant.engine.request import Request
-from xtransplant.engine.steps import Continuation, Row, decode_batch
+from xtransplant.engine.rows import Continuation, Row
+from xtransplant.engine.steps import decode_batch
 from xtransplant.engine.transplant import transplant, transplant_all
 from xtransplant.errors import ConfigError, ModelError, NumericsError, PromptError
 from xtransplant.models.families import Model

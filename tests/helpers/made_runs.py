@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from xtransplant.analysis.aggregate import aggregate_run
 from xtransplant.config.schema import RunConfig
+from xtransplant.runner.views import aggregate_run
 from xtransplant.store.columns import Row
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Cell, Generation, Instance, Score

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from tiny_checkpoint import message, save_llama
 
 from xtransplant.config.compose import compose
+from xtransplant.engine.load_model import load_model
 from xtransplant.models.adapter import adapter_identity
-from xtransplant.models.loading import load_model
 from xtransplant.runner.plan import make_plan
 
 # peft asks for a name that transformers has given up.

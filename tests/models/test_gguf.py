@@ -11,9 +11,10 @@ import torch
 from tiny_checkpoint import message, save_llama, write_gguf
 
 from xtransplant.cache import build_once, cache_folder
+from xtransplant.engine.load_model import load_model
 from xtransplant.errors import ModelError
 from xtransplant.models import gguf, packaged
-from xtransplant.models.loading import identity, load_config, load_model, load_tokenizer
+from xtransplant.models.loading import identity, load_config, load_tokenizer
 
 
 @pytest.fixture(autouse=True)

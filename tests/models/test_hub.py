@@ -15,7 +15,8 @@ from huggingface_hub import constants
 from safetensors.torch import load_file
 from tiny_checkpoint import message, save_llama
 
-from xtransplant.models.loading import identity, load_config, load_model, load_tokenizer
+from xtransplant.engine.load_model import load_model
+from xtransplant.models.loading import identity, load_config, load_tokenizer
 
 REPO = "someone/tiny"
 STATES = {"someone/gated": "GatedRepo", "someone/none": "RepoNotFound"}

@@ -12,10 +12,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, ViTConfig
 
 from xtransplant import cache
 from xtransplant.engine import prefix_cache
+from xtransplant.engine.load_model import load_model
 from xtransplant.engine.transplant import transplant
 from xtransplant.errors import ConfigError
 from xtransplant.models.families import find_parts
-from xtransplant.models.loading import identity, load_config, load_model, load_tokenizer
+from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.models.probe import verify
 from xtransplant.types import ModuleType
 
@@ -273,7 +274,7 @@ def test_what_is_copied_is_said_once(
         config = AutoConfig.for_model(model_type, **heads, **sizes, **layers)
         AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
     load_model(str(folder))
-    messages = [r.getMessage() for r in caplog.records if r.name == "xtransplant.models.loading"]
+    messages = [r.getMessage() for r in caplog.records if r.name == "xtransplant.engine.load_model"]
     assert len(messages) == bool(said) and all(said in message for message in messages)
 
 

@@ -9,8 +9,8 @@ from tiny_checkpoint import message, save_llama, tokenizer
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from xtransplant.engine import oracle
+from xtransplant.engine.load_model import load_model
 from xtransplant.engine.transplant import transplant
-from xtransplant.models.loading import load_model
 from xtransplant.types import ModuleType
 
 bitsandbytes = pytest.importorskip("bitsandbytes", reason="needs the extra bitsandbytes")

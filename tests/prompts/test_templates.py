@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from xtransplant.config.compose import TaskConfig, conf_dir
+from xtransplant.config.compose import conf_dir
+from xtransplant.config.schema import TaskConfig
 from xtransplant.errors import ConfigError, DataError
 from xtransplant.languages import language
 from xtransplant.prompts.templates import FOLDER, load_template

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from test_golden_study import CONTROL, VERDICTS
 
-from xtransplant.analysis.languages import language
+from xtransplant.analysis.language_table import language
 from xtransplant.analysis.load import Runs
 from xtransplant.analysis.study import load_study
 from xtransplant.cli import app as cli

@@ -12,13 +12,13 @@ import pytest
 import yaml
 from hub_cache import COMMIT, lay_out
 
-from hydra_plugins import xtransplant_launchers as launchers
 from xtransplant.cli import app as cli
 from xtransplant.config.compose import compose, conf_dir, sweep
 from xtransplant.errors import ConfigError, MachineError
 from xtransplant.runner import job as jobs
 from xtransplant.runner import sweep as sweeps
 from xtransplant.runner.job import Outcome, do_one_of_many
+from xtransplant.runner.launchers import local, slurm
 from xtransplant.runner.sweep import run_sweep, table
 from xtransplant.terminal import Console
 
@@ -70,13 +70,13 @@ def test_on_one_machine_each_job_has_its_own_gpus(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_shares_of_gpus(per_job, n_jobs, gpus, expected) -> None:
-    assert launchers._shares(per_job, n_jobs, list(gpus)) == expected
+    assert local._shares(per_job, n_jobs, list(gpus)) == expected
 
 
 def test_more_gpus_than_there_are() -> None:
     message = "bad value 2 for hydra.launcher.gpus_per_job; this machine shows 1"
     with pytest.raises(ConfigError, match=message):
-        launchers._shares(2, None, ["0"])
+        local._shares(2, None, ["0"])
 
 
 @pytest.mark.parametrize("gpus", [[], ["0", "1"]])
@@ -90,7 +90,7 @@ def test_more_gpus_than_there_are() -> None:
 )
 def test_no_job_at_a_time_would_wait_for_ever(per_job, n_jobs, message, gpus) -> None:
     with pytest.raises(ConfigError, match=message):
-        launchers._shares(per_job, n_jobs, gpus)
+        local._shares(per_job, n_jobs, gpus)
 
 
 def test_slurms_jobs_are_waited_for_until_a_result_or_until_they_are_gone_for_two_looks(
@@ -110,10 +110,10 @@ def test_slurms_jobs_are_waited_for_until_a_result_or_until_they_are_gone_for_tw
         (tmp_path / "1.pkl").touch()
         return set()
 
-    monkeypatch.setattr(launchers, "_queue", queue)
-    monkeypatch.setattr(launchers, "SECONDS_BETWEEN_QUEUES", -1.0)
-    monkeypatch.setattr(launchers.time, "sleep", lambda seconds: None)
-    launchers._wait([job(number) for number in range(3)])
+    monkeypatch.setattr(slurm, "_queue", queue)
+    monkeypatch.setattr(slurm, "SECONDS_BETWEEN_QUEUES", -1.0)
+    monkeypatch.setattr(slurm.time, "sleep", lambda seconds: None)
+    slurm._wait([job(number) for number in range(3)])
     assert capsys.readouterr().err.splitlines() == [
         "job 7_0 ended; 1 of 3",
         "job 7_2 ended; 2 of 3",

@@ -8,8 +8,8 @@ import pytest
 
 from xtransplant.errors import DataError
 from xtransplant.scoring.logprobs import jensen_shannon_distance
-from xtransplant.scoring.scorers import SCORERS, Reply
-from xtransplant.types import Instance, Option, Score
+from xtransplant.scoring.scorers import SCORERS
+from xtransplant.types import Instance, Option, Reply, Score
 
 
 def asked(*shares: float | None, gold: str = "A") -> Instance:

@@ -12,8 +12,8 @@ import pytest
 from answer_table import ANSWERS, LABELS, QUESTIONS, keys
 
 from xtransplant.errors import ConfigError
-from xtransplant.scoring.scorers import SCORERS, Reply, chosen, judge
-from xtransplant.types import Instance, Option, Score
+from xtransplant.scoring.scorers import SCORERS, chosen, judge
+from xtransplant.types import Instance, Option, Reply, Score
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "reference" / "golden"
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from xtransplant.scoring.scorers import SCORERS, Reply
+from xtransplant.scoring.scorers import SCORERS
 from xtransplant.scoring.words import normalised
-from xtransplant.types import Instance, Score
+from xtransplant.types import Instance, Reply, Score
 
 
 def free(gold: str, language: str = "en", aliases: tuple[str, ...] = ()) -> Instance:

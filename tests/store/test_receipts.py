@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from xtransplant.analysis.summary import LanguageSummary
 from xtransplant.cli import app as cli
 from xtransplant.config.compose import compose
 from xtransplant.config.schema import RunConfig
-from xtransplant.runner import inputs as sources
+from xtransplant.runner import inputs
 from xtransplant.runner import run as runner
 from xtransplant.store.receipts import Receipt, find_receipt, states, write_receipt
-from xtransplant.types import Cell
+from xtransplant.types import Cell, LanguageSummary
 
 SUMMARY = LanguageSummary("fr", 5, 0.2, Cell(1, 2), 0.4, 0.6)
 
@@ -48,7 +47,7 @@ def finish(config: RunConfig) -> Receipt:
     part.parent.mkdir(parents=True, exist_ok=True)
     part.write_bytes(b"rows")
     receipt = Receipt(run, 3, 64, ["data: free"], [SUMMARY])
-    read = sources.sources(config)
+    read = inputs.inputs_of(config)
     assert read is not None
     write_receipt(config, receipt, states(read), [part])
     return receipt
@@ -140,18 +139,18 @@ PINNED = "0123456789abcdef0123456789abcdef01234567"
 def test_what_only_the_hub_knows_gives_no_receipt(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(inputs.constants, "HF_HUB_CACHE", str(tmp_path))
     config.model.id, config.model.revision, config.model.adapter = "org/name", "main", None
-    assert sources.sources(config) is None
-    monkeypatch.setattr(sources.constants, "HF_HUB_OFFLINE", True)
-    assert tmp_path / "models--org--name/refs/main" in (sources.sources(config) or [])
-    monkeypatch.setattr(sources.constants, "HF_HUB_OFFLINE", False)
+    assert inputs.inputs_of(config) is None
+    monkeypatch.setattr(inputs.constants, "HF_HUB_OFFLINE", True)
+    assert tmp_path / "models--org--name/refs/main" in (inputs.inputs_of(config) or [])
+    monkeypatch.setattr(inputs.constants, "HF_HUB_OFFLINE", False)
     config.model.revision = PINNED
-    assert sources.sources(config) is not None
+    assert inputs.inputs_of(config) is not None
     config.task.data_dir, config.task.id, config.task.revision = None, "org/data", "main"
-    assert sources.sources(config) is None
+    assert inputs.inputs_of(config) is None
     config.task.revision = PINNED
-    assert sources.sources(config) is not None
+    assert inputs.inputs_of(config) is not None
 
 
 ARGUMENTS = ["run", "languages=[sw]", "grid.stride=4", "limit=2"]

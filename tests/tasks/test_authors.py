@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from xtransplant.config.compose import TaskConfig, conf_dir
+from xtransplant.config.compose import conf_dir
+from xtransplant.config.schema import TaskConfig
 from xtransplant.errors import DataError
 from xtransplant.tasks.authors import Authors
 from xtransplant.tasks.loaders import open_source

@@ -10,8 +10,8 @@ import torch
 import yaml
 
 from xtransplant.config.compose import conf_dir
+from xtransplant.engine.load_model import load_model
 from xtransplant.errors import DataError
-from xtransplant.models.loading import load_model
 from xtransplant.prompts.tokenise import decode_text, encode
 from xtransplant.tasks.loaders import LOADERS
 from xtransplant.tasks.pocket import Pocket

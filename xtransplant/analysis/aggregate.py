@@ -13,34 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from xtransplant.analysis.summary import LanguageSummary
 from xtransplant.errors import OutputError
-from xtransplant.store.run_folder import RunFolder
-from xtransplant.types import Cell
+from xtransplant.types import Cell, LanguageSummary
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 INPUT = ["language", "control", "instance_id", "source_layer", "target_layer", "answer", "correct"]
 """The columns of `generations` that are aggregated."""
-
-
-def aggregate_run(folder: RunFolder) -> list[LanguageSummary]:
-    """Write `instances.parquet` and `pairs.parquet` over all complete languages; sum them up.
-
-    Raises:
-        OutputError: a part that cannot be read or is of another key, rows that do not make a grid,
-            files that cannot be written.
-    """
-    languages = folder.complete_languages()
-    generations = folder.read_generations(languages, INPUT)
-    golds = {
-        (instance.language, instance.id): instance.gold
-        for instance in folder.read_instances(languages)
-    }
-    instances, pairs = instances_frame(generations, golds), pairs_frame(generations)
-    folder.write_frames(instances, pairs)
-    return summarise(instances, pairs)
 
 
 def instances_frame(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xtransplant.cli.data import ConfigDir, Overrides
 from xtransplant.errors import ConfigError, unknown
-from xtransplant.types import ModuleType
+from xtransplant.types import Cell, ModuleType
+
+if TYPE_CHECKING:
+    from xtransplant.terminal import Console
 
 
 def check(
@@ -134,9 +138,27 @@ def try_(
         )
     texts = {cell: grid.text(cell.source_layer, cell.target_layer) for cell in grid.cells}
     if pairs:
-        console.cell_texts(grid.baseline.text, texts)
+        _show_texts(grid.baseline.text, texts, console)
     else:
-        console.distinct_texts(grid.baseline.text, texts)
+        _show_distinct_texts(grid.baseline.text, texts, console)
+
+
+def _show_texts(baseline: str, texts: Mapping[Cell, str], console: Console) -> None:
+    """Show the untouched answer above that of each cell."""
+    rows = [(str(cell), text) for cell, text in texts.items()]
+    console.table(("cell", "text"), [("baseline", baseline), *rows])
+
+
+def _show_distinct_texts(baseline: str, texts: Mapping[Cell, str], console: Console) -> None:
+    """Show the untouched answer above each distinct one, the most frequent first."""
+    cells: dict[str, list[Cell]] = {}
+    for cell, text in texts.items():
+        cells.setdefault(text, []).append(cell)
+    rows = [
+        (str(len(same)), str(same[0]), text)
+        for text, same in sorted(cells.items(), key=lambda item: -len(item[1]))
+    ]
+    console.table(("cells", "such as", "text"), [("baseline", "", baseline), *rows])
 
 
 def _module(name: str) -> ModuleType:

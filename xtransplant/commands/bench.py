@@ -9,21 +9,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from xtransplant.cache import OnStep, silent
 from xtransplant.commands.bench_prompts import prompt_pairs, read_texts, require_both_fit
 from xtransplant.commands.check import module_cells
-from xtransplant.config.compose import RunConfig
 from xtransplant.config.grid_file import run_cells
+from xtransplant.config.schema import RunConfig
 from xtransplant.engine import oracle
-from xtransplant.engine.flops import device_name, model_size, rows_together
-from xtransplant.engine.profiling import Work, measured, model_matmul_rate
+from xtransplant.engine.flops import model_size
+from xtransplant.engine.load_model import load_model
+from xtransplant.engine.memory_budget import rows_together
+from xtransplant.engine.profiling import Work, device_name, measured, model_matmul_rate
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.engine.unembedding import runs_by_block
 from xtransplant.errors import ConfigError
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import Model
-from xtransplant.models.loading import load_model
+from xtransplant.progress import OnStep, silent
 from xtransplant.runner.plan import weights_arguments
 from xtransplant.types import Cell, Generation, ModuleType, PromptPair
 

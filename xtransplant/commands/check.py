@@ -6,18 +6,17 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xtransplant.cache import OnStep, silent
-from xtransplant.config.compose import RunConfig
 from xtransplant.config.grid_file import run_cells
-from xtransplant.config.schema import GridConfig
+from xtransplant.config.schema import GridConfig, RunConfig
 from xtransplant.engine import oracle
+from xtransplant.engine.load_model import load_model
 from xtransplant.engine.transplant import transplant
 from xtransplant.errors import ConfigError
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import Model
-from xtransplant.models.loading import load_model
+from xtransplant.progress import OnStep, silent
 from xtransplant.runner.plan import make_plan, weights_arguments
-from xtransplant.terminal import Console, cell_name
+from xtransplant.terminal import Console
 from xtransplant.types import Cell, ModuleType, PromptPair
 
 
@@ -93,7 +92,7 @@ def run_check(
                 str(comparison.n_cells),
                 str(comparison.n_cells - len(comparison.different)),
                 str(comparison.n_changed),
-                " ".join(map(cell_name, comparison.different))
+                " ".join(map(str, comparison.different))
                 + ("" if comparison.baseline_equal else " baseline"),
             )
             for comparison in comparisons

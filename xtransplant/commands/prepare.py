@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xtransplant.config.compose import RunConfig
+from xtransplant.config.schema import RunConfig
 from xtransplant.models.loading import fetch_model
 from xtransplant.runner.plan import make_plan
 from xtransplant.terminal import Console

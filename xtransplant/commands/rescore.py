@@ -18,17 +18,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtransplant.analysis.aggregate import aggregate_run
 from xtransplant.analysis.load import load_runs
-from xtransplant.analysis.summary import LanguageSummary
 from xtransplant.errors import OutputError
 from xtransplant.files import writing
+from xtransplant.runner.results import show_summary
+from xtransplant.runner.views import aggregate_run
 from xtransplant.scoring.scorers import Scorer, chosen, judge, require_fit
 from xtransplant.store.columns import instances_of, replies_of, scorer_of, scores_of, with_verdicts
 from xtransplant.store.part_file import reading
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.store.score_files import verdicts_path, write_verdicts
 from xtransplant.terminal import Console
+from xtransplant.types import LanguageSummary
 
 STAGE = ".rescored"
 
@@ -62,7 +63,7 @@ def rescore(out: Path, names: Sequence[str], console: Console) -> None:
         parts = job.folder.parts()
         _stage(job, parts, console)
         if summary := _take_staged(job, parts):
-            console.summary_table(summary, _n_cells(job.folder, parts[0]))
+            show_summary(summary, _n_cells(job.folder, parts[0]), console)
         console.write(f"results: {job.folder.path}")
 
 

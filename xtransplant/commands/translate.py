@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from xtransplant.config.compose import RunConfig
+from xtransplant.config.schema import RunConfig
 from xtransplant.languages import language as find_language
 from xtransplant.tasks.load import load_data, open_translations
 from xtransplant.tasks.translations import needs_translation

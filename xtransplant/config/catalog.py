@@ -11,6 +11,7 @@ import yaml
 
 from xtransplant.config.compose import entries
 from xtransplant.errors import ConfigError, unknown
+from xtransplant.types import Cell
 
 Row = tuple[str, ...]
 
@@ -95,7 +96,7 @@ def _grid(entry: Mapping[str, Any]) -> Row:
         pairs = entry["pairs"]
         if not pairs:
             return ("cells of your own: grid.pairs=[[16,4],[-1,0]]",)
-        return (", ".join(f"{source}→{target}" for source, target in pairs),)
+        return (", ".join(str(Cell(*pair)) for pair in pairs),)
     stride = int(entry.get("stride", 1))
     axes = []
     for axis in ("source", "target"):

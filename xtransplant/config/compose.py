@@ -6,52 +6,23 @@ when something is composed, so that listing what there is stays quick.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 
 from xtransplant.config.schema import (
-    DecodeConfig,
-    GridConfig,
     ModelConfig,
-    PromptConfig,
     RunConfig,
-    ShardConfig,
-    TaskConfig,
-    TranslationConfig,
 )
 from xtransplant.errors import ConfigError, unknown
-from xtransplant.types import Cell
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-__all__ = [
-    "DecodeConfig",
-    "GridConfig",
-    "ModelConfig",
-    "PromptConfig",
-    "RunConfig",
-    "ShardConfig",
-    "TaskConfig",
-    "TranslationConfig",
-    "compose",
-    "conf_dir",
-    "entries",
-    "find_model",
-    "run_folder",
-    "run_key",
-    "sweep",
-    "to_dict",
-]
 
 T = TypeVar("T")
 
@@ -162,61 +133,6 @@ def find_model(name_or_id: str, config_dir: Path | None = None) -> ModelConfig:
     return compose([f"model={ANY_CHECKPOINT}", f"model.id={_quoted(name_or_id)}"], config_dir).model
 
 
-def to_dict(config: RunConfig) -> dict[str, Any]:
-    """Return a configuration as plain dicts, lists and scalars."""
-    return asdict(config)
-
-
-def run_key(
-    config: RunConfig,
-    *,
-    data_fingerprint: str,
-    model_identity: str,
-    cells: Sequence[Cell],
-) -> str:
-    """Hash what changes results, and nothing else, to 12 hexadecimal characters.
-
-    Languages are part of file names instead; batch size, device, shard and paths change nothing.
-    Nor do scorers: they only read the texts, and the parts carry which one did.
-
-    Args:
-        config: a run.
-        data_fingerprint: digest of the data's content, of templates and of translations.
-        model_identity: id and revision, or digest of the content; never a path.
-        cells: the grid, resolved; its order and its name do not count.
-    """
-    task = config.task
-    family = {kind: path for kind, path in asdict(config.model.family).items() if path}
-    more = [fact for fact in (family, config.model.language_token) if fact]
-    prompt = config.prompt
-    if prompt.style != "few_shot":
-        prompt = replace(prompt, shots=PromptConfig.shots)
-    facts = {
-        "model": [model_identity, config.model.dtype, *more],
-        "task": [task.name, task.loader, task.pivot, task.keys, data_fingerprint],
-        "direction": config.direction or task.direction,
-        "split": config.split or task.splits[0],
-        "sample": [task.sample_size, task.sample_seed, task.sample_by],
-        "lost_markers": task.lost_markers,
-        "prompt": asdict(prompt),
-        "module": config.module,
-        "cells": sorted({(cell.source_layer, cell.target_layer) for cell in cells}),
-        "decode": asdict(config.decode),
-        "control": config.control,
-        "seed": config.seed,
-        "limit": config.limit,
-    }
-    if config.control == "shuffled_language":  # it draws from these
-        facts["languages"] = sorted(task.languages)
-    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
-
-
-def run_folder(config: RunConfig, key: str) -> Path:
-    """Return where the results of a run go."""
-    return Path(config.output_root) / config.task.name / config.model.name / config.module / key
-
-
 def _check(
     overrides: Sequence[str], config_dir: Path | None, *, sweep: bool = False
 ) -> list[list[str]]:
@@ -247,8 +163,7 @@ def _finish(composed: DictConfig) -> RunConfig:
     if config.model.name == ANY_CHECKPOINT:
         config.model.name = Path(os.path.abspath(config.model.id)).name
     if config.task.loader == "prompts" and not config.task.languages:
-        from xtransplant.tasks.loaders import own_file
-        from xtransplant.tasks.own import languages_in
+        from xtransplant.config.prompts_file import languages_in, own_file
 
         config.task.languages = languages_in(own_file(config.task))
     check_values(config)

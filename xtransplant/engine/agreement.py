@@ -14,14 +14,14 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
 
 from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.options import Tokens
-from xtransplant.engine.steps import Continuation, Row
+from xtransplant.engine.rows import Continuation, Row
+from xtransplant.engine.writes import writes
 from xtransplant.errors import ModelError
 from xtransplant.models.families import Model
-from xtransplant.models.hooks import Hook, hooks
+from xtransplant.models.hooks import hooks
 from xtransplant.models.layout_messages import describe
 from xtransplant.models.probe import States, probing
 from xtransplant.types import ModuleType
@@ -115,38 +115,15 @@ def _logprobs(model: Model, prompt: Tokens, following: Tokens, rows: Sequence[Ro
     if model.decoder_prompt:
         prompts_R = torch.tensor([prompt] * len(rows), device=model.device)
         inputs = {"input_ids": prompts_R, "decoder_input_ids": ids_R}
-    with hooks(on_output=_hooks(model, rows, prompt, before)):
+    on_output = [
+        *writes(model, rows, ids_R.shape[1], len(before) - 1),
+        *writes(model, rows, len(prompt), encoder=True),
+    ]
+    with hooks(on_output=on_output):
         out = model.hf(**inputs, use_cache=False)
     logits_ROV: torch.Tensor = out.logits[:, -len(following) - 1 : -1]
     chosen_RO1 = ids_R[:, len(before) :, None].to(logits_ROV.device)
     return logits_ROV.float().log_softmax(-1).gather(-1, chosen_RO1)[:, :, 0].cpu()
-
-
-def _hooks(
-    model: Model, rows: Sequence[Row], prompt: Tokens, before: Tokens
-) -> list[tuple[nn.Module, Hook]]:
-    """Let each row write what it writes, at the last token of its side."""
-
-    def write(number: int, vector_D: torch.Tensor, place: int) -> Hook:
-        def hook(hidden: torch.Tensor) -> torch.Tensor:
-            written = hidden.clone()
-            written.view(len(rows), -1, hidden.shape[-1])[number, place] = vector_D
-            return written
-
-        return hook
-
-    return [
-        (
-            model.module(row.module, row.layer),
-            write(number, row.vector, len(prompt if _in_encoder(row) else before) - 1),
-        )
-        for number, row in enumerate(rows)
-        if row.module is not None and row.vector is not None
-    ]
-
-
-def _in_encoder(row: Row) -> bool:
-    return row.module is ModuleType.ENCODER_BLOCK
 
 
 def _tolerance(hf: Any) -> float:

@@ -15,13 +15,14 @@ import torch
 
 from xtransplant.engine.capture import capture
 from xtransplant.engine.encoder_decoder import decode_rows
-from xtransplant.engine.flops import prompts_that_fit, rows_together
 from xtransplant.engine.layout import Ints
+from xtransplant.engine.memory_budget import prompts_that_fit, rows_together
 from xtransplant.engine.model_cache import prefill, state_bytes
 from xtransplant.engine.options import OptionTrees, Tokens
 from xtransplant.engine.passes import in_halves
 from xtransplant.engine.prefix_cache import Prefixes, SharedPrefixCache
-from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row, decode_batch
+from xtransplant.engine.rows import Continuation, Row
+from xtransplant.engine.steps import NonFiniteLogits, decode_batch
 from xtransplant.engine.unembedding import runs_by_block
 from xtransplant.errors import ModelError, NumericsError
 from xtransplant.models.families import Model

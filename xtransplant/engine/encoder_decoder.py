@@ -11,7 +11,6 @@ Shape suffixes: R rows, B rows of encoder states (1 or R), T tokens, D model wid
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,14 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from xtransplant.engine.flops import prompts_that_fit
 from xtransplant.engine.layout import Ints
+from xtransplant.engine.memory_budget import prompts_that_fit
 from xtransplant.engine.options import Tokens
-from xtransplant.engine.steps import Continuation, NonFiniteLogits, Row, writes
+from xtransplant.engine.rows import Continuation, Row
+from xtransplant.engine.steps import NonFiniteLogits
+from xtransplant.engine.writes import joining_writes, writes
 from xtransplant.models.families import Model
-from xtransplant.models.hooks import Hook, hooks
-from xtransplant.types import ModuleType
+from xtransplant.models.hooks import hooks
 
 
 @torch.inference_mode()
@@ -48,8 +48,8 @@ def decode_rows(
     Raises:
         NonFiniteLogits: of a row, which the error tells.
     """
-    in_encoder = [row for row in rows if row.module is ModuleType.ENCODER_BLOCK]
-    in_decoder = [row for row in rows if row.module is not ModuleType.ENCODER_BLOCK]
+    in_encoder = [row for row in rows if row.in_encoder]
+    in_decoder = [row for row in rows if not row.in_encoder]
     groups = [in_decoder] if in_decoder else []
     n_states = prompts_that_fit(model.text_config, model.hf.dtype, len(token_ids), model.device)
     groups += [in_encoder[k : k + n_states] for k in range(0, len(in_encoder), n_states)]
@@ -95,30 +95,11 @@ class _Encoded:
 
 
 def _encode(model: Model, token_ids: Sequence[int], rows: Sequence[Row]) -> torch.Tensor:
-    """Run the encoder; return its states, one for each row that writes there, else one for all.
-
-    A row joins the batch at its layer, as a copy of the first, the untouched one, with its write.
-    """
-    joining = [
-        (
-            model.encoder_layers[layer],
-            _join([row.vector for row in group if row.vector is not None]),
-        )
-        for layer, group in groupby(rows, key=lambda row: row.layer)
-    ]
+    """Run the encoder; return its states, one for each row that writes there, else one for all."""
     ids = torch.tensor([token_ids], device=model.device)
-    with hooks(on_output=joining):
+    with hooks(on_output=joining_writes(model, rows)):
         states_BTD: torch.Tensor = model.hf.get_encoder()(input_ids=ids).last_hidden_state
     return states_BTD[1:] if rows else states_BTD
-
-
-def _join(vectors: Sequence[torch.Tensor]) -> Hook:
-    def hook(hidden_RTD: torch.Tensor) -> torch.Tensor:
-        joining_RTD = hidden_RTD[:1].repeat(len(vectors), 1, 1)
-        joining_RTD[:, -1] = torch.stack(list(vectors)).to(joining_RTD)
-        return torch.cat([hidden_RTD, joining_RTD])
-
-    return hook
 
 
 def _decode(
@@ -161,7 +142,7 @@ def _option_logprobs(
     answer_RT = torch.tensor([option], device=model.device).expand(len(rows), -1)
     ids_RT = torch.cat([_prompts(model, len(rows)), answer_RT[:, :-1]], -1)
     states_RTD, cross = encoded.of_rows(np.arange(len(rows)))
-    with hooks(on_output=writes(model, rows, ids_RT.shape[1], place=n_prompt - 1)):
+    with hooks(on_output=writes(model, rows, ids_RT.shape[1], token=n_prompt - 1)):
         logits_RTV = _forward(model, states_RTD, ids_RT, EncoderDecoderCache(DynamicCache(), cross))
     logprobs_RTV = logits_RTV[:, n_prompt - 1 :].float().log_softmax(-1)
     found_R: list[float] = logprobs_RTV.gather(-1, answer_RT[:, :, None]).sum((1, 2)).tolist()

@@ -117,3 +117,20 @@ def _status(field: str) -> int | None:
         return None
     sizes = {line.split(":")[0]: line.split()[1] for line in lines if line.endswith("kB")}
     return int(sizes[field]) * 1024
+
+
+def matmul_rate(dtype: torch.dtype, device: torch.device, size: int = 1024) -> float:
+    """Measure floating-point operations per second of square matrix products, for a few tenths."""
+    left, right = torch.randn(2, size, size, device=device).to(dtype)
+    done, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < 0.2 or done < 2:
+        (left @ right)[0, 0].item()
+        done += 1
+    return done * 2.0 * size**3 / elapsed
+
+
+def device_name(device: torch.device) -> str:
+    """Name a device for a record: "cpu (2 threads)", "cuda:0 (NVIDIA H100)"."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({torch.get_num_threads()} threads)"

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from xtransplant.engine import growth
 from xtransplant.engine.attention import ONE_PROMPT, Places
@@ -21,38 +19,17 @@ from xtransplant.engine.layout import Ints, StepLayout
 from xtransplant.engine.model_cache import RowsCache
 from xtransplant.engine.options import OptionTrees
 from xtransplant.engine.prefix_cache import Move, SharedPrefixCache, shared_prefix_attention
+from xtransplant.engine.rows import Continuation, Row
 from xtransplant.engine.unembedding import LogitBlocks, logit_blocks, screen_of
+from xtransplant.engine.writes import writes
 from xtransplant.errors import NumericsError
 from xtransplant.models.families import Model
-from xtransplant.models.hooks import Hook, hooks
-from xtransplant.types import ModuleType
+from xtransplant.models.hooks import hooks
 
 Floats = npt.NDArray[np.float32]
 
 LOGPROB_ROWS = 64
 """Rows whose log-probabilities are normalised at once: it bounds a copy of their logits."""
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """A continuation of a target prompt: a vector, [D], written to a layer's module output.
-
-    A row that writes nothing, the baseline, has no vector and the layer N. `target` is the number
-    of its prompt.
-    """
-
-    layer: int
-    module: ModuleType | None = None
-    vector: torch.Tensor | None = None
-    target: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """A row's new tokens, the end-of-sequence token included, and its options' probabilities."""
-
-    token_ids: tuple[int, ...]
-    option_logprobs: tuple[float, ...] | None = None
 
 
 class NonFiniteLogits(NumericsError):
@@ -173,41 +150,6 @@ def _lay_out(
         seen.move_states(
             growth.parents(last, layout, histories.parent, of_entry, layers, model.device)
         )
-
-
-def writes(
-    model: Model, rows: Sequence[Row], n_tokens: int = 1, place: int = -1
-) -> list[tuple[nn.Module, Hook]]:
-    """Hooks for the first pass: each row's vector takes the place of its module's output.
-
-    Args:
-        model: any supported model.
-        rows: those of the pass, in its order; what a row writes in an encoder is left out.
-        n_tokens: tokens of each row in the pass.
-        place: which of them is written.
-    """
-    places: dict[tuple[int, ModuleType], dict[int, torch.Tensor]] = {}
-    for number, row in enumerate(rows):
-        if row.vector is not None and row.module not in (None, ModuleType.ENCODER_BLOCK):
-            places.setdefault((row.layer, row.module), {})[number] = row.vector
-    # Sent before the pass: in it, each layer's transfer would wait for the device.
-    index = torch.tensor([n for of_place in places.values() for n in of_place], device=model.device)
-    parts = torch.split(index, [len(of_place) for of_place in places.values()])
-
-    def write(index_W: torch.Tensor, vectors_WD: torch.Tensor) -> Hook:
-        def hook(hidden: torch.Tensor) -> torch.Tensor:
-            written = hidden.clone()
-            # Some modules see all tokens of all rows in one line: [R * T, D].
-            written_RTD = written.view(-1, n_tokens, written.shape[-1])
-            written_RTD[index_W.to(written.device), place] = vectors_WD.to(written)
-            return written
-
-        return hook
-
-    return [
-        (model.module(module, layer), write(index_W, torch.stack(list(of_place.values()))))
-        for ((layer, module), of_place), index_W in zip(places.items(), parts, strict=True)
-    ]
 
 
 def _logits(model: Model, tokens: Ints, positions: Ints, seen: RowsCache) -> torch.Tensor:

@@ -12,7 +12,7 @@ from xtransplant.engine.capture import capture, noise_like
 from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.request import Request, Resolved
-from xtransplant.engine.steps import Continuation, Row
+from xtransplant.engine.rows import Continuation, Row
 from xtransplant.errors import ConfigError, LayerError, ModelError
 from xtransplant.models.families import Model
 from xtransplant.prompts.tokenise import decode_text

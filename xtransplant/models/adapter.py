@@ -14,12 +14,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from xtransplant.cache import OnStep, file_digest, silent
+from xtransplant.cache import file_digest
 from xtransplant.errors import ModelError
 from xtransplant.models.checkpoint import nearest
 from xtransplant.models.hf_errors import reading
 from xtransplant.models.hub import Snapshot, pinned
 from xtransplant.models.parallel import n_processes
+from xtransplant.progress import OnStep, silent
 
 CONFIG = "adapter_config.json"
 SAFETENSORS = "adapter_model.safetensors"

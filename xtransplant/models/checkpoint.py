@@ -13,12 +13,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from xtransplant.cache import OnStep
 from xtransplant.errors import ModelError
 from xtransplant.models.gguf import Gguf, converted
 from xtransplant.models.hf_errors import reading
 from xtransplant.models.hub import Snapshot
 from xtransplant.models.packaged import find_packaged
+from xtransplant.progress import OnStep
 
 CONFIG = "config.json"
 VOCABULARIES = (

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from xtransplant.errors import LayerError, ModelError
-from xtransplant.models.architecture import decoder_prompt, n_layers
+from xtransplant.models.architecture import n_layers
 from xtransplant.models.generation import eos_token_ids
 from xtransplant.models.layout_messages import describe, lists, names
+from xtransplant.models.seq2seq import decoder_prompt
 from xtransplant.types import ModuleType
 
 

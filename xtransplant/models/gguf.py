@@ -18,9 +18,10 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
 
-from xtransplant.cache import OnStep, build_once, cache_folder, file_digest
+from xtransplant.cache import build_once, cache_folder, file_digest
 from xtransplant.errors import ModelError
 from xtransplant.models.hf_errors import quiet, reading
+from xtransplant.progress import OnStep
 
 _PROBES = (
     "Human: Which of these? (1) yes (2) no\nAssistant:",

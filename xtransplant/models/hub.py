@@ -23,9 +23,9 @@ from huggingface_hub.errors import (
 )
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from xtransplant.cache import OnStep
 from xtransplant.errors import ModelError
 from xtransplant.models.hf_errors import one_line
+from xtransplant.progress import OnStep
 
 # The hub's client raises errors of its HTTP library, which is not always the same one.
 _HttpError: type[Exception] = HfHubHTTPError.__mro__[1]

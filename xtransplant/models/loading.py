@@ -1,15 +1,14 @@
 """From an id to a model, its tokenizer, its configuration, and its identity in a run's key.
 
-Knows how weights are read and checked; `checkpoint` knows where they are. Knows nothing of tasks,
-grids or the command line. It stands above the engine, which has to agree with what is loaded.
+Knows how weights are read; `checkpoint` knows where they are, `engine.load_model` whether the model
+computes what it should. Knows nothing of tasks, grids or the command line.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 from transformers import (
@@ -19,13 +18,11 @@ from transformers import (
     AutoTokenizer,
 )
 
-from xtransplant.cache import OnStep, file_digest, silent
-from xtransplant.engine.agreement import require_agreement
-from xtransplant.engine.model_cache import state_bytes
+from xtransplant.cache import file_digest
 from xtransplant.errors import ModelError
 from xtransplant.models.adapter import CONFIG as ADAPTER_CONFIG
 from xtransplant.models.adapter import apply_adapter
-from xtransplant.models.architecture import auto_class, language_token_id
+from xtransplant.models.architecture import auto_class
 from xtransplant.models.checkpoint import (
     CONFIG,
     SAFETENSORS,
@@ -44,94 +41,100 @@ from xtransplant.models.gguf import Gguf
 from xtransplant.models.hf_errors import reading
 from xtransplant.models.hub import pinned
 from xtransplant.models.parallel import placement
-from xtransplant.models.probe import verify
 from xtransplant.models.quantised import require_quantiser
+from xtransplant.models.seq2seq import language_token_id
+from xtransplant.progress import OnStep, silent
 
-LOG = logging.getLogger(__name__)
 
+class LoadOptions(TypedDict, total=False):
+    """How a checkpoint is loaded: the keyword arguments of `load_model`.
 
-def load_model(
-    id: str,
-    *,
-    revision: str | None = None,
-    dtype: str = "float32",
-    device: str = "auto",
-    device_map: str | None = None,
-    distribution: str | None = None,
-    trust_remote_code: bool = False,
-    allow_pickle: bool = False,
-    random_weights: bool = False,
-    family: Mapping[str, str | None] | None = None,
-    adapter: str | None = None,
-    adapter_revision: str | None = None,
-    language_token: str | None = None,
-    on_step: OnStep = silent,
-) -> Model:
-    """Load a language model and check that its layers are where they should be.
-
-    Args:
-        id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
-        revision: commit, tag or branch of a Hugging Face id; None for its main branch.
-        dtype: "float32", "bfloat16", "float16", or "tf32": float32 with products in TF32, on a GPU
-            only. It holds for the whole process: the model loaded last decides.
-        device: "auto" (a GPU if there is one), or a torch device such as "cpu" or "cuda:1".
+    Attributes:
+        revision: commit, tag or branch of a Hugging Face id; without: its main branch.
+        dtype: "float32" (default), "bfloat16", "float16", or "tf32": float32 with products in TF32,
+            on a GPU only. It holds for the whole process: the model loaded last decides.
+        device: "auto" (default: a GPU if there is one), or a torch device such as "cpu" or
+            "cuda:1".
         device_map: accelerate's "auto", "balanced", "balanced_low_0" or "sequential": spreads the
             layers over all GPUs, then the CPU, where one device cannot hold them.
         distribution: pip requirement of the installed package that carries the file `id`.
         trust_remote_code: run Python code that comes with the checkpoint.
         allow_pickle: read pickled weights (.bin) where there are no safetensors.
         random_weights: draw the weights on the device; configuration and tokenizer suffice.
-        family: where "layers", "attn" and "mlp" are, for an architecture that is not known: the
+        family: paths to "layers", "attn" and "mlp", for an architecture that is not known: the
             fields of `families.Family`.
         adapter: Hugging Face id or local folder of a PEFT adapter, whose weights are merged.
         adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
         language_token: token of the tokenizer with which the decoder starts its answer, after its
             start token: of encoder-decoder models that translate.
-        on_step: told of progress while files are fetched or converted.
-
-    Returns:
-        The model in evaluation mode, without gradients, decoding greedily.
-
-    Raises:
-        ModelError: a checkpoint that cannot be found, read or understood.
     """
-    torch_device = choose_device(device)
-    torch_dtype = precision(dtype, torch_device)
-    checkpoint = open_checkpoint(
-        resolve(id, revision, distribution), id, trust_remote_code, on_step
-    )
+
+    revision: str | None
+    dtype: str
+    device: str
+    device_map: str | None
+    distribution: str | None
+    trust_remote_code: bool
+    allow_pickle: bool
+    random_weights: bool
+    family: Mapping[str, str | None] | None
+    adapter: str | None
+    adapter_revision: str | None
+    language_token: str | None
+
+
+DEFAULTS: LoadOptions = {
+    "revision": None,
+    "dtype": "float32",
+    "device": "auto",
+    "device_map": None,
+    "distribution": None,
+    "trust_remote_code": False,
+    "allow_pickle": False,
+    "random_weights": False,
+    "family": None,
+    "adapter": None,
+    "adapter_revision": None,
+    "language_token": None,
+}
+
+
+def open_model(id: str, *, on_step: OnStep = silent, **options: Unpack[LoadOptions]) -> Model:
+    """Load a language model and find its layers; that they are the right ones is not checked yet.
+
+    Arguments, errors and result as for `engine.load_model.load_model`.
+    """
+    given = DEFAULTS | options
+    device = choose_device(given["device"])
+    dtype = precision(given["dtype"], device)
+    place = resolve(id, given["revision"], given["distribution"])
+    checkpoint = open_checkpoint(place, id, given["trust_remote_code"], on_step)
     config = _config(checkpoint)
-    require_quantiser(config, id, torch_device)
+    require_quantiser(config, id, device)
     tokenizer = _tokenizer(checkpoint)
     report: Any = None
-    if random_weights:
-        with torch.device(torch_device):
-            hf: Any = auto_class(config).from_config(
-                config, dtype=torch_dtype, trust_remote_code=trust_remote_code
-            )
+    if given["random_weights"]:
+        hf = _random_weights(config, dtype, device, given["trust_remote_code"])
     else:
-        where = placement(torch_device, device_map, config)
-        hf, report = _read_weights(checkpoint, config, torch_dtype, where, allow_pickle)
-    if adapter is not None:
+        where = placement(device, given["device_map"], config)
+        hf, report = _read_weights(checkpoint, config, dtype, where, given["allow_pickle"])
+    if (adapter := given["adapter"]) is not None:
         hf = apply_adapter(
-            hf, adapter, adapter_revision, allow_pickle=allow_pickle, on_step=on_step
+            hf,
+            adapter,
+            given["adapter_revision"],
+            allow_pickle=given["allow_pickle"],
+            on_step=on_step,
         )
     hf.eval().requires_grad_(False)
     hf.generation_config = greedy(hf)
-    if language_token is not None:
-        hf.generation_config.forced_bos_token_id = language_token_id(
-            config, tokenizer, language_token, id
-        )
-    model = find_parts(
-        hf, tokenizer, id=id, revision=checkpoint.revision, family=Family(**family or {})
-    )
+    if (token := given["language_token"]) is not None:
+        token_id = language_token_id(config, tokenizer, token, id)
+        hf.generation_config.forced_bos_token_id = token_id
+    family = Family(**given["family"] or {})
+    model = find_parts(hf, tokenizer, id=id, revision=checkpoint.revision, family=family)
     if report is not None:
         _require_all_weights(report, layers_prefix(hf, model.layers), model.n_layers, id)
-    require_agreement(model, verify(model))
-    if model.own_attention:
-        LOG.warning("%s: attention is in code of its own, so rows read copies of the prefix", id)
-    if state_bytes(model):
-        LOG.warning("%s: layers have recurrent states, of which each row keeps a copy", id)
     return model
 
 
@@ -228,6 +231,15 @@ def _tokenizer(checkpoint: Checkpoint) -> Any:
         raise ModelError(f"{checkpoint.id!r} has no tokenizer; it needs a tokenizer.json")
     with reading(f"tokenizer of {checkpoint.id}"):
         return AutoTokenizer.from_pretrained(**checkpoint.arguments)
+
+
+def _random_weights(
+    config: Any, dtype: torch.dtype, device: torch.device, trust_remote_code: bool
+) -> Any:
+    with torch.device(device):
+        return auto_class(config).from_config(
+            config, dtype=dtype, trust_remote_code=trust_remote_code
+        )
 
 
 def _read_weights(

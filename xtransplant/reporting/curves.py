@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from xtransplant.analysis.contrasts import MICRO, Scope, difference, scopes
-from xtransplant.analysis.languages import language
+from xtransplant.analysis.language_table import language
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.selection import by_language, held_out
 from xtransplant.analysis.statistics import Intervals, upper_bound_by_tries

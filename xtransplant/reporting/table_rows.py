@@ -46,7 +46,7 @@ def coarse_records(study: Study) -> Iterator[Record]:
         for scope in scopes(study, one):
             yield {
                 **_labels(scope),
-                "cell": arrow(cell),
+                "cell": str(cell),
                 "n": scope.n,
                 **figure("baseline", scope.interval(one.baseline)),
                 **figure("accuracy", scope.interval(one.correct[:, place])),
@@ -122,7 +122,7 @@ def judged_record(pair: Judged) -> Record:
         "strategy": pair.strategy,
         "chosen": pair.chosen,
         "protocol": pair.protocol,
-        "cell": " ".join(arrow(cell) for cell in dict.fromkeys(pair.cells)),
+        "cell": " ".join(str(cell) for cell in dict.fromkeys(pair.cells)),
         "n": scope.n,
         **figure("baseline", scope.interval(scope.outcomes.baseline)),
         **figure("accuracy", scope.interval(pair.correct)),
@@ -146,7 +146,7 @@ def best_cell_records(study: Study) -> Iterator[Record]:
                 "test": "max_t",
                 "p": float(scope.best_of_grid(differences)[best]),
             }
-            yield {**record, "cell": arrow(one.cells[best])}
+            yield {**record, "cell": str(one.cells[best])}
 
 
 def cost_record(one: Outcomes) -> Record:
@@ -171,8 +171,3 @@ def cost_record(one: Outcomes) -> Record:
 
 def _labels(scope: Scope) -> Record:
     return {**scope.outcomes.labels, "language": scope.label}
-
-
-def arrow(cell: Cell) -> str:
-    """Name a cell as the tables do."""
-    return f"{cell.source_layer}→{cell.target_layer}"

@@ -21,7 +21,7 @@ COMMIT = re.compile("[0-9a-f]{40}")
 PACKAGE = Path(__file__).parents[1]
 
 
-def sources(config: RunConfig) -> list[Path] | None:
+def inputs_of(config: RunConfig) -> list[Path] | None:
     """Return what would change if data, weights or this package did.
 
     Folders are among them, because their state changes with their list of files. None where only

@@ -14,7 +14,7 @@ from xtransplant.errors import XtransplantError
 from xtransplant.terminal import Console
 
 if TYPE_CHECKING:
-    from xtransplant.config.compose import RunConfig
+    from xtransplant.config.schema import RunConfig
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,12 @@ class Outcome:
 def do(config: RunConfig, console: Console) -> None:
     """Do a run, or show its plan; a run that is known to be finished costs a moment."""
     if config.dry_run:
-        from xtransplant.commands.dry_run import show
+        from xtransplant.runner.dry_run import show
 
         show(config, console)
         return
-    from xtransplant.store.receipts import find_receipt, show_results
+    from xtransplant.runner.results import show_results
+    from xtransplant.store.receipts import find_receipt
 
     if receipt := find_receipt(config):
         for remark in receipt.remarks:

@@ -12,13 +12,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from xtransplant.cache import OnStep, silent
-from xtransplant.config.compose import ModelConfig, RunConfig, run_folder, run_key
 from xtransplant.config.grid_file import run_cells
+from xtransplant.config.run_key import run_folder, run_key
+from xtransplant.config.schema import ModelConfig, RunConfig
 from xtransplant.models.adapter import adapter_identity
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
+from xtransplant.progress import OnStep, silent
 from xtransplant.prompts.tokenise import encode_options, encode_pair, require_room
 from xtransplant.scoring.scorers import Scorer, chosen, require_fit
 from xtransplant.tasks.load import Data, load_data

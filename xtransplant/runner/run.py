@@ -9,34 +9,36 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
-from xtransplant.analysis.aggregate import aggregate_run
-from xtransplant.config.compose import RunConfig, to_dict
+from xtransplant.config.run_key import to_dict
+from xtransplant.config.schema import RunConfig
 from xtransplant.engine.failures import machine_failures
-from xtransplant.engine.flops import device_name, rows_together
+from xtransplant.engine.load_model import load_model
+from xtransplant.engine.memory_budget import rows_together
 from xtransplant.engine.model_cache import state_bytes
-from xtransplant.engine.profiling import measured
+from xtransplant.engine.profiling import device_name, measured
 from xtransplant.engine.request import Request
 from xtransplant.engine.run_cost import cost_record
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.models.families import Model
-from xtransplant.models.loading import load_model
 from xtransplant.models.parallel import from_first, is_first
 from xtransplant.progress import RunProgress
 from xtransplant.prompts.tokenise import encode_options
 from xtransplant.runner.claims import claimed, missing_parts
-from xtransplant.runner.inputs import sources
+from xtransplant.runner.inputs import inputs_of
 from xtransplant.runner.plan import Plan, data_remarks, make_plan, weights_arguments
+from xtransplant.runner.results import show_results
 from xtransplant.runner.stopping import require_none
-from xtransplant.scoring.scorers import Reply, Scorer, chosen, judge
+from xtransplant.runner.views import aggregate_run
+from xtransplant.scoring.scorers import Scorer, chosen, judge
 from xtransplant.store.columns import Row
 from xtransplant.store.leases import Lease
 from xtransplant.store.part_file import part_name
-from xtransplant.store.receipts import Receipt, show_results, states, write_receipt
+from xtransplant.store.receipts import Receipt, states, write_receipt
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.store.score_files import require_verdicts, write_judged_part
 from xtransplant.tasks.controls import noise_seed
 from xtransplant.terminal import Console
-from xtransplant.types import Instance, ModuleType, Part, PromptPair
+from xtransplant.types import Instance, ModuleType, Part, PromptPair, Reply
 
 SECONDS_FOR_VIEWS = 600.0
 """Another process that makes the two views is waited for, then they are made with our parts."""
@@ -44,7 +46,7 @@ SECONDS_FOR_VIEWS = 600.0
 
 def run(config: RunConfig, console: Console) -> None:
     """Run every cell of the grid on every instance; parts that an earlier run finished are kept."""
-    paths = sources(config)
+    paths = inputs_of(config)
     read = None if paths is None else states(paths)  # before anything is read
     with console.steps() as on_step:
         plan = make_plan(config, on_step)

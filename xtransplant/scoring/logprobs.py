@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 
 from xtransplant.errors import DataError
-from xtransplant.scoring.scorer import Reply
-from xtransplant.types import Instance, Score
+from xtransplant.types import Instance, Reply, Score
 
 
 def likeliest_option(reply: Reply, instance: Instance) -> Score:

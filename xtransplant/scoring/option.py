@@ -24,9 +24,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from xtransplant.scoring.scorer import Reply
 from xtransplant.scoring.words import WITHOUT_SPACES
-from xtransplant.types import Instance, Option, Score
+from xtransplant.types import Instance, Option, Reply, Score
 
 OPENING = "(\\[{<«‹“„”‘’\"'「『【〔《〈"
 CLOSING = ")\\]}>»›”“’‘\"'」』】〕》〉"

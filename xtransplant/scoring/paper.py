@@ -21,8 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from string import ascii_uppercase
 
-from xtransplant.scoring.scorer import Reply
-from xtransplant.types import ASCII_PARENTHESES, Instance, Score
+from xtransplant.types import ASCII_PARENTHESES, Instance, Reply, Score
 
 LETTERS = tuple(ascii_uppercase)
 

@@ -7,21 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xtransplant.errors import ConfigError
-from xtransplant.types import Finish, Instance, Score
+from xtransplant.types import Instance, Reply, Score
 
 Need = Literal["options", "shares"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a model gave: all that a scorer may look at, so that stored rows can be scored again.
-
-    `option_logprobs` are natural logarithms in the order of the instance's options, or None.
-    """
-
-    text: str
-    finish: Finish = "eos"
-    option_logprobs: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from xtransplant.errors import ConfigError, unknown
 from xtransplant.scoring.logprobs import likeliest_option, opinion
 from xtransplant.scoring.option import named_option
 from xtransplant.scoring.paper import paper
-from xtransplant.scoring.scorer import Reply, Scorer
+from xtransplant.scoring.scorer import Scorer
 from xtransplant.scoring.words import contains_any, exact_match, f1
-from xtransplant.types import Instance, Score
+from xtransplant.types import Instance, Reply, Score
 
 SCORERS = {
     scorer.name: scorer

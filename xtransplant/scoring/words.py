@@ -20,8 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from xtransplant.scoring.scorer import Reply
-from xtransplant.types import Instance, Score
+from xtransplant.types import Instance, Reply, Score
 
 F1_OF_A_RIGHT_ANSWER = 0.5
 """`correct` of `f1`: at least this; `value` holds the F1 itself."""

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from xtransplant.errors import OutputError
-from xtransplant.scoring.scorers import Reply
-from xtransplant.types import Cell, Generation, Instance, Option, Score
+from xtransplant.types import Cell, Generation, Instance, Option, Reply, Score
 
 if TYPE_CHECKING:
     import pandas as pd

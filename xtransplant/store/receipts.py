@@ -3,7 +3,7 @@
     <run folder>/.receipts/<digest of the settings>.json
 
 A full check of a finished run imports torch, reads the data and digests the checkpoint. A receipt
-says which files and folders that depended on (see `sources`) and which files the run consists of,
+says which files and folders that depended on (see `runner.inputs`) and which files the run consists of,
 each with its size and times of change. Where all of these are as they were, nothing can have
 changed; where one is not, nothing is concluded and the full check is made.
 """
@@ -17,11 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from xtransplant.analysis.summary import LanguageSummary
 from xtransplant.config.schema import RunConfig
 from xtransplant.files import write_whole
-from xtransplant.terminal import Console
-from xtransplant.types import Cell
+from xtransplant.types import Cell, LanguageSummary
 
 FOLDER = ".receipts"
 NOT_OF_THE_RUN = ("shard", "output_root", "dry_run", "rows_per_batch", "device", "device_map")
@@ -104,12 +102,6 @@ def write_receipt(
     }
     path = receipt.folder / FOLDER / f"{_digest(config)}.json"
     write_whole(path, json.dumps(content, ensure_ascii=False).encode())
-
-
-def show_results(receipt: Receipt, console: Console) -> None:
-    """Show what came out of a finished run."""
-    console.summary_table(receipt.summary, receipt.n_cells)
-    console.write(f"results: {receipt.folder}")
 
 
 def _digest(config: RunConfig) -> str:

@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import Any
 
 from xtransplant.errors import DataError, unknown
-from xtransplant.tasks.jsonl import read_bytes, read_json_lines, read_strings
+from xtransplant.jsonl import read_bytes, read_json_lines, read_strings
 from xtransplant.tasks.lazy_instance import Draft, drafts_of
 from xtransplant.types import Direction, Instance, Option
 

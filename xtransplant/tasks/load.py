@@ -5,22 +5,13 @@ Loads no tokenizer and no weights.
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
 from xtransplant.cache import cache_folder
-from xtransplant.config.compose import (
-    PromptConfig,
-    RunConfig,
-    TaskConfig,
-    TranslationConfig,
-    entries,
-)
+from xtransplant.config.schema import RunConfig
+from xtransplant.config.translate_command import translate_command
 from xtransplant.errors import DataError
 from xtransplant.tasks.controls import controlled
 from xtransplant.tasks.hub_task import Translate
@@ -94,54 +85,8 @@ def open_translations(config: RunConfig) -> Translations:
     given = config.translation
     folder = Path(given.folder).expanduser() if given.folder else cache_folder() / "translations"
     is_local = Path(given.model).expanduser().is_dir()
-    return Translations(folder, given.model, None if is_local else given.revision, _command(config))
-
-
-CHOOSES_TEXTS = (
-    *("file", "id", "revision", "config", "data_split", "sample_size", "sample_seed", "sample_by"),
-    *("pivot_id", "pivot_revision", "pivot_config"),
-)
-"""Keys of a task that say which questions are read."""
-
-
-def _shipped(task: str) -> Mapping[str, object]:
-    """Return what the shipped YAML of a task says; nothing of a task of the user's own."""
-    path = entries("task").get(task)
-    return yaml.safe_load(path.read_text("utf-8")) if path else {}
-
-
-def _command(config: RunConfig) -> str:
-    """Return the command that translates what a run with this configuration reads."""
-    task = config.task
-    asked: dict[str, object] = {
-        "task": task.name,
-        **{f"task.{key}": getattr(task, key) for key in CHOOSES_TEXTS},
-        "languages": f"[{','.join(config.languages)}]",
-        "split": config.split,
-        "limit": config.limit,
-        "translation.model": config.translation.model,
-    }
-    usual = {"control": "none", "seed": 0, "direction": task.direction}
-    asked |= {key: getattr(config, key) for key in usual}
-    entry = _shipped(task.name)
-    usual |= {f"task.{key}": entry.get(key, getattr(TaskConfig, key)) for key in CHOOSES_TEXTS}
-    for section, unset in (("prompt", PromptConfig()), ("translation", TranslationConfig())):
-        given = asdict(getattr(config, section))
-        usual |= {f"{section}.{key}": value for key, value in asdict(unset).items()}
-        asked |= {f"{section}.{key}": value for key, value in given.items()}
-    usual.pop("translation.model")
-    words = [
-        _quoted(f"{key}=", str(value))
-        for key, value in asked.items()
-        if value is not None and value != usual.get(key)
-    ]
-    return " ".join(["xtransplant translate", *words])
-
-
-def _quoted(key: str, value: str) -> str:
-    """Return an override as a shell and Hydra read it."""
-    plain = re.fullmatch(r"[\w./@:~,\[\]-]+", value)
-    return key + value if plain else shlex.quote(f'{key}"{value}"')
+    revision = None if is_local else given.revision
+    return Translations(folder, given.model, revision, translate_command(config))
 
 
 def _of_language(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from xtransplant.config.prompts_file import own_file
 from xtransplant.config.schema import TaskConfig
-from xtransplant.errors import ConfigError, DataError, unknown
+from xtransplant.errors import ConfigError, unknown
 from xtransplant.tasks import (
     belebele,
     cultural_bench,
@@ -117,16 +118,6 @@ def open_source(task: TaskConfig, instruction_language: str, translate: Translat
         return Pocket(data_dir, task.pivot)
     assert data_dir is not None
     return Authors(loader, data_dir, task.pivot)
-
-
-def own_file(task: TaskConfig) -> Path:
-    """Return the file of task prompts, or raise DataError."""
-    if not task.file:
-        raise DataError(f"task {task.name} has no file; give one: task.file=my.jsonl")
-    path = Path(task.file).expanduser()
-    if not path.is_file():
-        raise DataError(f"no file at task.file={task.file!r}; check the path")
-    return path
 
 
 __all__ = ["FINISHED", "HUB_TASKS", "LOADERS", "TaskSource", "open_source", "own_file"]

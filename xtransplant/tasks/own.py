@@ -8,21 +8,20 @@ Further fields may be `options` (markers as the prompts show them, such as ["(A)
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from xtransplant.config.prompts_file import REQUIRED, row_language, row_object, row_text
 from xtransplant.errors import DataError, unknown
+from xtransplant.jsonl import read_bytes, read_json_lines
 from xtransplant.tasks.hub_task import Translate
-from xtransplant.tasks.jsonl import read_bytes, read_json_lines
 from xtransplant.tasks.lazy_instance import Draft
 from xtransplant.tasks.translations import translate_prompt
 from xtransplant.types import Direction, Instance, Option
 
-REQUIRED = ("id", "language", "source", "target", "gold")
 OPTIONAL = ("options", "aliases", "cluster", "category")
 
 
@@ -105,53 +104,17 @@ class OwnPrompts:
         )
 
 
-def languages_in(path: Path) -> list[str]:
-    """Return the languages of a file, in the order of their first lines.
-
-    Raises:
-        DataError: a line without a language, with its number.
-    """
-    languages = []
-    for number, row in enumerate(read_json_lines(path), start=1):
-        where = f"{path}:{number}"
-        languages.append(_language(_object(row, where), where))
-    return list(dict.fromkeys(languages))
-
-
-def _object(row: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(row, dict):
-        raise DataError(f"{where}: expected a JSON object with {', '.join(REQUIRED)}")
-    return row
-
-
-def _text(row: Mapping[str, Any], name: str, where: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{where}: field {name!r} must be a text, not {value!r:.40}")
-    return value
-
-
-def _language(row: Mapping[str, Any], where: str) -> str:
-    """Return a row's language, which names files."""
-    language = _text(row, "language", where)
-    if not re.fullmatch(r"\w[\w-]*", language):
-        raise DataError(
-            f"{where}: field 'language' must be a code such as sw or zh-CN, not {language!r:.40}"
-        )
-    return language
-
-
 def _checked(value: object, where: str, direction: Direction) -> dict[str, Any]:
     """Return a row with all required fields, the prompt in `language` possibly None."""
-    row = _object(value, where)
+    row = row_object(value, where)
     for name in row:
         if name not in (*REQUIRED, *OPTIONAL):
             raise DataError(f"{where}: {unknown('field', str(name), (*REQUIRED, *OPTIONAL))}")
     may_lack = "target" if direction is Direction.EN_TO_X else "source"
     for name in REQUIRED:
         if not (name == may_lack and row.get(name) is None):
-            _text(row, name, where)
-    _language(row, where)
+            row_text(row, name, where)
+    row_language(row, where)
     for name in ("options", "aliases"):
         value = row.get(name)
         if value is not None and not (

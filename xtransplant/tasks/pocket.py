@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from xtransplant.errors import DataError, unknown
-from xtransplant.tasks.jsonl import read_json_lines
+from xtransplant.jsonl import read_json_lines
 from xtransplant.tasks.lazy_instance import Draft, drafts_of
 from xtransplant.types import Direction, Instance
 

@@ -44,3 +44,8 @@ def rank(name: str, seed: int) -> str:
 
 def _unit(draft: Draft, unit: str) -> str:
     return (draft.cluster if unit == "cluster" else "") or draft.id
+
+
+def cluster_of(text: str) -> str:
+    """Return a name that is the same for the same text: 12 hexadecimal characters."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

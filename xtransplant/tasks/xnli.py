@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xtransplant.tasks.cluster import cluster_of
 from xtransplant.tasks.hub_task import Reader, key_at
+from xtransplant.tasks.splits import cluster_of
 from xtransplant.types import Question
 
 KEYS = ("1", "2", "3")

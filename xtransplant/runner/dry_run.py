@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from xtransplant.config.compose import RunConfig
-from xtransplant.engine.flops import grid_flops, kv_bytes, matmul_rate, model_size, rows_together
+from xtransplant.config.schema import RunConfig
+from xtransplant.engine.flops import grid_flops, model_size
+from xtransplant.engine.memory_budget import kv_bytes, rows_together
+from xtransplant.engine.profiling import matmul_rate
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.dtypes import DTYPES
 from xtransplant.models.loading import choose_device

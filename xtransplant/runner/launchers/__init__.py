@@ -1,0 +1,1 @@
+"""How the jobs of a sweep are done: on Slurm, on this machine, on Ray."""

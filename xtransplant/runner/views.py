@@ -1,0 +1,25 @@
+"""The two views of a run, `instances.parquet` and `pairs.parquet`: made and written."""
+
+from __future__ import annotations
+
+from xtransplant.analysis.aggregate import INPUT, instances_frame, pairs_frame, summarise
+from xtransplant.store.run_folder import RunFolder
+from xtransplant.types import LanguageSummary
+
+
+def aggregate_run(folder: RunFolder) -> list[LanguageSummary]:
+    """Write `instances.parquet` and `pairs.parquet` over all complete languages; sum them up.
+
+    Raises:
+        OutputError: a part that cannot be read or is of another key, rows that do not make a grid,
+            files that cannot be written.
+    """
+    languages = folder.complete_languages()
+    generations = folder.read_generations(languages, INPUT)
+    golds = {
+        (instance.language, instance.id): instance.gold
+        for instance in folder.read_instances(languages)
+    }
+    instances, pairs = instances_frame(generations, golds), pairs_frame(generations)
+    folder.write_frames(instances, pairs)
+    return summarise(instances, pairs)
