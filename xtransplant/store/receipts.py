@@ -3,9 +3,9 @@
     <run folder>/.receipts/<digest of the settings>.json
 
 A full check of a finished run imports torch, reads the data and digests the checkpoint. A receipt
-says which files and folders that depended on (see `runner.inputs`) and which files the run consists of,
-each with its size and times of change. Where all of these are as they were, nothing can have
-changed; where one is not, nothing is concluded and the full check is made.
+lists the files and folders that the run depends on (see `runner.inputs`) and the files it consists
+of, each with its size and times of change. If none of them has changed, neither has the run. If one
+has, the receipt says nothing and the full check is made.
 """
 
 from __future__ import annotations
