@@ -1,4 +1,4 @@
-"""The README's file tree names what exists, and the links of README and docs lead somewhere."""
+"""README and docs: the file tree names what exists, links lead somewhere, commands are quoted."""
 
 import re
 from pathlib import Path
@@ -45,3 +45,11 @@ def test_links_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8"))
     local = [link for link in links if not link.startswith("http")]
     assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_quote_what_a_shell_reads_as_a_pattern(page: Path) -> None:
+    # zsh refuses languages=[sw] unless it is quoted.
+    lines = [line for line in page.read_text("utf-8").splitlines() if "xtransplant " in line]
+    patterns = r"(?<!['\w.+])[\w.+]+=[^\s'\"`|]*[\[({*?]"
+    assert [line for line in lines if re.search(patterns, line)] == []
