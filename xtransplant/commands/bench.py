@@ -16,7 +16,7 @@ from xtransplant.config.schema import RunConfig
 from xtransplant.engine import oracle
 from xtransplant.engine.flops import model_size
 from xtransplant.engine.load_model import load_model
-from xtransplant.engine.memory_budget import rows_together
+from xtransplant.engine.memory_budget import rows_that_fit
 from xtransplant.engine.profiling import Work, device_name, measured, model_matmul_rate
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
@@ -239,14 +239,12 @@ class _Bench:
 
     def _rows_that_fit(self) -> int:
         model = self.model
-        by_block = not model.decoder_prompt and runs_by_block(model, logprobs=False)
-        return rows_together(
-            self.config.rows_per_batch,
+        return self.config.rows_per_batch or rows_that_fit(
             model.text_config,
             model.hf.dtype,
-            self.config.decode.max_new_tokens,
             model.device,
-            by_block=by_block,
+            n_tokens=self.config.decode.max_new_tokens,
+            by_block=not model.decoder_prompt and runs_by_block(model, logprobs=False),
         )
 
 

@@ -51,7 +51,9 @@ def decode_rows(
     in_encoder = [row for row in rows if row.in_encoder]
     in_decoder = [row for row in rows if not row.in_encoder]
     groups = [in_decoder] if in_decoder else []
-    n_states = prompts_that_fit(model.text_config, model.hf.dtype, len(token_ids), model.device)
+    n_states = prompts_that_fit(
+        model.text_config, model.hf.dtype, model.device, n_tokens=len(token_ids)
+    )
     groups += [in_encoder[k : k + n_states] for k in range(0, len(in_encoder), n_states)]
     done: dict[Row, Continuation] = {}
     for group in groups:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from xtransplant.config.schema import RunConfig
 from xtransplant.engine.flops import grid_flops, model_size
-from xtransplant.engine.memory_budget import kv_bytes, rows_together
+from xtransplant.engine.memory_budget import kv_bytes, rows_that_fit
 from xtransplant.engine.profiling import matmul_rate
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.dtypes import DTYPES
@@ -71,13 +71,9 @@ def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         for source, target in lengths
     )
     rows = min(
-        rows_together(
-            config.rows_per_batch,
-            text_config,
-            dtype,
-            new_tokens,
-            device,
-            by_block=device.type == "cpu",
+        config.rows_per_batch
+        or rows_that_fit(
+            text_config, dtype, device, n_tokens=new_tokens, by_block=device.type == "cpu"
         ),
         len(plan.cells) + 1,
     )
