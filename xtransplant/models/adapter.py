@@ -55,7 +55,9 @@ def apply_adapter(
         )
     if find_spec("peft") is None:
         raise ModelError(f"adapter {id!r} needs the package peft: pip install 'xtransplant[peft]'")
-    folder = _weights(_folder(id, revision, on_step), id, allow_pickle, on_step)
+    folder = _weights(
+        _folder(id, revision, on_step), id, allow_pickle=allow_pickle, on_step=on_step
+    )
     from peft import PeftModel, load_peft_weights, set_peft_model_state_dict
     from peft.tuners.tuners_utils import BaseTuner
 
@@ -130,7 +132,7 @@ def _made_for(folder: Path, id: str) -> str:
     return f"it was made for {base!r}" if base else "it does not say for which model it was made"
 
 
-def _weights(folder: Path, id: str, allow_pickle: bool, on_step: OnStep) -> Path:
+def _weights(folder: Path, id: str, *, allow_pickle: bool, on_step: OnStep) -> Path:
     names = (SAFETENSORS, PICKLE) if allow_pickle else (SAFETENSORS,)
     if not is_path(id):
         # By the commit that the configuration is of.

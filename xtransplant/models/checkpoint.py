@@ -94,7 +94,9 @@ def resolve(id: str, revision: str | None, distribution: str | None) -> Place:
     return place
 
 
-def open_checkpoint(place: Place, id: str, trust_remote_code: bool, on_step: OnStep) -> Checkpoint:
+def open_checkpoint(
+    place: Place, id: str, *, trust_remote_code: bool, on_step: OnStep
+) -> Checkpoint:
     """Bring a checkpoint's settings to this machine; a GGUF file is converted at its first use.
 
     Raises:
@@ -119,7 +121,7 @@ def open_checkpoint(place: Place, id: str, trust_remote_code: bool, on_step: OnS
     return Checkpoint(id, arguments, folder, lambda _names: folder, digest)
 
 
-def weight_files(checkpoint: Checkpoint, allow_pickle: bool) -> list[str]:
+def weight_files(checkpoint: Checkpoint, *, allow_pickle: bool) -> list[str]:
     """Bring the weights to this machine; return their file names, an index first.
 
     Safetensors go before pickles, and one file before shards, as transformers chooses.

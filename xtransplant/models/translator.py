@@ -47,6 +47,7 @@ class Translator:
         revision: str | None,
         instruction: str | None,
         max_new_tokens: int,
+        *,
         allow_pickle: bool,
         device: str,
     ) -> None:
