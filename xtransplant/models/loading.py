@@ -34,16 +34,16 @@ from xtransplant.models.checkpoint import (
     resolve,
     weight_files,
 )
+from xtransplant.models.decoder_prompt import language_token_id
 from xtransplant.models.dtypes import precision
 from xtransplant.models.families import Family, Model, find_parts, layers_prefix
 from xtransplant.models.generation import greedy
 from xtransplant.models.gguf import Gguf
-from xtransplant.models.hf_errors import reading
+from xtransplant.models.hf_errors import one_line_errors
 from xtransplant.models.hub import pinned
 from xtransplant.models.load_options import LoadOptions
 from xtransplant.models.parallel import placement
 from xtransplant.models.quantised import require_quantiser
-from xtransplant.models.seq2seq import language_token_id
 from xtransplant.progress import OnStep, silent
 
 
@@ -166,7 +166,7 @@ def identity(
 
 
 def _config(checkpoint: Checkpoint) -> Any:
-    with reading(checkpoint.id):
+    with one_line_errors(checkpoint.id):
         config: Any = AutoConfig.from_pretrained(**checkpoint.arguments)
     # Checked before weights are fetched; a checkpoint with code of its own is not checked.
     known = (MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING)
@@ -182,7 +182,7 @@ def _tokenizer(checkpoint: Checkpoint) -> Any:
     # Without files transformers makes an empty tokenizer for some families.
     if not any(file for name in VOCABULARIES for file in checkpoint.folder.glob(name)):
         raise ModelError(f"{checkpoint.id!r} has no tokenizer; it needs a tokenizer.json")
-    with reading(f"tokenizer of {checkpoint.id}"):
+    with one_line_errors(f"tokenizer of {checkpoint.id}"):
         return AutoTokenizer.from_pretrained(**checkpoint.arguments)
 
 
@@ -210,7 +210,7 @@ def _read_weights(
             "transformers would apply unasked; move it to a folder of its own: model.adapter=FOLDER"
         )
     weights = weight_files(checkpoint, allow_pickle=allow_pickle)
-    with reading(checkpoint.id):
+    with one_line_errors(checkpoint.id):
         loaded: Any = auto_class(config).from_pretrained(
             **checkpoint.arguments,
             config=config,

@@ -9,7 +9,7 @@ from xtransplant.engine.flops import grid_flops, model_size
 from xtransplant.engine.memory_budget import kv_bytes, rows_that_fit
 from xtransplant.engine.profiling import matmul_rate
 from xtransplant.models.architecture import n_layers
-from xtransplant.models.dtypes import DTYPES
+from xtransplant.models.dtypes import TORCH_DTYPES
 from xtransplant.models.loading import choose_device
 from xtransplant.progress import duration
 from xtransplant.runner.claims import missing_parts
@@ -61,7 +61,7 @@ def _work(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
 
 def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
     text_config = plan.model_config.get_text_config()
-    dtype, device = DTYPES[config.model.dtype], choose_device(config.device)
+    dtype, device = TORCH_DTYPES[config.model.dtype], choose_device(config.device)
     size = model_size(plan.model_config)
     new_tokens = config.decode.max_new_tokens
     pairs = [pair for part in plan.parts for pair in part.prompts]

@@ -17,7 +17,7 @@ from xtransplant.engine.memory_budget import rows_that_fit
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.engine.profiling import device_name, measured
 from xtransplant.engine.request import Request
-from xtransplant.engine.run_cost import cost_record
+from xtransplant.engine.run_cost import part_cost
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.models.families import Model
 from xtransplant.models.parallel import from_first, is_first
@@ -131,7 +131,7 @@ def _do_parts(
                 )
                 continue
             write_judged_part(folder, part.language, part.block, config.control, rows)
-            cost = cost_record(
+            cost = part_cost(
                 work,
                 plan.model_config,
                 len(model.modules(ModuleType(config.module))),
