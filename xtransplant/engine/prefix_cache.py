@@ -227,7 +227,7 @@ NO_EFFECT = frozenset({"dropout", "position_ids", "use_cache", "is_causal", "log
 """Arguments that change nothing for a single token in evaluation mode."""
 
 
-def _attention_function(
+def _attention_function(  # noqa: PLR0913 (transformers calls it with these arguments)
     module: Any,
     query_RH1E: torch.Tensor,
     key_RK1E: torch.Tensor,
