@@ -7,7 +7,7 @@ import pytest
 import torch
 from families import MODULES, SOURCE, TARGET, tiny_model
 
-from xtransplant.engine import writes
+from xtransplant.engine import oracle, writes
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
@@ -16,6 +16,7 @@ from xtransplant.models.families import Model
 from xtransplant.models.probe import verify
 from xtransplant.types import ModuleType
 
+NEW_TOKENS = 4
 HIDDEN = [
     [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]],
     [[7.0, 8.0], [9.0, 10.0], [11.0, 12.0]],
@@ -38,11 +39,11 @@ def test_a_vector_lands_at_one_token_of_its_row(flat: bool, token: int, place: i
 def grids(model: Model, modules: Sequence[ModuleType]) -> list[TransplantGrid]:
     options = [(5, 9), (17,)]
     requests = [Request(SOURCE, TARGET, module, options=options) for module in modules]
-    return transplant_all(model, requests, 4)
+    return transplant_all(model, requests, NEW_TOKENS)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma2", "bloom", "falcon_h1", "t5", "mbart"])
-def test_without_it_every_cell_is_the_baseline(
+def test_without_it_every_cell_is_the_untouched_answer(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both_sides = family in encoder_decoders.CONFIGS
@@ -50,8 +51,10 @@ def test_without_it_every_cell_is_the_baseline(
     modules = list(ModuleType) if both_sides else MODULES
     for grid in grids(model, modules):
         assert any(cell != grid.baseline for cell in grid.generations.values()), grid.module
+    untouched = oracle.generate(model, TARGET, NEW_TOKENS)
     monkeypatch.setattr(writes, "put", lambda hidden, *_: hidden)
     for grid in grids(model, modules):
+        assert grid.baseline.token_ids == untouched
         for cell, generation in grid.generations.items():
             assert generation.token_ids == grid.baseline.token_ids, (grid.module, cell)
             assert generation.option_logprobs == pytest.approx(
