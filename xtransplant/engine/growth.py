@@ -78,12 +78,12 @@ def positions(layout: StepLayout, n_layers: int, device: torch.device) -> Indice
 
 
 def moves(
-    last: StepLayout, layout: StepLayout, parent: Ints, n_layers: int, device: torch.device
+    previous: StepLayout, layout: StepLayout, parent: Ints, n_layers: int, device: torch.device
 ) -> list[Move | None]:
-    """Return for each layer how its rows continue suffixes of the last step; None if none moves."""
+    """Return for each layer how its rows continue suffixes; None if none moves."""
     firsts, parents = [], []
     for layer in range(n_layers):
-        rows = last.slots(layer, parent[layout.rows(layer)])
+        rows = previous.slots(layer, parent[layout.rows(layer)])
         moved = np.flatnonzero(rows != np.arange(len(rows)))
         firsts.append(int(moved[0]) if len(moved) else len(rows))
         parents.append(rows[firsts[-1] :] if len(moved) else None)
@@ -94,18 +94,18 @@ def moves(
 
 
 def parents(
-    last: StepLayout | None,
+    previous: StepLayout | None,
     layout: StepLayout,
     parent: Ints,
     prompt: Ints,
     layers: Sequence[int],
     device: torch.device,
 ) -> dict[int, torch.Tensor]:
-    """Return for each of `layers` the rows of the last step, at first the prompts, it continues."""
+    """Return the rows of the previous step, at first the prompts, that each layer continues."""
     indices = [
         prompt[layout.rows(layer)]
-        if last is None
-        else last.slots(layer, parent[layout.rows(layer)])
+        if previous is None
+        else previous.slots(layer, parent[layout.rows(layer)])
         for layer in layers
     ]
     sent = _on_device(indices, device)

@@ -23,7 +23,7 @@ class Histories:
 
     Attributes:
         row: number of each entry's row.
-        parent: entry of the last step that it continues.
+        parent: entry of the previous step that it continues.
         token: newest token.
         history: number of the tokens so far, prompt included; equal numbers mean equal tokens.
         free: whether it is the row's greedy continuation.

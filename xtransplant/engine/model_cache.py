@@ -123,7 +123,7 @@ class RowsCache(Cache):
         """Select the states that the rows of a step continue.
 
         Args:
-            rows: for each layer, rows of the last step; in the first step, numbers of prompts.
+            rows: for each layer, rows of the previous step; in the first step, numbers of prompts.
         """
         # Called on the class, because a layer of both kinds would move its (empty) keys too. The
         # stubs give the mixin's method the type of a whole layer.

@@ -35,7 +35,7 @@ class Move:
 
     Attributes:
         first: the first row that moves; rows before it keep their suffix.
-        parents: for each row from `first` on, the row of the last step that it continues.
+        parents: for each row from `first` on, the row of the previous step that it continues.
     """
 
     first: int
@@ -97,7 +97,8 @@ class SharedPrefixCache:
         """Prepare for the next token.
 
         Args:
-            moves: for each layer, how its rows continue those of the last step; None if unchanged.
+            moves: for each layer, how its rows continue those of the previous step; None if
+                unchanged.
             places: for each layer, which prompts its rows belong to.
         """
         self._moves, self._places = moves, places

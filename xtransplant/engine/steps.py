@@ -103,7 +103,7 @@ class _Batch:
         self._model, self._cache, self._rows, self._trees = model, cache, rows, trees
         self._rows_cache = RowsCache(model, cache)
         self._growth = growth.Growth()
-        self._last_layout: StepLayout | None = None
+        self._previous: StepLayout | None = None
         self._tokens: list[list[int]] = [[] for _ in rows]
         self._node_logprobs = np.zeros((len(rows), len(trees.children)))
         self._by_block = by_block
@@ -153,13 +153,13 @@ class _Batch:
 
     def _lay_out(self, layout: StepLayout, histories: Histories) -> None:
         """Tell hooks and caches which rows the step computes at each layer."""
-        model, n_prompts, last = self._model, len(self._cache.lengths), self._last_layout
+        model, n_prompts, previous = self._model, len(self._cache.lengths), self._previous
         n_layers, device = model.n_layers, model.device
         self._growth.gathers = growth.gathers(layout, n_layers, device)
         moves: Sequence[Move | None] = [None] * n_layers
         places: Sequence[Places] = [ONE_PROMPT] * n_layers
-        if last is not None:
-            moves = growth.moves(last, layout, histories.parent, n_layers, device)
+        if previous is not None:
+            moves = growth.moves(previous, layout, histories.parent, n_layers, device)
         prompt = self.prompt[histories.row]
         if n_prompts > 1:
             places = growth.places(layout, prompt, n_prompts, n_layers, device)
@@ -168,9 +168,9 @@ class _Batch:
             self._growth.n_embedded = len(layout.rows(-1))
         self._cache.begin_step(moves, places)
         if layers := self._rows_cache.layers_with_state:
-            parents = growth.parents(last, layout, histories.parent, prompt, layers, device)
+            parents = growth.parents(previous, layout, histories.parent, prompt, layers, device)
             self._rows_cache.move_states(parents)
-        self._last_layout = layout
+        self._previous = layout
 
     def _run(
         self, step: int, embedded: Ints, histories: Histories, wanted: tuple[Ints, Ints]
