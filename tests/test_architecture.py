@@ -177,3 +177,43 @@ def test_only_those_who_start_a_run_see_the_whole_configuration() -> None:
 def test_no_module_is_too_long() -> None:
     lengths = {name: len(path.read_text("utf-8").splitlines()) for name, path in FILES.items()}
     assert {name: n for name, n in lengths.items() if n > 300} == {}
+
+
+def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> int:
+    """Count a function's lines, without docstring, comments and empty lines."""
+    first = function.body[0]
+    docstring = range(first.lineno, (first.end_lineno or 0) + 1)
+    code = [
+        lines[number - 1].strip()
+        for number in range(function.lineno, (function.end_lineno or 0) + 1)
+        if ast.get_docstring(function) is None or number not in docstring
+    ]
+    return sum(bool(line) and not line.startswith("#") for line in code)
+
+
+def test_no_function_has_more_than_50_lines_of_code() -> None:
+    lengths = {}
+    for name, path in FILES.items():
+        text = path.read_text("utf-8")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lengths[f"{name}.{node.name}"] = lines_of_code(node, text.splitlines())
+    assert {function: n for function, n in lengths.items() if n > 50} == {}
+
+
+def test_a_module_is_hooked_in_one_file_and_by_the_oracle() -> None:
+    hooking = {
+        name
+        for name, path in FILES.items()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr.startswith("register_forward")
+    }
+    assert hooking == {"xtransplant.models.hooks", "xtransplant.engine.oracle"}
+
+
+def test_only_passes_over_target_prompts_write() -> None:
+    writing = importers("xtransplant.engine.writes")
+    assert {name.rpartition(".")[2] for name in writing} == {
+        *("steps", "encoder_decoder", "agreement")
+    }
+    assert "xtransplant.engine.writes" not in reached("xtransplant.engine.oracle")

@@ -178,7 +178,9 @@ def test_texts_without_letters_are_their_own_translation(tmp_path):
 
 
 def translate(folder, text="abc", instruction=None, max_new_tokens=4):
-    made = Translator(str(folder), None, instruction, max_new_tokens, False, "cpu")
+    made = Translator(
+        str(folder), None, instruction, max_new_tokens, allow_pickle=False, device="cpu"
+    )
     return made([text], language("en"), language("tr"))
 
 
@@ -192,7 +194,7 @@ def test_a_causal_model_is_told_what_to_do(tmp_path, monkeypatch):
     folder = tmp_path / "causal"
     save_llama(folder, max_position_embeddings=256)
     told = []
-    made = Translator(str(folder), None, None, 4, False, "cpu")
+    made = Translator(str(folder), None, None, 4, allow_pickle=False, device="cpu")
     words = made._tokenizer
     answer = words("Merhaba\nmore")["input_ids"]
 

@@ -13,7 +13,7 @@ from transformers.utils import logging
 from xtransplant.config.catalog import BYTES, listing
 from xtransplant.config.compose import conf_dir, find_model
 from xtransplant.config.schema import ModelAbout
-from xtransplant.models.dtypes import DTYPES
+from xtransplant.models.dtypes import TORCH_DTYPES
 from xtransplant.terminal import Console
 
 logging.set_verbosity_error()
@@ -42,7 +42,7 @@ def test_layers_parameters_and_family_are_those_of_the_configuration(name: str) 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_entry_says_what_a_study_must_know(name: str) -> None:
     entry = yaml.safe_load((conf_dir() / "model" / f"{name}.yaml").read_text("utf-8"))
-    assert entry["dtype"] in DTYPES
+    assert entry["dtype"] in TORCH_DTYPES
     if name != "hf":
         assert entry["about"]["licence"].strip()
     if "distribution" not in entry and name != "hf":
@@ -91,4 +91,4 @@ def test_models_are_listed_in_80_columns_by_size_with_what_they_need(
 
 
 def test_bytes_of_a_weight_are_those_of_torch() -> None:
-    assert {name: dtype.itemsize for name, dtype in DTYPES.items()} == BYTES
+    assert {name: dtype.itemsize for name, dtype in TORCH_DTYPES.items()} == BYTES

@@ -42,7 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
-    """The written prompts are longer than the pocket model's context."""
+    """The built-in prompts are longer than the pocket model's context."""
     paths = {side: tmp_path / f"{side}.txt" for side in ("source", "target")}
     for side, path in paths.items():
         path.write_text(f"Which bird sings? {side}:", encoding="utf-8")
@@ -145,7 +145,7 @@ def test_prompts_that_do_not_fit_are_told_with_the_way_to_give_others(capsys) ->
     assert cli.main(POCKET) == 2
     err = capsys.readouterr().err.strip()
     assert err == (
-        "error: the written source prompt (another one: --source FILE) has 350 tokens; "
+        "error: the built-in source prompt (give another: --source FILE) has 350 tokens; "
         "the model's context is 128: shorten the prompt"
     )
 

@@ -449,7 +449,7 @@ def test_memory_that_runs_out_is_one_line(
     def fails(*_, **__):
         raise MemoryError
 
-    others = {"BenchSettings": lambda *_: None, function: fails}
+    others = {"BenchSettings": lambda **_: None, function: fails}
     monkeypatch.setitem(sys.modules, f"xtransplant.commands.{module}", SimpleNamespace(**others))
     assert cli.main([command, *own]) == 1
     assert capsys.readouterr().err == (

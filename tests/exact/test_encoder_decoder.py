@@ -151,6 +151,6 @@ def test_what_an_encoder_decoder_cannot_do_is_one_line() -> None:
     with pytest.raises(LayerError) as raised:
         transplant(decoder_only("llama"), SOURCE, TARGET, "cross_attn", [(0, 0)])
     assert str(raised.value) == (
-        "module 'cross_attn' is of encoder-decoder models, and llama is none; "
+        "module 'cross_attn' needs an encoder-decoder model, and llama is not one; "
         "allowed: attn, mlp, block, attn_residual"
     )

@@ -72,6 +72,6 @@ def test_a_gpu_makes_all_scores_at_once(
     query = torch.empty(n_rows, n_heads, width, device=device)
     prefix = torch.zeros(1, n_kv, n_prefix, width, device=device)
     suffix = torch.zeros(n_rows, n_kv, n_suffix, width, device=device)
-    out = attention.attend(query, (prefix, prefix), (suffix, suffix), scaling=1.0)
+    out = attention.attend(query, (prefix, prefix), (suffix, suffix), attention.ScoreRule(1.0))
     assert out.shape == query.shape
     assert len(blocks) == n_blocks

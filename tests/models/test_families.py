@@ -170,12 +170,10 @@ def test_attention_that_does_not_agree_is_told(wrong: str, monkeypatch: pytest.M
     """The engine's attention is given another scale, or keys for values."""
     from xtransplant.engine.prefix_cache import SharedPrefixCache
 
-    def attend(
-        self: Any, layer: int, query: Any, new: Any, scaling: float, *rest: Any, of: Any
-    ) -> Any:
+    def attend(self: Any, layer: int, query: Any, new: Any, rule: Any, *rest: Any, of: Any) -> Any:
         if wrong == "scaling":
-            return of(self, layer, query * 2, new, scaling, *rest)
-        return of(self, layer, query, (new[0], new[0]), scaling, *rest)
+            return of(self, layer, query * 2, new, rule, *rest)
+        return of(self, layer, query, (new[0], new[0]), rule, *rest)
 
     model = agreeing()
     of = SharedPrefixCache.attend

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from xtransplant.engine.load_model import load_model
 from xtransplant.engine.transplant import transplant
 from xtransplant.errors import ConfigError
 from xtransplant.models.families import find_parts
+from xtransplant.models.load_options import LoadKeywords, LoadOptions
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.models.probe import verify
 from xtransplant.types import ModuleType
@@ -262,7 +264,11 @@ def test_what_is_no_language_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("model_type", "said"),
-    [("bloom", "so rows read copies of the prefix"), ("jamba", "have recurrent states"), ("", "")],
+    [
+        ("bloom", "so each row reads a copy of the prefix"),
+        ("jamba", "some layers have recurrent states"),
+        ("", ""),
+    ],
 )
 def test_what_is_copied_is_said_once(
     model_type: str, said: str, folder: Path, caplog: pytest.LogCaptureFixture
@@ -378,3 +384,12 @@ def test_verify_leaves_no_hook(folder: Path) -> None:
     model = load_model(str(folder))
     for module in ModuleType:
         assert not any(part._forward_hooks for part in model.modules(module))
+
+
+def test_a_misspelt_argument_is_refused(folder: Path) -> None:
+    with pytest.raises(TypeError, match="dtpye"):
+        load_model(str(folder), **{"dtpye": "bfloat16"})
+
+
+def test_type_checkers_know_every_field_of_the_options() -> None:
+    assert get_type_hints(LoadKeywords) == get_type_hints(LoadOptions)

@@ -80,7 +80,7 @@ def _by_split(study: Study, earlier: Outcomes, later: Outcomes) -> Iterator[Judg
         if not eligible(asked, strategy):
             continue
         for pooled in (False, True):
-            cells = _chosen(asked, strategy, pooled)
+            cells = _chosen(asked, strategy, pooled=pooled)
             if all(column(later, cell) is not None for cell in cells.values()):
                 in_sample = _accuracies(study, asked, _verdicts(asked, cells))
                 protocol = f"{earlier.split} to {later.split}"
@@ -102,8 +102,8 @@ def _by_folds(study: Study, outcomes: Outcomes) -> Iterator[Judged]:
         if not eligible(outcomes, strategy):
             continue
         for pooled in (False, True):
-            correct, cells = _held_out(outcomes, strategy, pooled)
-            chosen = _chosen(outcomes, strategy, pooled)
+            correct, cells = _held_out(outcomes, strategy, pooled=pooled)
+            chosen = _chosen(outcomes, strategy, pooled=pooled)
             in_sample = _accuracies(study, outcomes, _verdicts(outcomes, chosen))
             for scope in scopes(study, outcomes):
                 yield Judged(
@@ -118,7 +118,7 @@ def _by_folds(study: Study, outcomes: Outcomes) -> Iterator[Judged]:
 
 
 def _held_out(
-    outcomes: Outcomes, strategy: str, pooled: bool
+    outcomes: Outcomes, strategy: str, *, pooled: bool
 ) -> tuple[Bools, dict[str, tuple[Cell, ...]]]:
     """Return the verdicts of `held_out`, and what the folds chose for each language."""
     if pooled:
@@ -132,7 +132,7 @@ def _held_out(
     return correct, cells
 
 
-def _chosen(outcomes: Outcomes, strategy: str, pooled: bool) -> dict[str, Cell]:
+def _chosen(outcomes: Outcomes, strategy: str, *, pooled: bool) -> dict[str, Cell]:
     """Return the cell of each language."""
     found = {one.language: one.cell for one in select(outcomes, strategy, pooled=pooled)}
     return {name: found[POOLED if pooled else name] for name in outcomes.languages}

@@ -128,6 +128,7 @@ def sign_flip_test(
     alternative: Literal["two-sided", "greater"] = "two-sided",
     seed: int = 0,
     n_permutations: int = N_PERMUTATIONS,
+    *,
     best_of_all: bool = True,
 ) -> Floats:
     """Return each column's p-value by permutation, corrected for the best of all columns (max-T).

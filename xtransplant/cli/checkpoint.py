@@ -1,4 +1,4 @@
-"""The subcommands on one checkpoint, without a task; `app` registers them."""
+"""Subcommands about one checkpoint: check, bench, try; `app` registers them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 def check(
     overrides: Overrides = None,
-    cells: Annotated[int, typer.Option(min=1, help="Cells to compare for each module.")] = 25,
+    cells: Annotated[int, typer.Option(min=1, help="Cells to compare per module.")] = 25,
     modules: Annotated[
         str | None,
-        typer.Option(help="Modules to compare, with commas between them; without: all there are."),
+        typer.Option(help="Modules to compare, separated by commas; default: all."),
     ] = None,
     config_dir: ConfigDir = None,
 ) -> None:
     """Compare the fast engine with the naive oracle on a checkpoint.
 
     The oracle runs one Hugging Face generate per cell; every token must be the same.
-    KEY=VALUE as for xtransplant run. The exit status is 1 where a token differs.
+    KEY=VALUE as for xtransplant run. The exit status is 1 if a token differs.
     """
     from xtransplant.config.compose import compose
     from xtransplant.terminal import Console
@@ -48,32 +48,32 @@ def check(
 def bench(
     overrides: Overrides = None,
     source: Annotated[
-        Path | None, typer.Option(help="File with the source prompt; without: a written one.")
+        Path | None, typer.Option(help="File with the source prompt; default: a built-in one.")
     ] = None,
     target: Annotated[
-        Path | None, typer.Option(help="File with the target prompt; without: a written one.")
+        Path | None, typer.Option(help="File with the target prompt; default: a built-in one.")
     ] = None,
     prompt_tokens: Annotated[
         int | None, typer.Option(min=2, help="Cut or repeat the target prompt to this length.")
     ] = None,
     instances: Annotated[
-        int, typer.Option(min=1, help="Prompt pairs; from 2 on, compare with one at a time.")
+        int, typer.Option(min=1, help="Prompt pairs; if several, also one call per pair.")
     ] = 1,
     together: Annotated[
-        bool, typer.Option("--together", help="Also all modules and a control in one call.")
+        bool, typer.Option("--together", help="Also measure all modules and a control in one call.")
     ] = False,
     options: Annotated[
-        bool, typer.Option("--options", help="Also with log-probabilities of three options.")
+        bool, typer.Option("--options", help="Also measure log-probabilities of three options.")
     ] = False,
     cells_compared: Annotated[
-        int, typer.Option(min=0, help="Cells that the oracle does as well, of all grids.")
+        int, typer.Option(min=0, help="Cells that the oracle computes too, of all grids.")
     ] = 64,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Build the model from its configuration.")
     ] = False,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Measure the engine beside the oracle and the machine's matrix products; print JSON.
+    """Measure the engine against the oracle and the machine's matrix products; print JSON.
 
     KEY=VALUE as for xtransplant run; the task's keys and control have no effect.
     """
@@ -85,7 +85,14 @@ def bench(
     from xtransplant.engine.failures import machine_failures
 
     settings = BenchSettings(
-        source, target, prompt_tokens, instances, together, options, cells_compared, random_weights
+        source=source,
+        target=target,
+        prompt_tokens=prompt_tokens,
+        instances=instances,
+        together=together,
+        options=options,
+        cells_compared=cells_compared,
+        random_weights=random_weights,
     )
     console = Console()
     with machine_failures("the benchmark", kept=""), console.steps() as on_step:
@@ -95,23 +102,26 @@ def bench(
 
 def try_(
     model: Annotated[
-        str, typer.Option(help="A name of xtransplant ls models, org/name, a folder, a GGUF file.")
+        str,
+        typer.Option(help="A name from xtransplant ls models, org/name, a folder, or a GGUF file."),
     ],
     source: Annotated[str, typer.Option(help="Prompt whose activations are taken.")],
     target: Annotated[str, typer.Option(help="Prompt that is answered.")],
     module: Annotated[
-        str, typer.Option(help=", ".join(ModuleType) + "; what is transplanted.")
+        str, typer.Option(help="Module to transplant: " + ", ".join(ModuleType) + ".")
     ] = ModuleType.MLP,
     cell: Annotated[
         list[str] | None,
-        typer.Option(metavar="I,J", help="Source and target layer; repeatable; without: all."),
+        typer.Option(
+            metavar="I,J", help="Source and target layer; repeatable; default: all pairs."
+        ),
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="New tokens at most.")] = 20,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 20,
     config_dir: ConfigDir = None,
 ) -> None:
     """Transplant between two prompts of your own.
 
-    Shows the untouched answer above the transplanted ones.
+    Shows the baseline above the transplanted answers.
     """
     from xtransplant.config.compose import find_model
     from xtransplant.config.grid import parse_cell
@@ -144,13 +154,13 @@ def try_(
 
 
 def _show_texts(baseline: str, texts: Mapping[Cell, str], console: Console) -> None:
-    """Show the untouched answer above that of each cell."""
+    """Show the baseline above the text of each cell."""
     rows = [(str(cell), text) for cell, text in texts.items()]
     console.table(("cell", "text"), [("baseline", baseline), *rows])
 
 
 def _show_distinct_texts(baseline: str, texts: Mapping[Cell, str], console: Console) -> None:
-    """Show the untouched answer above each distinct one, the most frequent first."""
+    """Show the baseline above each distinct text, the most frequent first."""
     cells: dict[str, list[Cell]] = {}
     for cell, text in texts.items():
         cells.setdefault(text, []).append(cell)

@@ -1,4 +1,4 @@
-"""Speed of the engine beside the oracle and beside the machine's matrix products, as one object."""
+"""The command bench: the engine's speed beside the oracle's and the machine's matrix products."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xtransplant.config.schema import RunConfig
 from xtransplant.engine import oracle
 from xtransplant.engine.flops import model_size
 from xtransplant.engine.load_model import load_model
-from xtransplant.engine.memory_budget import rows_together
+from xtransplant.engine.memory_budget import rows_that_fit
 from xtransplant.engine.profiling import Work, device_name, measured, model_matmul_rate
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
@@ -33,17 +33,20 @@ WARM_UP_CELLS = ((0, 0), (-1, 0), (0, -1))
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """What is measured beside the run's own configuration.
+    """What is measured, beside the run's configuration.
 
     Attributes:
-        source, target: files that hold the prompts; None for the written pair.
-        prompt_tokens: length of the target prompt, cut or repeated; None to leave it.
-        instances: prompt pairs, made different by a number in front.
-        together: every module and one control (the target prompt as its own source) over the same
-            prompts, beside the run's one module alone; each has the grid's cells on its side.
-        options: also the log-probabilities of the options (1), (2) and (3), beside the grid alone.
-        cells_compared: cells that the oracle does as well, of all grids that are measured.
-        random_weights: build the model from its configuration.
+        source: file with the source prompt; None for the built-in one.
+        target: file with the target prompt; None for the built-in one.
+        prompt_tokens: length to which the target prompt is cut or repeated; None to leave it.
+        instances: number of prompt pairs; they differ by a number at their start.
+        together: whether to measure also every module and one control (the target prompt as its own
+            source) over the same prompts in one call, beside the run's module alone. Each has the
+            cells of the grid that its layers allow.
+        options: whether to measure also the log-probabilities of the options (1), (2) and (3),
+            beside the grid without them.
+        cells_compared: number of cells that the oracle computes too, of all measured grids.
+        random_weights: whether to build the model from its configuration, without a checkpoint.
     """
 
     source: Path | None = None
@@ -59,14 +62,20 @@ class BenchSettings:
 def run_bench(
     config: RunConfig, settings: BenchSettings, on_step: OnStep = silent
 ) -> dict[str, Any]:
-    """Measure and return the figures; times in seconds unless the name says otherwise.
+    """Measure, and return the figures.
 
-    `floor_seconds` is the time of all matrix products of all generated tokens at the measured rate,
-    as if no rows shared anything. Not-applicable figures are None.
+    Times are in seconds unless a name says otherwise. `floor_seconds` is the time that the matrix
+    products of all generated tokens would take at the measured rate if no rows shared anything. A
+    figure that does not apply is None.
+
+    Args:
+        config: run whose model and grid are used.
+        settings: what is measured.
+        on_step: progress callback.
 
     Raises:
         ConfigError: `dry_run`, which has no effect here.
-        DataError: a prompt that cannot be read, or is empty.
+        DataError: a prompt file that cannot be read, or is empty.
         XtransplantError: as `load_model` and `transplant_all`.
     """
     if config.dry_run:
@@ -81,7 +90,7 @@ def run_bench(
             model, pair, config.decode.max_new_tokens, settings.source, settings.target
         )
     bench = _Bench(model, pairs, config, on_step)
-    bench.grid_alone(settings.random_weights)
+    bench.grid_alone(random_weights=settings.random_weights)
     if len(pairs) > 1:
         bench.one_at_a_time()
     if settings.together:
@@ -93,7 +102,7 @@ def run_bench(
 
 
 class _Bench:
-    """Measures one thing after the other; `figures` and `answers` grow with each."""
+    """Measures one thing after the other; each method adds to `figures` and `answers`."""
 
     def __init__(
         self, model: Model, pairs: Sequence[PromptPair], config: RunConfig, on_step: OnStep
@@ -105,8 +114,8 @@ class _Bench:
         self.answers: list[tuple[PromptPair, TransplantGrid]] = []
         self.alone = Work(rows=[])
 
-    def grid_alone(self, random_weights: bool) -> None:
-        """Measure the run's grid, the rate of matrix products right before and after it."""
+    def grid_alone(self, *, random_weights: bool) -> None:
+        """Measure the run's grid, and the rate of matrix products right before and after it."""
         requests = self._requests(self.cells)
         self.on_step("warming up", 0, 0)
         self._transplant(self._requests(WARM_UP_CELLS)[:1])
@@ -115,7 +124,7 @@ class _Bench:
         self.on_step(f"{len(self.cells) * len(self.pairs)} cells by the engine", 0, 0)
         with measured(self.model) as self.alone:
             grids = self._transplant(requests)
-        rates.append(model_matmul_rate(self.model, n_rows))  # the machine's own speed drifts
+        rates.append(model_matmul_rate(self.model, n_rows))  # the machine's speed drifts
         self.answers += zip(self.pairs, grids, strict=True)
         self.figures = {
             "model": self.config.model.name,
@@ -136,7 +145,7 @@ class _Bench:
         }
 
     def one_at_a_time(self) -> None:
-        """Measure a few instances by the same engine, each in a call of its own."""
+        """Measure some of the instances, each in a call of its own."""
         requests = self._requests(self.cells)
         sample = requests[:: max(1, len(requests) // 20)]
         start = time.perf_counter()
@@ -188,7 +197,7 @@ class _Bench:
         }
 
     def by_the_oracle(self, n_cells: int) -> None:
-        """Run a sample of all cells naively, their source activations read beforehand."""
+        """Measure a sample of all cells with the oracle; capturing is not in its time."""
         everything = [(pair, grid, cell) for pair, grid in self.answers for cell in grid.cells]
         sample = random.Random(self.config.seed).sample(everything, min(n_cells, len(everything)))
         equal, seconds = 0, 0.0
@@ -226,9 +235,10 @@ class _Bench:
     def _beside(
         self, pairs: Sequence[PromptPair], requests: Sequence[Request]
     ) -> tuple[float, float]:
-        """Measure requests, and the grid alone once more: the machine's own speed drifts.
+        """Measure requests, and the grid alone once more because the machine's speed drifts.
 
-        Return the seconds of both, of the grid alone the mean.
+        Returns:
+            Seconds of the requests, and mean seconds of the grid alone.
         """
         with measured(self.model) as work:
             grids = self._transplant(requests)
@@ -239,14 +249,12 @@ class _Bench:
 
     def _rows_that_fit(self) -> int:
         model = self.model
-        by_block = not model.decoder_prompt and runs_by_block(model, logprobs=False)
-        return rows_together(
-            self.config.rows_per_batch,
+        return self.config.rows_per_batch or rows_that_fit(
             model.text_config,
             model.hf.dtype,
-            self.config.decode.max_new_tokens,
             model.device,
-            by_block=by_block,
+            n_tokens=self.config.decode.max_new_tokens,
+            by_block=not model.decoder_prompt and runs_by_block(model, logprobs=False),
         )
 
 

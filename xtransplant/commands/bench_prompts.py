@@ -1,4 +1,4 @@
-"""The prompts of `xtransplant bench`: a written pair or files, of any number and length."""
+"""Prompts for `xtransplant bench`: the built-in pair or files, in any number and length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xtransplant.types import PromptPair
 
 
 def read_texts(source: Path | None, target: Path | None) -> tuple[str, str]:
-    """Return the texts of both prompts; without a file that of the written pair.
+    """Return the texts of both prompts: of a file, or of the built-in pair if it is None.
 
     Raises:
         DataError: a file that cannot be read, or is empty.
@@ -24,7 +24,14 @@ def read_texts(source: Path | None, target: Path | None) -> tuple[str, str]:
 def prompt_pairs(
     model: Model, texts: tuple[str, str], instances: int, prompt_tokens: int | None
 ) -> list[PromptPair]:
-    """Return pairs that differ by a number in front, their target prompts of the given length."""
+    """Return prompt pairs.
+
+    Args:
+        model: model whose tokenizer is used.
+        texts: source and target prompt.
+        instances: number of pairs; if there are several, each starts with its number.
+        prompt_tokens: length to which target prompts are cut or repeated; None to leave them.
+    """
     pairs = []
     for number in range(instances):
         front = f"{number + 1}. " if instances > 1 else ""
@@ -36,7 +43,7 @@ def prompt_pairs(
 
 
 def of_length(ids: Sequence[int], n_tokens: int) -> list[int]:
-    """Repeat a prompt, or cut out its middle: the number in front and the question's end stay."""
+    """Repeat a prompt, or cut out its middle: its start (the number) and its end stay."""
     repeated = list(ids) * (n_tokens // len(ids) + 1)
     n_front = n_tokens // 2
     return repeated[:n_front] + repeated[n_front - n_tokens :]
@@ -45,20 +52,24 @@ def of_length(ids: Sequence[int], n_tokens: int) -> list[int]:
 def require_both_fit(
     model: Model, pair: PromptPair, new_tokens: int, source: Path | None, target: Path | None
 ) -> None:
-    """Raise PromptError where a prompt, and what is generated after it, exceeds the context."""
+    """Check that both prompts, and the new tokens after the target prompt, fit into the context.
+
+    Raises:
+        PromptError: they do not; the message names the option by which another prompt is given.
+    """
     answer = 0 if model.decoder_prompt else new_tokens
     for side, file, prompt, following in (
         ("source", source, pair.source, 0),
         ("target", target, pair.target, answer),
     ):
-        name = f"the {'' if file else 'written '}{side} prompt (another one: --{side} FILE)"
+        name = f"the {'' if file else 'built-in '}{side} prompt (give another: --{side} FILE)"
         require_room(prompt, following, model.context_length, name)
 
 
-def _text(path: Path | None, written: str) -> str:
+def _text(path: Path | None, built_in: str) -> str:
     try:
         if path is None:
-            return (files("xtransplant") / "assets" / "bench" / written).read_text("utf-8").strip()
+            return (files("xtransplant") / "assets" / "bench" / built_in).read_text("utf-8").strip()
         text = path.read_text("utf-8-sig").strip()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

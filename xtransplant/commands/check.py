@@ -1,4 +1,4 @@
-"""The fast engine against the naive oracle, on a run's checkpoint and first prompt pair."""
+"""The command check: the fast engine against the naive oracle, on a run's first prompt pair."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from xtransplant.types import Cell, ModuleType, PromptPair
 
 @dataclass(frozen=True)
 class Comparison:
-    """One module's cells, engine beside oracle.
+    """Engine and oracle on cells of one module.
 
     Attributes:
-        module: what was transplanted.
-        n_cells: cells compared.
-        different: cells whose tokens are not the oracle's.
-        n_changed: cells whose oracle tokens differ from the untouched prompt's; where it is 0,
-            equality shows little.
-        baseline_equal: whether the untouched prompt's tokens are equal.
+        module: module that was transplanted.
+        n_cells: number of cells compared.
+        different: cells whose tokens differ from the oracle's.
+        n_changed: number of cells whose oracle tokens differ from the baseline's. If it is 0, no
+            write had an effect, and equality shows little.
+        baseline_equal: whether the tokens of the untouched prompt are equal.
     """
 
     module: ModuleType
@@ -48,17 +48,22 @@ class Comparison:
 def run_check(
     config: RunConfig, console: Console, *, n_cells: int, modules: Sequence[ModuleType] = ()
 ) -> bool:
-    """Compare both on the run's first prompt pair, show a table, return whether all are identical.
+    """Compare both on the run's first prompt pair, and show a table.
 
-    The cells are a random sample of each module's grid, by `seed`; the modules all that the model
-    has, if none are given.
+    Args:
+        config: run whose model, task and grid are used.
+        console: where the table is shown.
+        n_cells: number of cells per module: a random sample of the grid, drawn with the run's seed.
+        modules: modules to compare; if none are given, all that the model has.
+
+    Returns:
+        Whether all tokens are identical.
+
+    Raises:
+        ConfigError: a key that has no effect here.
+        XtransplantError: as `load_model` and `transplant`.
     """
-    if config.dry_run:
-        raise ConfigError("dry_run=true has no effect on check; leave it out")
-    if config.control == "noise":
-        raise ConfigError(
-            "control=noise has no effect on check, which transplants what it captured; leave it out"
-        )
+    _require_effect(config)
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
         model = load_model(**weights_arguments(config), on_step=on_step)
@@ -71,37 +76,34 @@ def run_check(
         f"{config.model.name} in {config.model.dtype}, {config.task.name} {part.instances[0].id} "
         f"({part.language}), {sum(map(len, samples.values()))} cells, one generate each"
     )
+    new_tokens, rows_per_batch = config.decode.max_new_tokens, config.rows_per_batch
     with console.steps() as on_step:
         comparisons = [
-            compare(
-                model,
-                part.prompts[0],
-                module,
-                cells,
-                config.decode.max_new_tokens,
-                config.rows_per_batch,
-                on_step,
-            )
+            compare(model, part.prompts[0], module, cells, new_tokens, rows_per_batch, on_step)
             for module, cells in samples.items()
         ]
-    console.table(
-        ("module", "cells", "identical", "changed", "differing cells"),
-        [
-            (
-                comparison.module,
-                str(comparison.n_cells),
-                str(comparison.n_cells - len(comparison.different)),
-                str(comparison.n_changed),
-                " ".join(map(str, comparison.different))
-                + ("" if comparison.baseline_equal else " baseline"),
-            )
-            for comparison in comparisons
-        ],
-    )
-    identical = all(comparison.identical for comparison in comparisons)
+    _show(comparisons, console)
+    return all(comparison.identical for comparison in comparisons)
+
+
+def _require_effect(config: RunConfig) -> None:
+    if config.dry_run:
+        raise ConfigError("dry_run=true has no effect on check; leave it out")
+    if config.control == "noise":
+        raise ConfigError(
+            "control=noise has no effect on check, which transplants what it captured; leave it out"
+        )
+
+
+def _show(comparisons: Sequence[Comparison], console: Console) -> None:
+    """Show a row per module and the verdict; warn where equality shows little."""
+    header = ("module", "cells", "identical", "changed", "differing cells")
+    console.table(header, [_table_row(comparison) for comparison in comparisons])
+    n_cells = sum(comparison.n_cells for comparison in comparisons)
     n_changed = sum(comparison.n_changed for comparison in comparisons)
+    identical = all(comparison.identical for comparison in comparisons)
     console.write(
-        f"{n_changed} of {sum(map(len, samples.values()))} transplants changed the answer; "
+        f"{n_changed} of {n_cells} transplants changed the answer; "
         + ("identical, token for token" if identical else "NOT identical: see the differing cells")
     )
     if unchanged := [c.module for c in comparisons if c.n_changed == 0]:
@@ -109,16 +111,28 @@ def run_check(
             f"warning: no transplant of {', '.join(unchanged)} changed the answer, so that being "
             "identical shows little there; try more --cells, new tokens or another prompt"
         )
-    return identical
+
+
+def _table_row(comparison: Comparison) -> tuple[str, ...]:
+    differing = [*map(str, comparison.different)]
+    if not comparison.baseline_equal:
+        differing.append("baseline")
+    return (
+        comparison.module,
+        str(comparison.n_cells),
+        str(comparison.n_cells - len(comparison.different)),
+        str(comparison.n_changed),
+        " ".join(differing),
+    )
 
 
 def module_cells(model: Model, grid: GridConfig, module: ModuleType) -> list[Cell]:
-    """List the cells of a grid in a module, without those whose layers lack it, as in hybrids.
+    """Return the cells of a grid whose two layers have the module; in a hybrid some layers lack it.
 
-    All of them, if none has: then `transplant` refuses the first.
+    If no cell is left, all are returned, so that `transplant` refuses the first with its reason.
 
     Raises:
-        LayerError: a module that the model does not have, or a layer outside 0..N-1 of it.
+        LayerError: a module that the model does not have, or a layer outside 0..N-1.
     """
     cells = run_cells(grid, n_layers(model.hf.config, module))
     parts = model.modules(module)
@@ -143,7 +157,17 @@ def compare(
     rows_per_batch: int | None = None,
     on_step: OnStep = silent,
 ) -> Comparison:
-    """Run the cells of one module by the engine and by the oracle."""
+    """Run cells of one module with the engine and with the oracle.
+
+    Args:
+        model: loaded model.
+        prompts: source and target prompt.
+        module: module that is transplanted.
+        cells: cells to compare.
+        max_new_tokens: most tokens generated per cell.
+        rows_per_batch: as for `transplant`.
+        on_step: progress callback.
+    """
     grid = transplant(
         model, prompts.source, prompts.target, module, cells, max_new_tokens, rows_per_batch
     )

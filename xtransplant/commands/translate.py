@@ -38,8 +38,8 @@ def run_translate(config: RunConfig, console: Console) -> None:
             translations.revision,
             given.instruction,
             given.max_new_tokens,
-            given.allow_pickle,
-            config.device,
+            allow_pickle=given.allow_pickle,
+            device=config.device,
         )
         pivot = find_language(config.task.pivot)
         for language, texts in missing.items():

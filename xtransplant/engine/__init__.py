@@ -1,33 +1,37 @@
-"""The engine: every cell of a layer grid at the cost of a few, token for token as the naive loop.
+"""The engine: every cell of a layer grid at the cost of a few, with the tokens of the naive loop.
 
-From a request to texts, in the order in which they are called:
+From a request to texts, in the order of the calls:
 
-`grid`            which cells (no torch)
-`request`         what one grid is asked for, and its checks
+`load_model`      a checkpoint is opened and checked
 `transplant`      the public calls and their result
+`request`         the arguments of one grid, and their checks
 `capture`         one source pass: the activation of every layer
 `decode`          which prompts and rows run together
 `steps`           the loop over new tokens of one batch
 `encoder_decoder` the same for encoder-decoder models
+`writes`          the write itself: the one place that puts a vector into a module
 
-What a batch is made of:
+Parts of a batch:
 
-`passes`          whole prompts, several at once, padded on the left
-`model_cache`     a prompt's prefix as the model keeps it, and what the model takes for its cache
+`rows`            a row, and its result
+`passes`          passes over whole prompts, several at once, padded on the left
+`model_cache`     a prompt's prefix as the model keeps it, and the cache that the model is given
 `prefix_cache`    keys and values: one prefix for all rows, a suffix for each
-`attention`       what a row computes from both
-`options`         the answer options of a prompt as a tree (no torch)
-`histories`       which tokens follow the prompt in each row (no torch)
-`layout`          which rows a step computes at each layer, and where each finds its own (no torch)
-`growth`          the hooks by which rows join the batch at their layer
+`attention`       attention of a row over both
+`options`         answer options of a prompt as a tree (no torch)
+`histories`       tokens that follow the prompt in each row (no torch)
+`layout`          rows that a step computes at each layer (no torch)
+`growth`          hooks by which rows join the batch at their layer
 `unembedding`     the most likely token without a table of all logits
 `screening`       most of the vocabulary ruled out without its products
 
 Beside it:
 
-`oracle`          the same by one `generate` per cell: slow, obvious, what the tests compare with
-`agreement`       a probe at load: the engine computes what the model computes
-`cost`            what a grid costs, and which rows fit
-`measure`, `record`  what it took
-`failures`        what a machine that gives up says
+`oracle`          the same by one `generate` per cell: slow and obvious; the tests compare with it
+`agreement`       a check at load: the engine computes what the model computes
+`memory_budget`   how many rows and prompts fit into memory
+`flops`           what a grid costs, estimated
+`profiling`       what a block of work took, measured
+`run_cost`        both, for a run's manifest
+`failures`        one-line errors for exhausted memory and failing devices
 """

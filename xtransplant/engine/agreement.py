@@ -1,8 +1,8 @@
-"""A probe at load: on a few tokens the engine computes what the model computes by itself.
+"""A check at load: on a few tokens the engine computes what the model itself computes.
 
-A row for every layer and module writes there; in the same batch the untouched prompt runs, and a
-shorter prompt beside it, so that padding and positions are checked too. A pass reads all weights,
-which is what the probe costs: so it makes few.
+One batch holds the untouched prompt, a row that writes for every layer and inner module, and rows
+of a shorter prompt, so that padding and positions are checked too. Each pass reads all weights,
+which is the cost of the check, so it makes few passes.
 
 Shape suffixes: R rows, O options, D model width.
 """
@@ -35,10 +35,11 @@ def require_agreement(model: Model, states: States) -> None:
 
     Args:
         model: any supported model.
-        states: what `verify` returned.
+        states: result of `probe.verify`.
 
     Raises:
-        ModelError: they do not; the message names layer and module.
+        ModelError: a write without effect, or log-probabilities that differ; the message names the
+            module.
     """
     vocabulary = model.text_config.vocab_size
     tokens = tuple((10 + 7 * k) % vocabulary for k in range(_N_TOKENS + _N_NEXT))
@@ -49,9 +50,9 @@ def require_agreement(model: Model, states: States) -> None:
         Target(shorter, tuple(following[: k + 1] for k in range(_N_NEXT))),
     ]
     writes = _writes(model, states)
-    # Leaving a layer, a write cannot but have an effect.
+    # A write to a layer's output always has an effect, so only inner modules are tested.
     written = [row for row in writes if row.module not in _BLOCKS]
-    # One of each kind, in the middle: the check of all would take as many passes.
+    # One row per module, of a middle layer, to keep the plain pass small.
     middle = {row.module: row for row in writes if row.layer <= model.n_layers // 2}
     compared = [replace(row, target=1) for row in (Row(model.n_layers), *middle.values())]
     with probing(model):
@@ -78,7 +79,7 @@ def _require_same(
     rows: Sequence[Row],
     answers: Sequence[Continuation],
 ) -> None:
-    """Compare with a plain pass; each option is a beginning of what follows the prompt."""
+    """Compare with a plain pass; option k is the first k + 1 tokens of `following`."""
     expected_RO = _logprobs(model, prompt, following, rows).cumsum(-1)
     for row, answer, expected_O in zip(rows, answers, expected_RO, strict=True):
         error = float((torch.tensor(answer.option_logprobs) - expected_O).abs().mean())
@@ -92,12 +93,12 @@ def _require_same(
 
 
 def _writes(model: Model, states: States) -> list[Row]:
-    """Rows that write what is as large as the residual stream, and unlike what is there."""
+    """Return rows that write probe vectors: the residual stream's norm, another direction."""
     rows = []
     for (module, layer), state_D in states.items():
         blocks = module if module in _BLOCKS else ModuleType.BLOCK
         vector_D = state_D.float().flip(0)
-        # What attn_residual writes is written as attn's.
+        # attn_residual is written like attn.
         if module is not ModuleType.ATTN_RESIDUAL and vector_D.any():
             vector_D = (
                 vector_D * states[blocks, layer].float().norm().to(vector_D) / vector_D.norm()
@@ -108,7 +109,7 @@ def _writes(model: Model, states: States) -> list[Row]:
 
 @torch.inference_mode()
 def _logprobs(model: Model, prompt: Tokens, following: Tokens, rows: Sequence[Row]) -> torch.Tensor:
-    """Log-probability of each following token after each row's write, [R, O], by a plain pass."""
+    """Return the log-probability of each following token, [R, O], by a plain pass with writes."""
     before = model.decoder_prompt or prompt
     ids_R = torch.tensor([[*before, *following]] * len(rows), device=model.device)
     inputs = {"input_ids": ids_R, "logits_to_keep": len(following) + 1}
@@ -127,9 +128,10 @@ def _logprobs(model: Model, prompt: Tokens, following: Tokens, rows: Sequence[Ro
 
 
 def _tolerance(hf: Any) -> float:
-    """Sums round differently in another batch shape; lower precision moves choices of experts.
+    """Return the largest difference that rounding explains.
 
-    Checkpoints in 8 bits round activations to 8 bits too, whatever their dtype is.
+    Sums round differently in another batch shape. In lower precision a router may choose other
+    experts. Checkpoints in 8 bits round activations to 8 bits too, whatever their dtype.
     """
     exact = (
         hf.dtype == torch.float32

@@ -1,10 +1,11 @@
 """Attention of many rows over shared prefixes, each row with a short suffix of its own.
 
-Rows of one prompt see the same prefix, so the prefix part is one matrix product per prompt and KV
-head with the rows folded into the query length. Nothing here knows what a cell is.
+Rows of one prompt see the same prefix. The prefix part is therefore one matrix product per prompt
+and KV head, with the rows folded into the query length. Nothing here knows what a cell is.
 
 Shape suffixes: R rows, B prompts, C rows of a prompt at most, H query heads, K key/value heads,
-G query heads per KV head (H = K * G), P prefix tokens, S suffix tokens, E head width.
+G query heads per KV head (H = K * G), P prefix tokens, S suffix tokens, E head width; c = C * G,
+t = P + S.
 """
 
 from __future__ import annotations
@@ -13,22 +14,31 @@ from dataclasses import dataclass
 
 import torch
 
-# Scores held at once: it bounds the memory that would grow with rows x prompt length. On a CPU it
-# keeps the softmax inside the cache; larger blocks were not faster. On a GPU a block is a dozen
-# kernels to launch; these scores and their copies take 0.7 GB in bfloat16, 1.1 GB in float32 with a
-# soft-cap.
 MAX_SCORES = 1 << 20
+"""Most scores held at once on a CPU: the softmax then stays in the cache.
+
+Without a limit, memory would grow with rows x prompt length. Larger blocks were not faster.
+"""
+
 MAX_SCORES_GPU = 1 << 26
+"""Most scores held at once on a GPU, where every block costs a dozen kernel launches.
+
+The scores and their copies take 0.7 GB in bfloat16, 1.1 GB in float32 with a soft-cap.
+"""
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where rows stand in a table of `n_prompts` lines of `width` rows each.
+    """The place of each row in a table with one line per prompt.
 
-    Without an index all rows belong to one prompt, and the table is a view of them. The index is
-    moved to the rows' device, which differs where layers are spread over several.
+    Attributes:
+        n_prompts: number of lines.
+        width: number of rows in a line.
+        index: each row's place in the flattened table; None if all rows belong to one prompt, and
+            the table is a view of them. It is moved to the rows' device at each use, because a
+            model's layers may be spread over several devices.
     """
 
     n_prompts: int = 1
@@ -52,15 +62,28 @@ class Places:
 ONE_PROMPT = Places()
 
 
+@dataclass(frozen=True)
+class ScoreRule:
+    """How a layer makes scores of queries and keys.
+
+    Attributes:
+        scaling: factor on the products.
+        softcap: bound on the scaled scores (Gemma 2); None for no bound.
+        sinks_H: score of one more token without a value, which every query sees (gpt-oss).
+    """
+
+    scaling: float
+    softcap: float | None = None
+    sinks_H: torch.Tensor | None = None
+
+
 def attend(
     query_RHE: torch.Tensor,
     prefix: KeysValues,
     suffix: KeysValues,
-    scaling: float,
-    softcap: float | None = None,
+    rule: ScoreRule,
     places: Places = ONE_PROMPT,
     padding_BP: torch.Tensor | None = None,
-    sinks_H: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Attend from one token a row to its prompt's prefix and to the row's own suffix.
 
@@ -68,24 +91,26 @@ def attend(
         query_RHE: one query a row and head.
         prefix: keys and values, each [B, K, P, E].
         suffix: keys and values, each [R, K, S, E].
-        scaling: factor on the scores.
-        softcap: Gemma 2's bound on the scores, applied after scaling.
+        rule: how scores are made.
         places: which prompt each row belongs to.
         padding_BP: True where a prefix has no token; None if all are equally long.
-        sinks_H: scores of a token without a value that each query sees (gpt-oss).
 
     Returns:
         [R, H, E], in the query's dtype; the softmax runs in float32, as in transformers.
     """
     suffix_keys_RKSE, suffix_values_RKSE = suffix
     (n_rows, n_heads, width), n_kv = query_RHE.shape, suffix_keys_RKSE.shape[1]
-    query_RKGE = query_RHE.view(n_rows, n_kv, n_heads // n_kv, width) * scaling
+    query_RKGE = query_RHE.view(n_rows, n_kv, n_heads // n_kv, width) * rule.scaling
     suffix_scores_RKGS = query_RKGE @ suffix_keys_RKSE.mT
-    if sinks_H is not None:
-        sinks_RKG1 = sinks_H.view(n_kv, -1, 1).expand(n_rows, -1, -1, -1)
+    if rule.sinks_H is not None:
+        sinks_RKG1 = rule.sinks_H.view(n_kv, -1, 1).expand(n_rows, -1, -1, -1)
         suffix_scores_RKGS = torch.cat([suffix_scores_RKGS, sinks_RKG1], -1)
     out_BCKGE, weights_BCKGS = _attend_in_blocks(
-        places.spread(query_RKGE), places.spread(suffix_scores_RKGS), prefix, softcap, padding_BP
+        places.spread(query_RKGE),
+        places.spread(suffix_scores_RKGS),
+        prefix,
+        rule.softcap,
+        padding_BP,
     )
     out_RKGE, weights_RKGS = places.collect(out_BCKGE), places.collect(weights_BCKGS)
     weights_RKGS = weights_RKGS[..., : suffix_keys_RKSE.shape[2]]
@@ -99,7 +124,7 @@ def _attend_in_blocks(
     softcap: float | None,
     padding_BP: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the prefix's part of the output, and the weights of the suffix."""
+    """Return the prefix's part of the output [B, C, K, G, E] and the weights of the suffix."""
     n_prompts, n_rows, n_kv, n_group, _ = query_BCKGE.shape
     n_tokens = prefix[0].shape[2] + suffix_scores_BCKGS.shape[-1]
     row_scores = n_kv * n_group * n_tokens

@@ -1,4 +1,4 @@
-"""The source pass: one forward through the source prompts yields the activation of every layer.
+"""The source pass: one forward pass over the source prompts gives the activation of every layer.
 
 Shape suffixes: B prompts, L layers, D model width.
 """
@@ -20,11 +20,11 @@ from xtransplant.types import ModuleType
 
 
 class _Enough(Exception):
-    """All layers that are asked for have run: the pass need not go on."""
+    """All requested layers have run, so the pass is stopped."""
 
 
 class _LastTokens:
-    """What one kind of module shows at the last token of the first layers: [B, D] a layer."""
+    """Output or input of one module in each layer at the last token: [B, D] per layer."""
 
     def __init__(self, parts: Sequence[nn.Module | None], n_prompts: int) -> None:
         self._parts = parts
@@ -36,7 +36,7 @@ class _LastTokens:
 
     def _keep(self, layer: int) -> Hook:
         def keep(hidden: torch.Tensor) -> None:
-            # Some modules see all tokens of all prompts in one line: [B * P, D].
+            # Some modules see the tokens of all prompts in one dimension: [B * P, D].
             hidden_BPD = hidden.reshape(self._n_prompts, -1, hidden.shape[-1])
             self._states[layer] = hidden_BPD[:, -1].clone()
 
@@ -60,14 +60,14 @@ def capture(
 
     Args:
         model: any supported model.
-        prompts: token ids.
-        modules: whose activations are wanted.
-        n_layers: how many layers are, from the first on.
-        names: what messages call each prompt.
+        prompts: token ids of each prompt.
+        modules: modules whose activations are wanted.
+        n_layers: L; the first L layers are captured.
+        names: name of each prompt in messages.
 
     Returns:
-        For each module a tensor of shape (prompts, n_layers, width), on the model's device, in its
-        dtype; zeros where a layer has no such module.
+        The activations of each module, [B, L, D], on the model's device and in its dtype; zeros
+        where a layer has no such module.
 
     Raises:
         NumericsError: an activation is NaN or infinite; the message names prompt and layer.
@@ -113,9 +113,10 @@ def _stop(_hidden: torch.Tensor) -> None:
 
 
 def noise_like(acts_LD: torch.Tensor, seed: int) -> torch.Tensor:
-    """Return Gaussian noise with the norm of each layer's activation, the same on every device.
+    """Return Gaussian noise with the norm of each layer's activation, [L, D].
 
-    A layer's noise hangs on the seed and the layer, not on how many layers there are.
+    It is the same on every device, and a layer's noise depends only on the seed and the layer, not
+    on the number of layers.
     """
     noise_LD = torch.stack(
         [

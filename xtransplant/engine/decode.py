@@ -1,7 +1,7 @@
 """Greedy decoding of many rows of several prompts: which prompts and rows run together.
 
-Rows of one target prompt share its prefix and trunk. Where a prompt has more rows than fit, its
-rows run in batches; where it has few, rows of several prompts share a batch.
+Rows of one target prompt share its prefix and trunk. If a prompt has more rows than fit into
+memory, they run in several batches. If prompts have few rows, several prompts share a batch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from xtransplant.engine.capture import capture
 from xtransplant.engine.encoder_decoder import decode_rows
 from xtransplant.engine.layout import Ints
-from xtransplant.engine.memory_budget import prompts_that_fit, rows_together
+from xtransplant.engine.memory_budget import prompts_that_fit, rows_that_fit
 from xtransplant.engine.model_cache import prefill, state_bytes
 from xtransplant.engine.options import OptionTrees, Tokens
 from xtransplant.engine.passes import in_halves
@@ -32,10 +32,12 @@ from xtransplant.types import ModuleType
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target prompt, two tokens or more.
+    """A target prompt.
 
-    `options` are token sequences whose log-probabilities after the prompt are wanted; `name` is
-    what messages call it.
+    Attributes:
+        token_ids: the prompt, two tokens or more.
+        options: token sequences whose log-probabilities after the prompt are wanted.
+        name: name of the prompt in messages.
     """
 
     token_ids: Tokens
@@ -55,10 +57,10 @@ def decode(
 
     Args:
         model: any supported model.
-        targets: the prompts.
-        rows: in any order; `target` counts `targets`.
-        max_new_tokens: tokens generated at most.
-        rows_per_batch: rows that decode together; None chooses a number that fits.
+        targets: prompts to continue.
+        rows: rows in any order; a row's `target` is the number of its prompt.
+        max_new_tokens: most tokens generated per row.
+        rows_per_batch: number of rows that decode together; None chooses a number that fits.
 
     Returns:
         The continuation of each row, in the order of `rows`.
@@ -68,65 +70,131 @@ def decode(
         ModelError: out of memory with a single row.
         torch.OutOfMemoryError: out of memory with a single prompt, or in one of several processes.
     """
-    shares_prefix = not model.decoder_prompt
-    trees = OptionTrees([target.options for target in targets])
-    by_block = shares_prefix and runs_by_block(model, logprobs=trees.depth > 0)
-    n_rows = rows_together(
-        rows_per_batch,
-        model.text_config,
-        model.hf.dtype,
-        max(max_new_tokens, trees.depth * (1 + trees.branches)),
-        model.device,
-        trees.branches,
-        state_bytes(model) if shares_prefix else 0,
-        by_block=by_block,
-    )
-    asked = rows_per_batch is not None
-    longest = max(len(target.token_ids) for target in targets)
-    n_prompts = prompts_that_fit(model.text_config, model.hf.dtype, longest, model.device)
-    if model.own_attention or not shares_prefix:
-        n_prompts = 1  # their masks are not made for prefixes of several lengths
-
-    def read_prefixes(group: Sequence[int]) -> Prefixes | None:
-        return prefill(model, [targets[t].token_ids[:-1] for t in group]) if shares_prefix else None
-
+    decoder = _Decoder(model, targets, max_new_tokens, rows_per_batch)
     of_target: list[list[int]] = [[] for _ in targets]
     for number, row in enumerate(rows):
         of_target[row.target].append(number)
+
+    def read_prefixes(group: Sequence[int]) -> Prefixes | None:
+        if model.decoder_prompt:
+            return None
+        return prefill(model, [targets[target].token_ids[:-1] for target in group])
+
+    n_rows = [len(numbers) for numbers in of_target]
+    groups = _groups(targets, n_rows, decoder.n_rows, decoder.n_prompts)
     out: dict[int, Continuation] = {}
-    groups = _groups(targets, [len(numbers) for numbers in of_target], n_rows, n_prompts)
     for group, prefixes in chain.from_iterable(in_halves(read_prefixes, g) for g in groups):
+        numbers = sorted(
+            (number for target in group for number in of_target[target]),
+            key=lambda number: (rows[number].layer, rows[number].module or ""),
+        )
+        place = {target: number for number, target in enumerate(group)}
+        in_group = [replace(rows[number], target=place[rows[number].target]) for number in numbers]
         members = [targets[target] for target in group]
-        local = {
-            number: replace(rows[number], target=place)
-            for place, target in enumerate(group)
-            for number in of_target[target]
-        }
-        pending = sorted(local, key=lambda r: (rows[r].layer, rows[r].module or ""))
-        while pending:
-            layers = np.array([rows[r].layer for r in pending])
-            batch = pending[: _batch_size(layers, model.n_layers, n_rows, alike=asked)]
+        out.update(zip(numbers, decoder.run(members, prefixes, in_group), strict=True))
+        del prefixes  # those of a group are freed before the next are read
+    return [out[number] for number in range(len(rows))]
+
+
+class _Decoder:
+    """Decodes groups of prompts in batches of rows that fit into memory.
+
+    Arguments as for `decode`.
+
+    Attributes:
+        n_rows: number of rows that fit into a batch; it is halved where memory runs out.
+        n_prompts: number of prompts that fit into a group.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        targets: Sequence[Target],
+        max_new_tokens: int,
+        rows_per_batch: int | None,
+    ) -> None:
+        self._model, self._max_new_tokens = model, max_new_tokens
+        self._count_alike = rows_per_batch is not None
+        trees = OptionTrees([target.options for target in targets])
+        shares_prefix = not model.decoder_prompt
+        self._by_block = shares_prefix and runs_by_block(model, logprobs=trees.depth > 0)
+        where = model.text_config, model.hf.dtype, model.device
+        self.n_rows = rows_per_batch or rows_that_fit(
+            *where,
+            n_tokens=max(max_new_tokens, trees.depth * (1 + trees.branches)),
+            n_branches=trees.branches,
+            state_bytes=state_bytes(model) if shares_prefix else 0,
+            by_block=self._by_block,
+        )
+        longest = max(len(target.token_ids) for target in targets)
+        self.n_prompts = prompts_that_fit(*where, n_tokens=longest)
+        if model.own_attention or not shares_prefix:
+            self.n_prompts = 1  # their masks are not made for prefixes of several lengths
+
+    def run(
+        self, targets: Sequence[Target], prefixes: Prefixes | None, rows: Sequence[Row]
+    ) -> list[Continuation]:
+        """Continue a group of prompts, in batches.
+
+        Args:
+            targets: prompts of the group.
+            prefixes: prefixes of the prompts; None in an encoder-decoder model.
+            rows: rows sorted by target layer; `target` is the place of a prompt in the group.
+        """
+        done: list[Continuation] = []
+        while len(done) < len(rows):
+            pending = rows[len(done) :]
+            layers = np.array([row.layer for row in pending])
+            n_layers = self._model.n_layers
+            n_rows = _batch_size(layers, n_layers, self.n_rows, alike=self._count_alike)
+            batch = pending[:n_rows]
             try:
-                done = _decode_batch(
-                    model, members, prefixes, [local[r] for r in batch], max_new_tokens, by_block
-                )
+                done += self._run_batch(targets, prefixes, batch)
             except torch.OutOfMemoryError:
                 if n_processes() > 1:  # the others are in the middle of the batch
                     raise
-                n_rows = _halved(n_rows, len(batch))
-                continue
-            out.update(zip(batch, done, strict=True))
-            pending = pending[len(batch) :]
-        del prefixes  # those of a group are not kept while the next are read
-    return [out[number] for number in range(len(rows))]
+                self.n_rows = _halved(self.n_rows, len(batch))
+        return done
+
+    def _run_batch(
+        self, targets: Sequence[Target], prefixes: Prefixes | None, rows: Sequence[Row]
+    ) -> list[Continuation]:
+        model, max_new_tokens = self._model, self._max_new_tokens
+        try:
+            if prefixes is None:
+                (only,) = targets
+                return decode_rows(model, only.token_ids, only.options, rows, max_new_tokens)
+            trees = OptionTrees([target.options for target in targets])
+            n_tokens = max(max_new_tokens, trees.depth)
+            first_tokens = trees.depth if trees.branches else n_tokens
+            cache = SharedPrefixCache(prefixes, n_tokens, first_tokens)
+            last_tokens = [target.token_ids[-1] for target in targets]
+            return decode_batch(
+                model, cache, rows, last_tokens, trees, max_new_tokens, by_block=self._by_block
+            )
+        except NonFiniteLogits as error:
+            target = targets[error.row.target]
+            # It raises an error of its own where the untouched prompt is at fault.
+            capture(model, [target.token_ids], [ModuleType.BLOCK], model.n_layers, [target.name])
+            raise NumericsError(f"{target.name}: {error}") from error
 
 
 def _groups(
     targets: Sequence[Target], counts: Sequence[int], n_rows: int, n_prompts: int
 ) -> Iterator[list[int]]:
-    """Group prompts, which have so many rows each: alone where their rows fill a batch."""
+    """Group prompts so that a group's rows fit into a batch; a prompt with more rows is alone.
+
+    Args:
+        targets: prompts.
+        counts: number of rows of each prompt.
+        n_rows: most rows of a group of several prompts.
+        n_prompts: most prompts of a group.
+
+    Yields:
+        The numbers of the prompts of a group.
+    """
     group: list[int] = []
-    # By length, because prefixes of one batch are padded to the longest.
+    # By length, because prefixes of one group are padded to the longest.
     for target in sorted(range(len(targets)), key=lambda t: len(targets[t].token_ids)):
         together = sum(counts[t] for t in group) + counts[target]
         if group and (together > n_rows or len(group) >= n_prompts):
@@ -136,44 +204,17 @@ def _groups(
     yield group
 
 
-def _decode_batch(
-    model: Model,
-    targets: Sequence[Target],
-    prefixes: Prefixes | None,
-    rows: Sequence[Row],
-    max_new_tokens: int,
-    by_block: bool,
-) -> list[Continuation]:
-    try:
-        if prefixes is None:
-            (only,) = targets
-            return decode_rows(model, only.token_ids, only.options, rows, max_new_tokens)
-        trees = OptionTrees([target.options for target in targets])
-        n_tokens = max(max_new_tokens, trees.depth)
-        first_tokens = trees.depth if trees.branches else n_tokens
-        cache = SharedPrefixCache(prefixes, n_tokens, first_tokens)
-        last_tokens = [target.token_ids[-1] for target in targets]
-        return decode_batch(
-            model, cache, rows, last_tokens, trees, max_new_tokens, by_block=by_block
-        )
-    except NonFiniteLogits as error:
-        target = targets[error.row.target]
-        # If the prompt itself is at fault, this tells.
-        capture(model, [target.token_ids], [ModuleType.BLOCK], model.n_layers, [target.name])
-        raise NumericsError(f"{target.name}: {error}") from error
-
-
 def _batch_size(layers: Ints, n_layers: int, n_rows: int, *, alike: bool) -> int:
-    """Return how many of the pending rows decode next, so that all batches are about as large.
+    """Return how many of the pending rows decode next, so that batches are about equally large.
 
-    A row keeps keys and values of its own above its target layer only. A batch holds as much memory
-    as `n_rows` average rows, or, where rows count alike, so many rows at most.
+    A row keeps keys and values of its own only above its target layer, so a row with a deep target
+    layer takes less memory. A batch takes at most the memory of `n_rows` average rows.
 
     Args:
-        layers: target layers of the rows that are left, ascending.
+        layers: target layers of the pending rows, ascending.
         n_layers: N.
-        n_rows: rows that fit.
-        alike: whether every row counts the same.
+        n_rows: number of average rows that fit.
+        alike: whether every row counts as an average one: a batch then has at most `n_rows` rows.
     """
     average = 1 if alike else n_layers + 1
     weights = np.ones(len(layers), np.int64) if alike else 2 * (n_layers + 1 - layers)

@@ -1,9 +1,9 @@
 """Rows of one target prompt in an encoder-decoder model.
 
-The prompt goes to the encoder, whose states all rows share, and with them the keys and values of
-cross-attention: one copy that is seen as one a row. Only rows that write in the encoder
-(`encoder_block`) have their own. The decoder's prompt is a token or two, so that rows have little
-to share there: each runs from the first layer with a cache of its own.
+The prompt goes to the encoder. All rows share the encoder's states and the keys and values of
+cross-attention: one copy, expanded to the rows. Only rows that write in the encoder
+(`encoder_block`) have their own. The decoder's prompt has one or two tokens, so rows have little to
+share there; each runs from the first layer with a cache of its own.
 
 Shape suffixes: R rows, B rows of encoder states (1 or R), T tokens, D model width, V vocabulary.
 """
@@ -39,19 +39,24 @@ def decode_rows(
     """Continue one target prompt greedily, once for each row.
 
     Args:
-        model: an encoder-decoder model.
-        token_ids: the prompt, for the encoder.
+        model: encoder-decoder model.
+        token_ids: prompt for the encoder.
         options: token sequences whose log-probabilities as the decoder's answer are wanted.
-        rows: sorted by target layer.
-        max_new_tokens: tokens generated at most.
+        rows: rows sorted by target layer.
+        max_new_tokens: most tokens generated per row.
+
+    Returns:
+        The continuation of each row.
 
     Raises:
-        NonFiniteLogits: of a row, which the error tells.
+        NonFiniteLogits: a row's logits are NaN or infinite.
     """
     in_encoder = [row for row in rows if row.in_encoder]
     in_decoder = [row for row in rows if not row.in_encoder]
     groups = [in_decoder] if in_decoder else []
-    n_states = prompts_that_fit(model.text_config, model.hf.dtype, len(token_ids), model.device)
+    n_states = prompts_that_fit(
+        model.text_config, model.hf.dtype, model.device, n_tokens=len(token_ids)
+    )
     groups += [in_encoder[k : k + n_states] for k in range(0, len(in_encoder), n_states)]
     done: dict[Row, Continuation] = {}
     for group in groups:
@@ -67,21 +72,21 @@ class _Encoded:
     """A prompt as the decoder reads it: the encoder's states, and keys and values made of them.
 
     Args:
-        model: an encoder-decoder model.
-        token_ids: the prompt.
-        rows: those that write in the encoder; without any there is one state for all.
+        model: encoder-decoder model.
+        token_ids: prompt for the encoder.
+        rows: rows that write in the encoder; if there are none, all rows share one state.
     """
 
     def __init__(self, model: Model, token_ids: Sequence[int], rows: Sequence[Row]) -> None:
         self._states_BTD = _encode(model, token_ids, rows)
-        # Built without the config, as ordinary layers that keep every token.
+        # Built without the config, so that its layers keep every token.
         cache: Any = EncoderDecoderCache(DynamicCache(), DynamicCache())
         _forward(model, self._states_BTD, _prompts(model, self._states_BTD.shape[0]), cache)
         self._layers: list[Any] = cache.cross_attention_cache.layers
         self._keys_values = [(layer.keys, layer.values) for layer in self._layers]
 
     def of_rows(self, rows: Ints) -> tuple[torch.Tensor, DynamicCache]:
-        """Return states and cross-attention cache of these rows; views, where all have the same."""
+        """Return states and cross-attention cache of some rows; views if all rows share them."""
         cross = DynamicCache()
         for layer, (keys, values) in zip(self._layers, self._keys_values, strict=True):
             layer.keys, layer.values = self._select(keys, rows), self._select(values, rows)
@@ -95,7 +100,7 @@ class _Encoded:
 
 
 def _encode(model: Model, token_ids: Sequence[int], rows: Sequence[Row]) -> torch.Tensor:
-    """Run the encoder; return its states, one for each row that writes there, else one for all."""
+    """Return the encoder's states: one for each row that writes there, or one for all rows."""
     ids = torch.tensor([token_ids], device=model.device)
     with hooks(on_output=joining_writes(model, rows)):
         states_BTD: torch.Tensor = model.hf.get_encoder()(input_ids=ids).last_hidden_state
@@ -137,7 +142,7 @@ def _decode(
 def _option_logprobs(
     model: Model, encoded: _Encoded, rows: Sequence[Row], option: Tokens
 ) -> list[float]:
-    """Log-probability of an option after the decoder's prompt, for each row, in one pass."""
+    """Return the log-probability of an option after the decoder's prompt, for each row."""
     n_prompt = len(model.decoder_prompt)
     answer_RT = torch.tensor([option], device=model.device).expand(len(rows), -1)
     ids_RT = torch.cat([_prompts(model, len(rows)), answer_RT[:, :-1]], -1)

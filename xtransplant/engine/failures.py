@@ -1,4 +1,4 @@
-"""What a machine that gives up says, as one line: memory that ran out, a device that failed."""
+"""One-line errors for what a machine can do: run out of memory, or lose a device."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 from xtransplant.errors import MachineError
 
 DEVICE_SIGNS = ("CUDA error", "CUDA out of memory", "cuDNN error", "CUBLAS_STATUS", "HIP error")
-"""How a plain RuntimeError tells that the device is meant."""
+"""Texts in a plain RuntimeError that mean the device."""
 HOST_SIGN = "can't allocate memory"
 
 
 @contextmanager
 def machine_failures(work: str, kept: str = "; finished parts are kept") -> Iterator[None]:
-    """Word what a machine can do wrong.
+    """Raise one-line errors for failures of the machine in this block.
 
     Args:
-        work: what is being done, such as "language fr, block 3".
-        kept: what of it need not be done again.
+        work: name of the work, such as "language fr, block 3".
+        kept: end of the message: what need not be done again.
 
     Raises:
         MachineError: memory of the host or the device ran out, or the device failed.
@@ -29,7 +29,7 @@ def machine_failures(work: str, kept: str = "; finished parts are kept") -> Iter
         yield
     except (MemoryError, RuntimeError) as error:
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        # torch has no exception of its own for the host's memory.
+        # torch raises a plain RuntimeError for the host's memory.
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or HOST_SIGN in line:
             problem, advice = "out of memory", "lower rows_per_batch and "
         elif isinstance(error, torch.AcceleratorError) or any(s in line for s in DEVICE_SIGNS):

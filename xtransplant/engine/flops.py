@@ -1,4 +1,4 @@
-"""What a grid costs by a model's configuration: parameters, FLOPs, bytes, rows that fit."""
+"""Cost of a grid, estimated from a model's configuration: parameters and FLOPs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xtransplant.types import Cell
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Matmul parameters: of all decoder layers together, and of the unembedding."""
+    """Number of matmul parameters: of all decoder layers together, and of the unembedding."""
 
     layers: int
     unembedding: int
@@ -25,8 +25,8 @@ class ModelSize:
 def model_size(config: Any) -> ModelSize:
     """Count matmul parameters on torch's meta device: nothing is loaded or allocated.
 
-    Of an encoder-decoder model those of the decoder, which are about as many as the encoder's: a
-    prompt is read by the one and answered by the other.
+    In an encoder-decoder model only the decoder counts. The encoder has about as many parameters;
+    a prompt is read by the one and answered by the other.
     """
     with torch.device("meta"):
         hf: Any = auto_class(config).from_config(config)
@@ -39,9 +39,9 @@ def model_size(config: Any) -> ModelSize:
 
 
 def _matmul_parameters(part: nn.Module, text_config: Any) -> int:
-    """Count a module's own that a token meets: of experts, which are one tensor, a few.
+    """Count the parameters of a module itself that one token meets.
 
-    What chooses the experts is left out.
+    Experts are one tensor, of which a token meets a few. The router is left out.
     """
     if isinstance(part, nn.Linear | Conv1D):
         return int(part.weight.numel())
@@ -62,8 +62,8 @@ def grid_flops(
 ) -> float:
     """Estimate the floating-point operations of one instance's grid, baseline included.
 
-    Two prompts once, then for every cell the layers above its target layer; the layers that rows
-    share, attention scores and early ends are left out.
+    Counted are one pass over each prompt and, for every cell, the layers above its target layer.
+    Layers that rows share, attention scores and early ends are left out.
     """
     prompts = source_tokens + target_tokens
     own_layers = sum((n_layers - cell.target_layer) / n_layers for cell in cells) + 1

@@ -1,4 +1,4 @@
-"""Rows that leave the trunk join the batch: a step's index arrays, and the hooks that use them."""
+"""Rows that leave the trunk join the batch: index arrays of a step, and the hooks that use them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ Indices = Sequence[torch.Tensor | None]
 
 
 class Growth:
-    """Pre-hooks of the decoder layers; the index arrays change from step to step.
+    """Pre-hooks of the decoder layers; their index arrays are set before each step.
 
     Attributes:
-        gathers: for each layer which rows of the layer below its rows start from; None if the same.
-        positions: for each layer which rows of the embeddings its rows stand at; None if all stand
-            at the same position.
-        n_embedded: rows of the embeddings.
+        gathers: for each layer, the rows of the layer below from which its rows start; None if they
+            are the same rows.
+        positions: for each layer, the embedded rows whose positions its rows have; None if all rows
+            have the same position.
+        n_embedded: number of embedded rows.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,7 @@ class Growth:
             of_all = rows.dim() < 2 or rows.shape[0] == 1 < n_embedded
             if index is None or of_all:
                 return None
-            # ALiBi's biases come with the heads of all rows in one dimension.
+            # ALiBi's biases have rows and heads in one dimension.
             by_row = rows.reshape(n_embedded, -1, *rows.shape[1:])
             return by_row.index_select(0, index.to(rows.device)).flatten(0, 1)
 
@@ -60,7 +61,7 @@ class Growth:
 
 
 def gathers(layout: StepLayout, n_layers: int, device: torch.device) -> Indices:
-    """For each layer: which rows of the layer below its rows start from; None if the same."""
+    """Return for each layer the rows of the layer below where its rows start; None if the same."""
     n_own = np.concatenate([[0], layout.n_own])
     return _on_device(
         [
@@ -72,17 +73,17 @@ def gathers(layout: StepLayout, n_layers: int, device: torch.device) -> Indices:
 
 
 def positions(layout: StepLayout, n_layers: int, device: torch.device) -> Indices:
-    """For each layer: which rows of the embeddings its rows stand at."""
+    """Return for each layer the embedded rows whose positions its rows have."""
     return _on_device([layout.slots(-1, layout.rows(layer)) for layer in range(n_layers)], device)
 
 
 def moves(
-    last: StepLayout, layout: StepLayout, parent: Ints, n_layers: int, device: torch.device
+    previous: StepLayout, layout: StepLayout, parent: Ints, n_layers: int, device: torch.device
 ) -> list[Move | None]:
-    """For each layer: how the rows of this step continue the suffixes of the last one."""
+    """Return for each layer how its rows continue suffixes; None if none moves."""
     firsts, parents = [], []
     for layer in range(n_layers):
-        rows = last.slots(layer, parent[layout.rows(layer)])
+        rows = previous.slots(layer, parent[layout.rows(layer)])
         moved = np.flatnonzero(rows != np.arange(len(rows)))
         firsts.append(int(moved[0]) if len(moved) else len(rows))
         parents.append(rows[firsts[-1] :] if len(moved) else None)
@@ -93,18 +94,18 @@ def moves(
 
 
 def parents(
-    last: StepLayout | None,
+    previous: StepLayout | None,
     layout: StepLayout,
     parent: Ints,
     prompt: Ints,
     layers: Sequence[int],
     device: torch.device,
 ) -> dict[int, torch.Tensor]:
-    """For each of the layers: which rows of the last step, at first prompts, its rows continue."""
+    """Return the rows of the previous step, at first the prompts, that each layer continues."""
     indices = [
         prompt[layout.rows(layer)]
-        if last is None
-        else last.slots(layer, parent[layout.rows(layer)])
+        if previous is None
+        else previous.slots(layer, parent[layout.rows(layer)])
         for layer in layers
     ]
     sent = _on_device(indices, device)
@@ -114,7 +115,7 @@ def parents(
 def places(
     layout: StepLayout, prompt: Ints, n_prompts: int, n_layers: int, device: torch.device
 ) -> list[Places]:
-    """For each layer: a table with a line for each prompt, in which its rows stand."""
+    """Return for each layer the places of its rows in a table with one line per prompt."""
     widths, indices = [], []
     for layer in range(n_layers):
         of_row = prompt[layout.rows(layer)]
@@ -131,7 +132,7 @@ def places(
 
 
 def _on_device(indices: Sequence[Ints | None], device: torch.device) -> Indices:
-    """Send index arrays in one transfer."""
+    """Send index arrays to the device in one transfer."""
     lengths = [0 if index is None else len(index) for index in indices]
     sent = torch.from_numpy(
         np.concatenate([np.zeros(0, np.int64), *(index for index in indices if index is not None)])

@@ -1,7 +1,7 @@
-"""What a decoding step computes, as arrays: rows with the tokens that follow their prompt.
+"""The entries of a decoding step, as arrays: rows with the tokens that follow their prompt.
 
-A row decodes freely, and beside that may follow the beginnings of its options, to learn their
-log-probabilities; where both agree they are one entry. Plain numpy: no torch, no model.
+A row decodes freely. Beside that, it follows the beginnings of its answer options to get their
+log-probabilities. If both have the same tokens, they are one entry. Plain numpy, without torch.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class Histories:
     """The entries of a step, sorted by target layer.
 
     Attributes:
-        row: number of the row.
-        parent: entry of the last step that this one continues.
-        token: its newest token.
-        history: number of its tokens so far, prompt included; equal number, equal tokens.
+        row: number of each entry's row.
+        parent: entry of the previous step that it continues.
+        token: newest token.
+        history: number of the tokens so far, prompt included; equal numbers mean equal tokens.
         free: whether it is the row's greedy continuation.
-        node: where in the option trees it stands; `NOWHERE` if no option begins so.
+        node: node in the option trees; `NOWHERE` if no option begins with its tokens.
     """
 
     row: Ints
@@ -39,7 +39,13 @@ class Histories:
 
     @classmethod
     def at_prompt(cls, prompt: Ints, last_token: Ints, trees: OptionTrees) -> Histories:
-        """Begin with each row's prompt; `last_token` is by prompt."""
+        """Return the entries of the first step: the last token of each row's prompt.
+
+        Args:
+            prompt: number of each row's prompt.
+            last_token: last token of each prompt.
+            trees: options of the prompts.
+        """
         rows = np.arange(len(prompt))
         free = np.ones(len(prompt), bool)
         return cls(rows, rows, last_token[prompt], prompt, free, trees.roots[prompt])
@@ -50,13 +56,16 @@ class Histories:
     def advance(
         self, chosen: Ints, ends: Bools, trees: OptionTrees, target_layer: Ints
     ) -> Histories:
-        """Continue each free entry by its greedy token, and each option's beginning by its next.
+        """Return the entries of the next step.
+
+        A free entry continues with its greedy token, the beginning of an option with each token
+        that follows it in the tree.
 
         Args:
             chosen: greedy token of each entry.
             ends: whether an entry's greedy continuation ends with that token.
             trees: options of the prompts.
-            target_layer: of each row.
+            target_layer: target layer of each row.
         """
         goes_on = self.free & ~ends
         free = np.flatnonzero(goes_on)
@@ -84,7 +93,14 @@ class Histories:
 
 @dataclass(frozen=True)
 class OptionPairs:
-    """Log-probabilities that a step yields: of `token` after `entry`; `node` leads to `child`."""
+    """Tokens of options whose log-probabilities a step yields.
+
+    Attributes:
+        entry: entry after which the token comes.
+        node: node of the entry.
+        token: the token.
+        child: node to which the token leads.
+    """
 
     entry: Ints
     node: Ints
@@ -106,7 +122,7 @@ class OptionPairs:
 
 
 def _number(history: Ints, token: Ints) -> Ints:
-    """Number the histories anew, each with its new token."""
+    """Return new numbers of the histories, each with its new token."""
     if not len(token):
         return token
     return np.unique(history * (token.max() + 1) + token, return_inverse=True)[1]

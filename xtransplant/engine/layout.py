@@ -27,9 +27,9 @@ class StepLayout:
     """The rows of one decoding step.
 
     Attributes:
-        n_own: for each layer 0..N-1 how many of the grid rows alive compute their own row there.
-        history: for each grid row alive, which history it shares; histories are numbered by the
-            place of their deepest grid row among those alive, ascending.
+        n_own: for each layer 0..N-1, the number of grid rows alive that compute their own row.
+        history: for each grid row alive, the number of its history; histories are numbered in the
+            order of their deepest grid rows.
     """
 
     n_own: Ints
@@ -46,18 +46,18 @@ class StepLayout:
         """Lay out a step for the grid rows alive.
 
         Args:
-            target_layers: where each writes, ascending; N for a row that writes nowhere.
-            history: any numbering of the tokens generated so far; equal number, equal tokens.
+            target_layers: target layer of each, ascending; N for a row that writes nothing.
+            history: number of the tokens generated so far; equal numbers mean equal tokens.
             n_layers: N.
-            first: the pass over the last prompt token, in which a row leaves the trunk *at* its
-                target layer; in later steps it leaves *after* it.
+            first: whether this is the pass over the last prompt token, in which a row writes and
+                leaves the trunk *at* its target layer. In later steps it leaves *after* it.
         """
         layers = np.arange(n_layers)
         n_own = np.searchsorted(target_layers, layers, side="right" if first else "left")
         return cls(n_own, _number_by_deepest(history))
 
     def rows(self, layer: int) -> Ints:
-        """Return for each computed row of the layer a grid row (its place among those alive).
+        """Return a grid row (its number among those alive) for each computed row of the layer.
 
         Layer -1 stands for the embeddings, where every row is still on the trunk.
         """
@@ -65,7 +65,7 @@ class StepLayout:
         return np.concatenate([np.arange(n_own), self._deepest[first_needed:]])
 
     def slots(self, layer: int, rows: Ints) -> Ints:
-        """Return in which computed row of the layer each of the given grid rows finds its value."""
+        """Return the computed row of the layer that holds the value of each of the grid rows."""
         n_own, first_needed = self._bounds(layer)
         return np.where(rows < n_own, rows, n_own + self.history[rows] - first_needed)
 
@@ -75,9 +75,9 @@ class StepLayout:
 
 
 def _number_by_deepest(history: Ints) -> Ints:
-    last = np.full(int(history.max()) + 1, -1, np.int64)
-    np.maximum.at(last, history, np.arange(len(history)))
-    order = np.argsort(last, kind="stable")  # unused numbers sort to the front
+    deepest = np.full(int(history.max()) + 1, -1, np.int64)
+    np.maximum.at(deepest, history, np.arange(len(history)))
+    order = np.argsort(deepest, kind="stable")  # unused numbers sort to the front
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return rank[history] - int((last < 0).sum())
+    return rank[history] - int((deepest < 0).sum())

@@ -9,36 +9,39 @@ import torch
 from xtransplant.models.parallel import from_first
 
 CPU_BUDGET = 256 << 20
-"""Bytes for the suffixes of rows that decode together."""
+"""Bytes for the suffixes of rows that decode together on a CPU."""
 
 
 def kv_bytes(text_config: Any, itemsize: int) -> int:
-    """Bytes of the keys and values of one token in all layers."""
+    """Return the size of the keys and values of one token in all layers, in bytes."""
     n_heads = text_config.num_attention_heads
     n_kv = getattr(text_config, "num_key_value_heads", None) or n_heads
     width = getattr(text_config, "head_dim", None) or text_config.hidden_size // n_heads
     return 2 * int(text_config.num_hidden_layers) * int(n_kv) * int(width) * itemsize
 
 
-def rows_together(
-    asked: int | None,
+def rows_that_fit(
     text_config: Any,
     dtype: torch.dtype,
-    n_tokens: int,
     device: torch.device,
+    *,
+    n_tokens: int,
     n_branches: int = 0,
     state_bytes: int = 0,
-    *,
     by_block: bool,
 ) -> int:
-    """Return how many rows decode together at most: those asked for, else a number that fits.
+    """Return how many rows fit into the memory for rows that decode together; 1 or more.
 
-    Each row keeps `n_tokens` keys and values. For a few steps it has `n_branches` option beginnings
-    beside its own history; each of them has `state_bytes` of recurrent states, and a line of logits
-    unless the unembedding runs `by_block`.
+    Args:
+        text_config: configuration of the language model.
+        dtype: type of keys and values.
+        device: device of the rows.
+        n_tokens: number of tokens per row whose keys and values are kept.
+        n_branches: number of option beginnings that a row has beside its own history for a few
+            steps. Each of them, and the row itself, has recurrent states and logits of its own.
+        state_bytes: size of one row's recurrent states.
+        by_block: whether the unembedding runs in blocks, so that no row keeps its logits.
     """
-    if asked is not None:
-        return asked
     # A row owns the layers above its target layer: half of them on average.
     suffix = kv_bytes(text_config, dtype.itemsize) * n_tokens // 2
     logits = 0 if by_block else 4 * int(text_config.vocab_size)
@@ -46,24 +49,24 @@ def rows_together(
 
 
 def prompts_that_fit(
-    text_config: Any, dtype: torch.dtype, n_tokens: int, device: torch.device
+    text_config: Any, dtype: torch.dtype, device: torch.device, *, n_tokens: int
 ) -> int:
-    """Choose how many prompts' prefixes are kept at once, in three times the memory that rows have.
+    """Return how many prefixes of `n_tokens` tokens are kept at once; 1 or more.
 
-    A prompt with few rows takes more memory than its rows do, and its rows' products are as large
-    as there are prompts.
+    Prefixes get three times the memory of the rows. Where prompts have few rows each, prefixes take
+    most of the memory, and matrix products are only as large as the number of prompts.
     """
     return max(1, 3 * _budget(device) // (kv_bytes(text_config, dtype.itemsize) * n_tokens))
 
 
 def _budget(device: torch.device) -> int:
-    """Bytes for the suffixes of rows; on a GPU an eighth of the free memory.
+    """Return the bytes for the suffixes of rows: on a GPU an eighth of the free memory.
 
-    Prompts may take three times as much (see `prompts_that_fit`), so that half of it stays free for
-    what a pass makes.
+    Prefixes take up to three eighths (see `prompts_that_fit`). The other half is for the tensors of
+    a forward pass.
     """
     if device.type != "cuda":
         return CPU_BUDGET
-    # What earlier grids gave back is still held by torch, which will use it again.
+    # torch keeps memory that earlier grids freed, and uses it again.
     held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return from_first((torch.cuda.mem_get_info(device)[0] + held) // 8)

@@ -1,9 +1,9 @@
-"""A prompt's prefix as a Hugging Face model keeps it, and what the model sees of it as its cache.
+"""A prompt's prefix as a Hugging Face model keeps it, and the cache that the model is given.
 
-Most models' attention is answered by the engine (`prefix_cache`), and here only tells how many
-tokens have been. Some families compute attention in code of their own (BLOOM, Falcon, XGLM): they
-get a copy of the prefix for each row, of one layer at a time. State-space and linear-attention
-layers (Jamba, Falcon-H1, Qwen3-Next) overwrite a state with each token: each row has its own.
+For most models the engine computes attention (`prefix_cache`), and the cache given here only counts
+tokens. Some families have attention code of their own (BLOOM, Falcon, XGLM): they get a copy of the
+prefix for each row, of one layer at a time. State-space and linear-attention layers (Jamba,
+Falcon-H1, Qwen3-Next) overwrite a state with each token, so each row has its own state.
 
 Shape suffixes: K key/value heads, P prefix tokens, E head width.
 """
@@ -33,10 +33,10 @@ from xtransplant.models.families import Model
 
 @torch.inference_mode()
 def prefill(model: Model, prompts: Sequence[Tokens]) -> Prefixes:
-    """Read the prefixes of some prompts, best sorted by length.
+    """Read the prefixes of some prompts, which are best sorted by length.
 
     Raises:
-        ModelError: a layer keeps something else than the keys and values of all tokens.
+        ModelError: an attention layer does not keep the keys and values of all tokens.
     """
     lengths = [len(prompt) for prompt in prompts]
     tables: list[KeysValues | None] = []
@@ -54,7 +54,7 @@ def prefill(model: Model, prompts: Sequence[Tokens]) -> Prefixes:
 
 
 def _read_pass(model: Model, prompts: Sequence[Tokens]) -> Any:
-    # Sliding windows are cut later, from whole prefixes.
+    # Sliding windows are cut from whole prefixes later.
     kept: Any = DynamicCache(config=model.hf.config)
     kept.layers = [DynamicLayer() if _slides(layer) else layer for layer in kept.layers]
     read(model, prompts, kept)
@@ -72,7 +72,7 @@ def _keys_values(layer: Any) -> KeysValues | None:
 
 
 def _tables(layer: Any, lengths: Sequence[int]) -> KeysValues | None:
-    """Return room for the keys and values of all prompts in a layer, with zeros for padding."""
+    """Return zeros for the keys and values of all prompts in a layer."""
     keys_values = _keys_values(layer)
     if keys_values is None:
         return None
@@ -86,7 +86,7 @@ def _tables(layer: Any, lengths: Sequence[int]) -> KeysValues | None:
 def _fill(
     tables: KeysValues | None, kept: KeysValues | None, part: slice, lengths: Sequence[int]
 ) -> None:
-    """Copy what a layer keeps of the prompts of a pass, without padding, to the lines of `part`."""
+    """Copy a layer's keys and values of the prompts of a pass, without padding, to lines `part`."""
     for table_BKPE, kept_BKPE in zip(tables or (), kept or (), strict=True):
         for line, of_prompt, n_tokens in zip(
             table_BKPE[part], kept_BKPE, lengths[part], strict=True
@@ -95,7 +95,7 @@ def _fill(
 
 
 def state_bytes(model: Model) -> int:
-    """Bytes of one row's recurrent states; 0 where a model has none."""
+    """Return the size of one row's recurrent states in bytes; 0 if the model has none."""
     if not keeps_states(model):
         return 0
     (states,) = prefill(model, [(0,)]).states
@@ -120,12 +120,13 @@ class RowsCache(Cache):
         self._own_attention, self._shared = model.own_attention, shared
 
     def move_states(self, rows: Mapping[int, torch.Tensor]) -> None:
-        """Let rows of each layer continue the states of those rows of the last step.
+        """Select the states that the rows of a step continue.
 
-        In the first step they continue those of the prompts of these numbers.
+        Args:
+            rows: for each layer, rows of the previous step; in the first step, numbers of prompts.
         """
-        # Called on the class: a layer of both kinds would move its (empty) keys too. The stubs give
-        # the mixin's method the type of a whole layer.
+        # Called on the class, because a layer of both kinds would move its (empty) keys too. The
+        # stubs give the mixin's method the type of a whole layer.
         for number, index in rows.items():
             state = self._states[number]
             own: Any = index.to(_tensors(state)[0].device)
@@ -139,7 +140,7 @@ class RowsCache(Cache):
         *_: Any,
         **__: Any,
     ) -> KeysValues:
-        """Return the keys and values of all tokens, or the new ones to the engine's function."""
+        """Return the keys and values of all tokens, or only the new ones if the engine attends."""
         if self._own_attention:
             return self._shared.copied(layer_idx, (key_states, value_states))
         return key_states, value_states
@@ -149,7 +150,7 @@ class RowsCache(Cache):
         return self._shared.n_tokens
 
     def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
-        """Return the number of tokens with the new one, and of those before the first key."""
+        """Return the number of tokens, the new one included, and the offset of the first key."""
         return self._shared.n_tokens + query_length, 0
 
 
@@ -166,7 +167,7 @@ def _states(kept: Any) -> dict[int, Any]:
 
 
 def _joined(layers: Sequence[Any]) -> Any:
-    """Return a cache layer whose states are those of several prompts; theirs are not touched."""
+    """Return a new cache layer with the states of several prompts, which are left unchanged."""
     joined = copy.copy(layers[0])
     for name in ("conv_states", "recurrent_states"):
         of_prompts = [getattr(layer, name) for layer in layers]

@@ -1,7 +1,7 @@
 """The method as one would write it first: one `generate` per cell, batch 1, one hook.
 
-Slow, obvious, and shipped: `xtransplant check`, `xtransplant bench` and the tests compare the
-engine with it. It shares nothing with the engine but the model.
+It is slow and obvious. `xtransplant check`, `xtransplant bench` and the tests compare the engine
+with it. It shares nothing with the engine but the model.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def generate(
 ) -> tuple[int, ...]:
     """Continue the target prompt greedily, with an activation written at its last token.
 
-    In an encoder-decoder model that is the last of the decoder's prompt, of `encoder_block` the
-    last of the encoder's.
+    In an encoder-decoder model it is written at the last token of the decoder's prompt, or for
+    `encoder_block` of the encoder's.
     """
     unwritten: list[Any] = [activation_D]
     ids = torch.tensor([target_ids], device=model.device)
@@ -104,6 +104,6 @@ def generate(
 
 
 def _hidden(output: Any) -> torch.Tensor:
-    """Return [1, T, D] of a module's output; it has no batch dimension in OPT's feed-forward."""
+    """Return a module's output as [1, T, D]; OPT's feed-forward has no batch dimension."""
     hidden: torch.Tensor = output[0] if isinstance(output, tuple) else output
     return hidden if hidden.dim() == 3 else hidden[None]

@@ -1,10 +1,10 @@
 """Passes over whole prompts: several of them at once, padded on the left.
 
-A batch of prompts keeps the matrix products of short prompts large. Padding is on the left because
-then the last token of every prompt is the last of its line, and a sliding window is the same slice
-of all lines.
+Reading several short prompts together makes their matrix products larger. Padding is on the left:
+the last token of every prompt is then at the same place, and a sliding window is the same slice of
+all prompts.
 
-Shape suffixes: B prompts, P tokens of the longest.
+Shape suffixes: B prompts, P tokens of the longest, V vocabulary.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PASS_TOKENS = 2048
-"""Tokens of a pass, padding included; a longer prompt has a pass of its own."""
+"""Most tokens of a pass, padding included; a longer prompt has a pass of its own."""
 
 
 def passes(model: Model, prompts: Sequence[Tokens]) -> Iterator[slice]:
-    """Cut a list of prompts, best sorted by length, into the passes that read them.
+    """Split a list of prompts, which is best sorted by length, into passes.
 
     Models with recurrent states or attention code of their own, and encoder-decoder models, read
-    one prompt at a time: they would carry the padding along.
+    one prompt at a time, because padding would change their results.
     """
     if model.own_attention or model.decoder_prompt or keeps_states(model):
         yield from (slice(number, number + 1) for number in range(len(prompts)))
@@ -48,11 +48,14 @@ def passes(model: Model, prompts: Sequence[Tokens]) -> Iterator[slice]:
 def in_halves(
     work: Callable[[Sequence[Item]], Result], items: Sequence[Item]
 ) -> Iterator[tuple[Sequence[Item], Result]]:
-    """Do the work for all items at once; where memory runs out, for each half of them in turn.
+    """Do the work for all items at once; if memory runs out, for one half after the other.
+
+    Yields:
+        Items that were done together, and their result.
 
     Raises:
-        torch.OutOfMemoryError: memory runs out for one item, or in one of several processes that
-            share the model, where the others are in the middle of the same work.
+        torch.OutOfMemoryError: memory runs out for one item; or in one of several processes that
+            share the model, which cannot retry alone.
     """
     try:
         result = work(items)
@@ -62,14 +65,14 @@ def in_halves(
     else:
         yield items, result
         return
-    # Outside of the handler: there the error keeps what the work had made.
+    # Outside the handler, because in it the error keeps the tensors of the failed work alive.
     middle = len(items) // 2
     yield from in_halves(work, items[:middle])
     yield from in_halves(work, items[middle:])
 
 
 def padding(lengths: Sequence[int], device: torch.device) -> torch.Tensor | None:
-    """Return where prompts that are padded on the left have no token, [B, P]; None if nowhere."""
+    """Return a mask of the padding of prompts padded on the left, [B, P]; None without padding."""
     longest = max(lengths)
     if min(lengths) == longest:
         return None
@@ -78,7 +81,7 @@ def padding(lengths: Sequence[int], device: torch.device) -> torch.Tensor | None
 
 
 def keeps_states(model: Model) -> bool:
-    """Whether some layer has a recurrent state: state-space and linear-attention layers."""
+    """Return whether some layer has a recurrent state (state-space or linear-attention layers)."""
     layers = DynamicCache(config=model.hf.config).layers
     return any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers)
 
@@ -86,7 +89,7 @@ def keeps_states(model: Model) -> bool:
 def read(
     model: Model, prompts: Sequence[Tokens], cache: DynamicCache | None = None
 ) -> torch.Tensor:
-    """Run some prompts; return the logits of their last tokens. Hooks and cache see [B, P, ...]."""
+    """Run some prompts in one pass, [B, P]; return the logits of their last tokens, [B, V]."""
     inputs = model.inputs(prompts[0]) if len(prompts) == 1 else _padded(model, prompts)
     logits: torch.Tensor = model.hf(
         **inputs, past_key_values=cache, use_cache=cache is not None

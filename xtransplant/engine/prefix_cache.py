@@ -1,7 +1,7 @@
 """K/V of the target prompts, kept once, and the attention layers that read them.
 
-Prefixes of several prompts are padded on the left, where each ends with its last token, so that a
-sliding window is the same slice of all of them.
+Prefixes of several prompts are padded on the left. All of them then end at the same place, and a
+sliding window is the same slice of each.
 
 Shape suffixes: R rows, B prompts, H query heads, K key/value heads, P prefix tokens, S suffix
 tokens, E head width.
@@ -20,7 +20,7 @@ import torch
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
-from xtransplant.engine.attention import KeysValues, Places, attend
+from xtransplant.engine.attention import KeysValues, Places, ScoreRule, attend
 from xtransplant.engine.layout import Ints
 from xtransplant.engine.passes import padding
 from xtransplant.errors import ModelError
@@ -31,9 +31,11 @@ IMPLEMENTATION = "xtransplant_shared_prefix"
 
 @dataclass(frozen=True)
 class Move:
-    """Computed rows from `first` on continue the suffixes of rows `parents` of the last step.
+    """Where a layer's rows find their suffixes.
 
-    Those before stay where they are.
+    Attributes:
+        first: the first row that moves; rows before it keep their suffix.
+        parents: for each row from `first` on, the row of the previous step that it continues.
     """
 
     first: int
@@ -42,13 +44,13 @@ class Move:
 
 @dataclass(frozen=True)
 class Prefixes:
-    """What a model keeps of prompts without their last tokens.
+    """What a model keeps of some prompts without their last tokens.
 
     Attributes:
-        lengths: of each prompt, in tokens.
-        keys_values: of each layer, each [B, K, P, E], padded on the left; None where a layer has no
-            attention.
-        states: of each prompt transformers' cache of each layer that has a recurrent state.
+        lengths: number of tokens of each prompt.
+        keys_values: keys and values of each layer, each [B, K, P, E], padded on the left; None for
+            a layer without attention.
+        states: for each prompt, transformers' cache of the layers that have a recurrent state.
     """
 
     lengths: Sequence[int]
@@ -57,16 +59,16 @@ class Prefixes:
 
 
 class SharedPrefixCache:
-    """K/V of the prefixes, kept once, and of what follows in the rows that each layer computes.
+    """K/V of the prefixes, kept once, and of the tokens that follow in each row.
 
-    A layer's suffix buffers are [rows, K, tokens, E] and grow to the rows the layer needs.
-    Beginnings of options are many rows, but for few tokens: then buffers hold few tokens at first.
-    Always to begin small would cost: growing a buffer copies it.
+    A layer's suffix buffers are [rows, K, tokens, E] and grow to the rows that the layer needs.
+    Answer options add many rows, but only for a few tokens, so the buffers then start with room for
+    few tokens. Otherwise they start at full length, because growing a buffer copies it.
 
     Args:
-        prefixes: of all prompts; one or more layers have keys and values.
-        max_new_tokens: tokens of a suffix at most.
-        first_tokens: those it has room for at first.
+        prefixes: prefixes of all prompts; one or more layers have keys and values.
+        max_new_tokens: most tokens of a suffix.
+        first_tokens: number of tokens that a buffer has room for at first.
     """
 
     def __init__(self, prefixes: Prefixes, max_new_tokens: int, first_tokens: int) -> None:
@@ -83,20 +85,21 @@ class SharedPrefixCache:
 
     @property
     def n_tokens(self) -> int:
-        """Tokens before the new one, in the longest prefix."""
+        """Number of tokens before the new one in the longest row."""
         return max(self.lengths) + self._step
 
     def positions(self, prompt: Ints) -> Ints:
-        """Return where rows of these prompts stand in this step; one number if all are equal."""
+        """Return the positions of rows of these prompts; one number if all are equal."""
         positions = np.array(self.lengths)[prompt] + self._step
         return positions if len(self.lengths) > 1 else positions[:1]
 
     def begin_step(self, moves: Sequence[Move | None], places: Sequence[Places]) -> None:
-        """Announce the next token.
+        """Prepare for the next token.
 
         Args:
-            moves: for each layer how its rows follow from those of the last step.
-            places: for each layer which prompts its rows belong to.
+            moves: for each layer, how its rows continue those of the previous step; None if
+                unchanged.
+            places: for each layer, which prompts its rows belong to.
         """
         self._moves, self._places = moves, places
         self._step += 1
@@ -106,24 +109,33 @@ class SharedPrefixCache:
         layer: int,
         query_RHE: torch.Tensor,
         new: KeysValues,
-        scaling: float,
+        rule: ScoreRule,
         sliding_window: int | None = None,
-        softcap: float | None = None,
-        sinks_H: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Keep the new token's keys and values, each [R, K, 1, E], and attend to all up to it."""
+        """Keep the new token's keys and values, each [R, K, 1, E], and attend to all up to it.
+
+        Args:
+            layer: number of the layer.
+            query_RHE: queries of the new token.
+            new: keys and values of the new token.
+            rule: how scores are made.
+            sliding_window: number of tokens that the new one sees, itself included; None for all.
+
+        Returns:
+            [R, H, E].
+        """
         prefix, suffix, padding_BP = _window(
             self._prefix_of(layer), self._append(layer, new), self._padding_BP, sliding_window
         )
         places = self._places[layer]
         if padding_BP is not None:
             padding_BP = padding_BP.to(query_RHE.device)
-        return attend(query_RHE, prefix, suffix, scaling, softcap, places, padding_BP, sinks_H)
+        return attend(query_RHE, prefix, suffix, rule, places, padding_BP)
 
     def copied(self, layer: int, new: KeysValues) -> KeysValues:
         """Keep the new token's keys and values; return those of all tokens, [R, K, P + S, E] each.
 
-        The prefix is copied for each row, which has to be of one prompt.
+        The prefix is copied for each row; all rows must belong to one prompt.
         """
         n_rows = new[0].shape[0]
         keys, values = (
@@ -196,7 +208,7 @@ _ACTIVE: ContextVar[SharedPrefixCache] = ContextVar("shared_prefix_cache")
 def shared_prefix_attention(model: Model, cache: SharedPrefixCache) -> Iterator[None]:
     """Let every attention layer of a model read and extend the cache in this block.
 
-    Attention in a family's own code stays as it is, and gets the keys from `RowsCache`.
+    A family with attention code of its own is left alone; it gets its keys from `RowsCache`.
     """
     if model.own_attention:
         yield
@@ -213,10 +225,10 @@ def shared_prefix_attention(model: Model, cache: SharedPrefixCache) -> Iterator[
 
 
 NO_EFFECT = frozenset({"dropout", "position_ids", "use_cache", "is_causal", "logits_to_keep"})
-"""Arguments that change nothing for one token in evaluation, as those that ask for more output."""
+"""Arguments that change nothing for a single token in evaluation mode."""
 
 
-def _attention_function(
+def _attention_function(  # noqa: PLR0913 (transformers calls it with these arguments)
     module: Any,
     query_RH1E: torch.Tensor,
     key_RK1E: torch.Tensor,
@@ -226,13 +238,13 @@ def _attention_function(
     scaling: float,
     softcap: float | None = None,
     s_aux: torch.Tensor | None = None,
-    sliding_window: int | None = None,  # the mask tells, here as in transformers' own functions
+    sliding_window: int | None = None,  # read from the mask, as transformers' own functions do
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Answer transformers' AttentionInterface: out is [R, 1, H, E].
+    """Implement transformers' AttentionInterface; the output is [R, 1, H, E].
 
     Raises:
-        ModelError: an argument whose effect is not known here.
+        ModelError: an argument whose effect the engine does not know.
     """
     for name, value in others.items():
         if value is not None and name not in NO_EFFECT and not name.startswith("output_"):
@@ -244,10 +256,8 @@ def _attention_function(
         module.layer_idx,
         query_RH1E[:, :, 0],
         (key_RK1E, value_RK1E),
-        scaling,
+        ScoreRule(scaling, softcap, s_aux),
         None if attention_mask is None else int(attention_mask),
-        softcap,
-        s_aux,
     )
     return out_RHE[:, None], None
 
@@ -259,9 +269,9 @@ def _window_as_mask(
     local_size: int | None = None,
     **__: Any,
 ) -> torch.Tensor | None:
-    """Answer transformers' AttentionMaskInterface: no mask, or the length of a sliding window.
+    """Implement transformers' AttentionMaskInterface: None, or the length of a sliding window.
 
-    Every row sees all of its tokens, or the last ones, which `SharedPrefixCache.attend` cuts out.
+    A row sees all of its tokens or only the last ones, which `SharedPrefixCache.attend` cuts out.
 
     Raises:
         ModelError: any other pattern, such as attention within chunks.

@@ -1,4 +1,4 @@
-"""What a stretch of work took: layer rows, memory, and the rate of the matrix products in it."""
+"""Measurements: rows, seconds and memory of a block of work, and rates of matrix products."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
 
 MATMUL_SECONDS = 2.0
-"""For which matrix products are repeated to learn their rate, at least."""
+"""Least time for which matrix products are repeated to measure their rate."""
 
 
 @dataclass
 class Work:
-    """What was measured; complete when the block has ended.
+    """What was measured in a block; complete when the block has ended.
 
     Attributes:
-        rows: for each decoder layer, the rows of single tokens that went through it.
+        rows: number of rows of a single token that went through each decoder layer.
         rows_per_batch: most rows that went through the last layer at once.
         seconds: wall time.
-        peak_bytes: memory at its highest, less what was in use before; None where the system does
-            not tell.
+        peak_bytes: peak memory beyond what was in use before; None where the system does not tell.
     """
 
     rows: list[int]
@@ -39,7 +38,7 @@ class Work:
 
 @contextmanager
 def measured(model: Model) -> Iterator[Work]:
-    """Measure what a block does with a model."""
+    """Measure the work that a block does with a model."""
     work = Work(rows=[0] * model.n_layers)
 
     def counter(layer: int) -> Hook:
@@ -65,7 +64,7 @@ def measured(model: Model) -> Iterator[Work]:
 def model_matmul_rate(model: Model, n_rows: int) -> float:
     """Measure floating-point operations per second of the model's own matrix products.
 
-    Every linear layer is applied in turn to `n_rows` rows, and nothing else.
+    Only the linear layers are applied, one after the other, to `n_rows` rows.
     """
     linears = [part for part in model.hf.modules() if isinstance(part, nn.Linear)]
     inputs = {
@@ -91,13 +90,13 @@ def _finish(device: torch.device) -> None:
 
 
 def _reset_peak(device: torch.device) -> int | None:
-    """Start to look for the highest memory use; return the present one, in bytes."""
+    """Reset the peak of memory use to the present use, and return that, in bytes."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
     try:
-        CDLL(None).malloc_trim(0)  # freed memory that is kept would be used again, and not be seen
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak is the present use
+        CDLL(None).malloc_trim(0)  # else memory that is freed but kept would be used again unseen
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: resets the peak to the present use
     except (OSError, AttributeError):
         return None
     return _status("VmRSS")
@@ -120,7 +119,7 @@ def _status(field: str) -> int | None:
 
 
 def matmul_rate(dtype: torch.dtype, device: torch.device, size: int = 1024) -> float:
-    """Measure floating-point operations per second of square matrix products, for a few tenths."""
+    """Measure floating-point operations per second of square matrix products, for 0.2 s."""
     left, right = torch.randn(2, size, size, device=device).to(dtype)
     done, start = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - start) < 0.2 or done < 2:
@@ -130,7 +129,7 @@ def matmul_rate(dtype: torch.dtype, device: torch.device, size: int = 1024) -> f
 
 
 def device_name(device: torch.device) -> str:
-    """Name a device for a record: "cpu (2 threads)", "cuda:0 (NVIDIA H100)"."""
+    """Return a device's name, such as "cpu (2 threads)" or "cuda:0 (NVIDIA H100)"."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"{device} ({torch.get_num_threads()} threads)"

@@ -1,9 +1,9 @@
-"""What one grid is asked for, and the checks of it; nothing runs here."""
+"""What one grid is asked for, and the checks of that; nothing is computed here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from xtransplant.config.grid import resolve_cells
@@ -17,18 +17,18 @@ from xtransplant.types import Cell, ModuleType, Prompt
 
 @dataclass(frozen=True)
 class Request:
-    """One grid: arguments as `transplant` takes them.
+    """One grid; the arguments are those of `transplant`, and three more.
 
     Attributes:
-        source: the prompt whose activations are taken.
-        target: the prompt that is answered.
-        module: what is transplanted.
+        source: prompt whose activations are taken.
+        target: prompt that is answered.
+        module: module that is transplanted.
         cells: "full" or pairs of layers.
-        options: token ids of answer options whose log-probabilities after the target prompt are
-            wanted in each `Generation`.
-        name: what messages call this pair of prompts.
-        noise_seed: of Gaussian noise that, matched in norm layer by layer, takes the place of the
-            source's activations; None for the activations themselves.
+        options: token ids of answer options; each `Generation` then has their log-probabilities
+            after the target prompt.
+        name: name of this pair of prompts in messages.
+        noise_seed: seed of Gaussian noise that replaces the source's activations, with the norm of
+            each; None for the activations themselves.
     """
 
     source: str | Sequence[int] | Prompt
@@ -40,9 +40,18 @@ class Request:
     noise_seed: int | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Resolved:
-    """A request, checked; `first_row` is the place of its first cell among the rows."""
+    """A checked request.
+
+    Attributes:
+        source: token ids of the source prompt.
+        target: token ids of the target prompt, and of its answer options.
+        module: module that is transplanted.
+        cells: cells of the grid, each once.
+        name: start of messages about the request.
+        noise_seed: as in `Request`.
+    """
 
     source: Tokens
     target: tuple[Tokens, tuple[Tokens, ...]]
@@ -50,11 +59,10 @@ class Resolved:
     cells: tuple[Cell, ...]
     name: str
     noise_seed: int | None
-    first_row: int = field(default=-1, init=False)
 
     @classmethod
     def of(cls, model: Model, request: Request, max_new_tokens: int) -> Resolved:
-        """Encode the prompts, list the cells, and raise what `transplant` promises to."""
+        """Encode the prompts, list the cells, and raise the errors that `transplant` documents."""
         module = _module(request.module)
         pairs = _pairs(request.cells)
         cells = resolve_cells(n_layers(model.hf.config, module), pairs=pairs)
@@ -86,7 +94,7 @@ def _encoded(
 
 
 def _pairs(cells: object) -> list[Sequence[int]] | None:
-    """Return the pairs of layers that are asked for, None for all."""
+    """Return the requested pairs of layers; None for all."""
     if isinstance(cells, str) and cells == "full":
         return None
     if isinstance(cells, str) or not isinstance(cells, Iterable):

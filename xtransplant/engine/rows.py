@@ -1,4 +1,4 @@
-"""A row, which is decoded, and what it yields."""
+"""A row and its result."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from xtransplant.types import ModuleType
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A continuation of a target prompt: a vector, [D], written to a layer's module output.
+    """One continuation of a target prompt, with at most one write.
 
-    A row that writes nothing, the baseline, has no vector and the layer N. `target` is the number
-    of its prompt.
+    Attributes:
+        layer: target layer; N for the baseline, which writes nothing.
+        module: module whose output is replaced; None for the baseline.
+        vector: what is written, [D]; None for the baseline.
+        target: number of the target prompt.
     """
 
     layer: int
@@ -24,13 +27,18 @@ class Row:
 
     @property
     def in_encoder(self) -> bool:
-        """Whether it writes in the encoder."""
+        """Whether the row writes in the encoder."""
         return self.module is ModuleType.ENCODER_BLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """A row's new tokens, the end-of-sequence token included, and its options' probabilities."""
+    """The result of a row.
+
+    Attributes:
+        token_ids: new tokens, the end-of-sequence token included.
+        option_logprobs: log-probability of each answer option; None without options.
+    """
 
     token_ids: tuple[int, ...]
     option_logprobs: tuple[float, ...] | None = None

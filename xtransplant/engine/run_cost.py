@@ -1,4 +1,4 @@
-"""What a run's work cost, for its manifest: a report reads it where there is no torch."""
+"""Cost of a part of a run, for the manifest. Reports read it there, because they have no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xtransplant.engine.profiling import Work
 from xtransplant.types import Cell, PromptPair
 
 
-def cost_record(
+def part_cost(
     work: Work,
     model_config: Any,
     n_layers: int,
@@ -18,12 +18,22 @@ def cost_record(
     prompts: Sequence[PromptPair],
     max_new_tokens: int,
 ) -> dict[str, float | None]:
-    """Return what was measured and estimated, all of it over the instances of this process.
+    """Return the measured and estimated cost of a part, summed over its instances.
 
-    Keys: `n_layers`; `n_instances`; `seconds` (wall time); `peak_bytes` (memory beyond the weights,
-    None where the system does not tell); `source_tokens`, `target_tokens` (of the prompts);
-    `baseline_flops`, `cell_flops` (baseline and one cell at target layer 0, the dearest) and
-    `grid_flops` (baseline and all cells), estimated as the dry run does.
+    Args:
+        work: what was measured.
+        model_config: configuration of the model.
+        n_layers: N.
+        cells: cells of the grid.
+        prompts: prompt pairs of the part.
+        max_new_tokens: most tokens generated per cell.
+
+    Returns:
+        `n_layers`; `n_instances`; `seconds` (wall time); `peak_bytes` (memory beyond the weights,
+        None where the system does not tell); `source_tokens` and `target_tokens` (tokens of the
+        prompts); and FLOPs estimated as in the dry run: `baseline_flops`, `cell_flops` (baseline
+        and one cell at target layer 0, the most expensive one), `grid_flops` (baseline and all
+        cells).
     """
     size = model_size(model_config)
     lengths = [(len(pair.source.token_ids), len(pair.target.token_ids)) for pair in prompts]

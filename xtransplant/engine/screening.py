@@ -7,8 +7,8 @@ Cauchy and Schwarz, the logit of a token whose embedding is w is bounded by
     w·h  =  (Qw)·c + w·e  ≤  (Qw)·c + |w - QᵀQw| |e|
 
 which takes products of |Q| numbers in place of D. A token whose bound is below the logit of another
-token is not the most likely one. The few that are left are computed in full. Rounding is bounded as
-well, so the tokens are those of the whole product.
+token is not the most likely one. The few tokens left are computed in full. The bound includes
+rounding, so the result is that of the whole product.
 
 Shape suffixes: R rows, D model width, V vocabulary, B tokens of a block, Q directions, C chunks.
 """
@@ -22,27 +22,27 @@ from torch.linalg import vector_norm
 from torch.nn.functional import pad
 
 SAMPLED, FARTHEST = 48, 32
-"""Directions: of rows sampled evenly, and of those farthest from the subspace of the former.
+"""Numbers of directions: from evenly sampled rows, and from the rows farthest from their subspace.
 
-On SmolLM2's grids they leave about a token in fifty, of all rows together. 32 and 32 leave up to
-all, 64 and 32 cost more than they save.
+On SmolLM2's grids they leave about one token in fifty, for all rows together. 32 and 32 leave up to
+all tokens; 64 and 32 cost more than they save.
 """
 
 CHUNK_TOKENS = 16
-"""Tokens that share one bound: bounds take a sixteenth of the memory of the logits."""
+"""Number of tokens that share one bound; bounds take a sixteenth of the memory of the logits."""
 
 MAX_CHUNKS = 64
-"""Chunks that may be left of a row; one with more is computed in full."""
+"""Most chunks left of a row; a row with more is computed in full."""
 
 BLOCK_LOGITS = 1 << 20
-"""Logits and bounds held at once: they stay in a CPU's cache."""
+"""Most logits or bounds held at once; they stay in a CPU's cache."""
 
 
 class Screen:
     """Finds the most likely tokens after rows of hidden states.
 
     Args:
-        weight_VD: the unembedding, float32, without bias.
+        weight_VD: weight of the unembedding, float32; it has no bias.
     """
 
     def __init__(self, weight_VD: torch.Tensor) -> None:
@@ -50,12 +50,12 @@ class Screen:
         self._worth_it = True
 
     def pays(self, n_rows: int) -> bool:
-        """Whether it takes clearly fewer products than the whole vocabulary, as far as is known."""
+        """Return whether screening is expected to take clearly fewer products than all logits."""
         n_directions, width = SAMPLED + FARTHEST, self._weight_VD.shape[1]
         return self._worth_it and n_directions * (1 / n_rows + 1 / width) < 0.5
 
     def most_likely(self, hidden_RD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return each row's largest logit and its token, [R] both. The states have to be finite."""
+        """Return each row's largest logit and its token, [R] each; the states must be finite."""
         bounds_RC = self._bounds(hidden_RD)
         promising_C = torch.unique(bounds_RC.argmax(-1))
         reached_R, _ = self._largest(hidden_RD, promising_C)
@@ -75,7 +75,7 @@ class Screen:
         directions_QD = _directions(hidden_RD)
         coordinates_RQ = hidden_RD @ directions_QD.T
         rest_R = vector_norm(hidden_RD - coordinates_RQ @ directions_QD, dim=-1)
-        # The second term of the bound is one more coordinate.
+        # The second term of the bound is treated as one more coordinate.
         left_RQ = torch.cat([coordinates_RQ, rest_R[:, None]], -1)
         (n_rows, width), n_tokens = hidden_RD.shape, len(self._weight_VD)
         block_tokens = _block_tokens(n_rows)
@@ -98,7 +98,7 @@ class Screen:
     def _largest(
         self, hidden_RD: torch.Tensor, chunks_C: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return each row's largest logit in some chunks and its token, [R] both."""
+        """Return each row's largest logit in some chunks and its token, [R] each."""
         tokens_V = (chunks_C[:, None] * CHUNK_TOKENS + torch.arange(CHUNK_TOKENS)).flatten()
         tokens_V = tokens_V[tokens_V < len(self._weight_VD)]
         maxima, tokens = [], []
@@ -110,7 +110,7 @@ class Screen:
         return logits_R, torch.stack(tokens).gather(0, block_R[None])[0]
 
     def _rounding(self, hidden_RD: torch.Tensor) -> torch.Tensor:
-        """Bound the error of a row's bounds and logits: twice that of one product of D terms."""
+        """Return a bound on rounding errors, [R]: twice that of one product of D terms."""
         norms_R: torch.Tensor = vector_norm(hidden_RD, dim=-1)
         return 2 * hidden_RD.shape[1] * _EPSILON * self._norms_V.max() * norms_R
 
@@ -127,7 +127,7 @@ def _directions(hidden_RD: torch.Tensor) -> torch.Tensor:
     """Return orthonormal directions near which the rows lie, [Q, D]."""
     sampled = torch.linspace(0, len(hidden_RD) - 1, SAMPLED).long()
     near_QD = _orthonormal(hidden_RD[sampled])
-    # One step of the power method turns them to where all rows are.
+    # One step of the power method turns them towards all rows.
     near_QD = _orthonormal((near_QD @ hidden_RD.T) @ hidden_RD)
     rest_RD = hidden_RD - (hidden_RD @ near_QD.T) @ near_QD
     farthest = vector_norm(rest_RD, dim=-1).topk(FARTHEST).indices

@@ -6,7 +6,7 @@ Shape suffixes: R rows, W rows that are written to, D model width, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +29,11 @@ from xtransplant.models.hooks import hooks
 Floats = npt.NDArray[np.float32]
 
 LOGPROB_ROWS = 64
-"""Rows whose log-probabilities are normalised at once: it bounds a copy of their logits."""
+"""Number of rows normalised at once; it bounds the size of a float32 copy of their logits."""
 
 
 class NonFiniteLogits(NumericsError):
-    """Logits of a row are NaN or infinite."""
+    """The logits of a row are NaN or infinite; `row` is that row."""
 
     def __init__(self, row: Row) -> None:
         super().__init__(
@@ -53,111 +53,159 @@ def decode_batch(
     *,
     by_block: bool,
 ) -> list[Continuation]:
-    """Decode rows together; see `layout` for which of them compute where.
+    """Decode rows together; `layout` says which of them compute at which layer.
 
     Args:
         model: any supported model.
-        cache: the prefixes of the batch's prompts, without suffixes.
-        rows: sorted by target layer; `target` counts the cache's prompts.
-        last_tokens: of each prompt, the token that is not in its prefix.
-        trees: the options of each prompt.
-        max_new_tokens: tokens generated at most.
+        cache: prefixes of the batch's prompts, without suffixes.
+        rows: rows sorted by target layer; `target` is the number of a prompt in the cache.
+        last_tokens: each prompt's last token, which is not in its prefix.
+        trees: answer options of each prompt.
+        max_new_tokens: most tokens generated per row.
         by_block: whether no step needs a table of logits; see `unembedding`.
 
     Raises:
-        NonFiniteLogits: of a row, which the error tells.
+        NonFiniteLogits: a row's logits are NaN or infinite.
     """
-    target_layer = np.array([row.layer for row in rows])
-    prompt = np.array([row.target for row in rows])
-    eos = list(model.eos_token_ids)
-    tokens: list[list[int]] = [[] for _ in rows]
-    node_logprobs = np.zeros((len(rows), len(trees.children)))
-    histories = Histories.at_prompt(prompt, np.array(last_tokens), trees)
-    grown, last, seen = growth.Growth(), None, RowsCache(model, cache)
-    rows_differ = len(last_tokens) > 1 or model.own_attention
-    screen = screen_of(model) if by_block else None
-    with (
-        shared_prefix_attention(model, cache),
-        hooks(
-            on_input=grown.on_input(model.layers),
-            on_positions=grown.on_positions(model.layers) if rows_differ else (),
-        ),
-    ):
+    batch = _Batch(model, cache, rows, trees, by_block=by_block)
+    histories = Histories.at_prompt(batch.prompt, np.array(last_tokens), trees)
+    with batch.hooks_of_all_steps(), shared_prefix_attention(model, cache):
         for step in range(max(max_new_tokens, trees.depth)):
-            layers = target_layer[histories.row]
-            layout = StepLayout.of(layers, histories.history, model.n_layers, first=step == 0)
-            _lay_out(model, cache, seen, grown, last, layout, histories, prompt)
-            pairs = OptionPairs.of(histories, trees)
-            slots = layout.slots(model.n_layers - 1, np.arange(len(histories)))
-            wanted = slots[pairs.entry], pairs.token
-            # Where they have just been written to, rows differ too much.
-            usable = screen if step > 0 else None
-            embedded = layout.rows(-1)
-            with (
-                hooks(on_output=writes(model, rows) if step == 0 else ()),
-                logit_blocks(model, *wanted, usable) if by_block else nullcontext() as blocks,
-            ):
-                logits_RV = _logits(
-                    model,
-                    histories.token[embedded],
-                    cache.positions(prompt[histories.row[embedded]]),
-                    seen,
-                )
-            chosen = _most_likely(logits_RV, blocks)[slots]
-            if (chosen < 0).any():
-                worst = int(histories.row[chosen < 0][0])
-                raise NonFiniteLogits(rows[worst])
-            row = histories.row[pairs.entry]
-            found = blocks.logprobs_Q.numpy() if blocks else _logprobs(logits_RV, *wanted)
-            node_logprobs[row, pairs.child] = node_logprobs[row, pairs.node] + found
-            for entry in np.flatnonzero(histories.free):
-                tokens[histories.row[entry]].append(int(chosen[entry]))
-            ends = np.isin(chosen, eos) | (step + 1 >= max_new_tokens)
-            histories, last = histories.advance(chosen, ends, trees, target_layer), layout
+            chosen = batch.step(step, histories)
+            ends = np.isin(chosen, list(model.eos_token_ids)) | (step + 1 >= max_new_tokens)
+            histories = histories.advance(chosen, ends, trees, batch.target_layer)
             if not len(histories):
                 break
-    return [
-        Continuation(tuple(new_tokens), trees.option_logprobs(row.target, logprobs))
-        for row, new_tokens, logprobs in zip(rows, tokens, node_logprobs, strict=True)
-    ]
+    return batch.continuations()
 
 
-def _lay_out(
-    model: Model,
-    cache: SharedPrefixCache,
-    seen: RowsCache,
-    grown: growth.Growth,
-    last: StepLayout | None,
-    layout: StepLayout,
-    histories: Histories,
-    prompt: Ints,
-) -> None:
-    """Tell hooks and cache which rows the step computes at each layer."""
-    n_layers, n_prompts = model.n_layers, len(cache.lengths)
-    grown.gathers = growth.gathers(layout, n_layers, model.device)
-    moves: Sequence[Move | None] = [None] * n_layers
-    places: Sequence[Places] = [ONE_PROMPT] * n_layers
-    if last is not None:
-        moves = growth.moves(last, layout, histories.parent, n_layers, model.device)
-    of_entry = prompt[histories.row]
-    if n_prompts > 1:
-        places = growth.places(layout, of_entry, n_prompts, n_layers, model.device)
-    if n_prompts > 1 or model.own_attention:
-        grown.positions = growth.positions(layout, n_layers, model.device)
-        grown.n_embedded = len(layout.rows(-1))
-    cache.begin_step(moves, places)
-    if layers := seen.layers_with_state:
-        seen.move_states(
-            growth.parents(last, layout, histories.parent, of_entry, layers, model.device)
+class _Batch:
+    """Rows that decode together, and the tokens and log-probabilities found so far.
+
+    Arguments as for `decode_batch`.
+
+    Attributes:
+        target_layer: target layer of each row.
+        prompt: number of each row's prompt.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        cache: SharedPrefixCache,
+        rows: Sequence[Row],
+        trees: OptionTrees,
+        *,
+        by_block: bool,
+    ) -> None:
+        self.target_layer = np.array([row.layer for row in rows])
+        self.prompt = np.array([row.target for row in rows])
+        self._model, self._cache, self._rows, self._trees = model, cache, rows, trees
+        self._rows_cache = RowsCache(model, cache)
+        self._growth = growth.Growth()
+        self._previous: StepLayout | None = None
+        self._tokens: list[list[int]] = [[] for _ in rows]
+        self._node_logprobs = np.zeros((len(rows), len(trees.children)))
+        self._by_block = by_block
+        self._screen = screen_of(model) if by_block else None
+
+    def hooks_of_all_steps(self) -> AbstractContextManager[None]:
+        """Return hooks by which rows join the batch at their layer."""
+        layers = self._model.layers
+        positions_differ = len(self._cache.lengths) > 1 or self._model.own_attention
+        return hooks(
+            on_input=self._growth.on_input(layers),
+            on_positions=self._growth.on_positions(layers) if positions_differ else (),
         )
 
+    def step(self, step: int, histories: Histories) -> Ints:
+        """Compute one token; return the most likely next token of each entry.
 
-def _logits(model: Model, tokens: Ints, positions: Ints, seen: RowsCache) -> torch.Tensor:
-    """Run one token a row; `positions` has one for all rows or one for each."""
+        Raises:
+            NonFiniteLogits: a row's logits are NaN or infinite.
+        """
+        n_layers = self._model.n_layers
+        layers = self.target_layer[histories.row]
+        layout = StepLayout.of(layers, histories.history, n_layers, first=step == 0)
+        self._lay_out(layout, histories)
+        pairs = OptionPairs.of(histories, self._trees)
+        slots = layout.slots(n_layers - 1, np.arange(len(histories)))
+        tokens, found = self._run(
+            step, layout.rows(-1), histories, (slots[pairs.entry], pairs.token)
+        )
+        chosen = tokens[slots]
+        if (chosen < 0).any():
+            raise NonFiniteLogits(self._rows[int(histories.row[chosen < 0][0])])
+        row = histories.row[pairs.entry]
+        self._node_logprobs[row, pairs.child] = self._node_logprobs[row, pairs.node] + found
+        for entry in np.flatnonzero(histories.free):
+            self._tokens[histories.row[entry]].append(int(chosen[entry]))
+        return chosen
+
+    def continuations(self) -> list[Continuation]:
+        """Return what each row has yielded."""
+        return [
+            Continuation(tuple(tokens), self._trees.option_logprobs(row.target, logprobs))
+            for row, tokens, logprobs in zip(
+                self._rows, self._tokens, self._node_logprobs, strict=True
+            )
+        ]
+
+    def _lay_out(self, layout: StepLayout, histories: Histories) -> None:
+        """Tell hooks and caches which rows the step computes at each layer."""
+        model, n_prompts, previous = self._model, len(self._cache.lengths), self._previous
+        n_layers, device = model.n_layers, model.device
+        self._growth.gathers = growth.gathers(layout, n_layers, device)
+        moves: Sequence[Move | None] = [None] * n_layers
+        places: Sequence[Places] = [ONE_PROMPT] * n_layers
+        if previous is not None:
+            moves = growth.moves(previous, layout, histories.parent, n_layers, device)
+        prompt = self.prompt[histories.row]
+        if n_prompts > 1:
+            places = growth.places(layout, prompt, n_prompts, n_layers, device)
+        if n_prompts > 1 or model.own_attention:
+            self._growth.positions = growth.positions(layout, n_layers, device)
+            self._growth.n_embedded = len(layout.rows(-1))
+        self._cache.begin_step(moves, places)
+        if layers := self._rows_cache.layers_with_state:
+            parents = growth.parents(previous, layout, histories.parent, prompt, layers, device)
+            self._rows_cache.move_states(parents)
+        self._previous = layout
+
+    def _run(
+        self, step: int, embedded: Ints, histories: Histories, wanted: tuple[Ints, Ints]
+    ) -> tuple[Ints, Floats]:
+        """Run the model on one token of each of the entries `embedded`.
+
+        Args:
+            step: number of the step; rows write in step 0.
+            embedded: entries whose tokens are embedded.
+            histories: entries of the step.
+            wanted: rows of the last layer and tokens, whose log-probabilities are wanted.
+
+        Returns:
+            The most likely token of each row of the last layer, -1 where its logit is NaN or
+            infinite; and the log-probabilities.
+        """
+        model = self._model
+        positions = self._cache.positions(self.prompt[histories.row[embedded]])
+        # Right after the write the rows differ too much for the screen to pay.
+        screen = self._screen if step > 0 else None
+        with (
+            hooks(on_output=writes(model, self._rows) if step == 0 else ()),
+            logit_blocks(model, *wanted, screen) if self._by_block else nullcontext() as blocks,
+        ):
+            logits_RV = _logits(model, histories.token[embedded], positions, self._rows_cache)
+        found = blocks.logprobs_Q.numpy() if blocks else _logprobs(logits_RV, *wanted)
+        return _most_likely(logits_RV, blocks), found
+
+
+def _logits(model: Model, tokens: Ints, positions: Ints, cache: RowsCache) -> torch.Tensor:
+    """Run one token per row; `positions` holds one position for all rows or one for each."""
     logits: torch.Tensor = model.hf(
         input_ids=torch.from_numpy(tokens)[:, None].to(model.device),
         position_ids=torch.from_numpy(positions)[:, None].to(model.device),
-        past_key_values=seen,
+        past_key_values=cache,
         use_cache=True,
     ).logits[:, -1]
     return logits
@@ -166,7 +214,8 @@ def _logits(model: Model, tokens: Ints, positions: Ints, seen: RowsCache) -> tor
 def _most_likely(logits_RV: torch.Tensor, blocks: LogitBlocks | None) -> Ints:
     """Return each row's most likely token, -1 where its logit is NaN or infinite.
 
-    The logits are the rows' maxima where `blocks` tells of which tokens they are.
+    With `blocks`, `logits_RV` holds only each row's largest logit, whose token is in
+    `blocks.tokens_R`.
     """
     index_R = logits_RV.argmax(-1)
     finite_R = logits_RV.gather(-1, index_R[:, None])[:, 0].isfinite()
@@ -175,7 +224,7 @@ def _most_likely(logits_RV: torch.Tensor, blocks: LogitBlocks | None) -> Ints:
 
 
 def _logprobs(logits_RV: torch.Tensor, rows: Ints, tokens: Ints) -> Floats:
-    """Return the log-probability of each token after the row beside it."""
+    """Return the log-probability of tokens[k] in rows[k], for each k."""
     if not len(rows):
         return np.zeros(0, np.float32)
     distinct, place = np.unique(rows, return_inverse=True)

@@ -1,9 +1,10 @@
-"""Pairs of prompts, each with a module and a grid of cells: the public calls and their result."""
+"""The public calls: pairs of prompts, each with a module and a grid of cells; and their result."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import index
 from typing import TYPE_CHECKING, Literal, SupportsIndex
 
@@ -28,10 +29,10 @@ class TransplantGrid:
     """The continuations of one target prompt: untouched, and with each cell's transplant.
 
     Attributes:
-        module: what was transplanted.
-        baseline: the target prompt untouched.
-        generations: by cell, in the order the cells were given.
-        n_layers: N, the number of layers that have the module.
+        module: module that was transplanted.
+        baseline: continuation of the untouched target prompt.
+        generations: continuation of each cell, in the order the cells were given.
+        n_layers: N, the number of layers.
     """
 
     module: ModuleType
@@ -97,31 +98,32 @@ def transplant(
 ) -> TransplantGrid:
     """Answer the target prompt with activations of the source prompt, once for each cell.
 
-    For a cell (i, j) the module's activation at layer i and the last source token takes the place
-    of its output at layer j and the last target token, in the pass that yields the first new
-    token; decoding is greedy (arXiv 2412.12686, section 2).
+    For a cell (i, j), the module's activation at layer i and the last source token replaces its
+    output at layer j and the last target token, in the pass that yields the first new token.
+    Decoding is greedy (arXiv 2412.12686, section 2).
 
     Args:
-        model: from `load_model`.
-        source: the prompt whose activations are taken, as text or token ids.
-        target: the prompt that is answered, as text or token ids.
-        module: "attn", "mlp", "block" or "attn_residual".
-        cells: "full" for all N² pairs, or (source_layer, target_layer) pairs; negative layers
-            count from the end, repeated cells are computed once.
-        max_new_tokens: new tokens at most.
-        rows_per_batch: cells that decode together; it changes memory and speed, not results.
-            None chooses a number that fits.
+        model: model from `load_model`.
+        source: prompt whose activations are taken, as text or token ids.
+        target: prompt that is answered, as text or token ids.
+        module: "attn", "mlp", "block" or "attn_residual"; in encoder-decoder models also
+            "cross_attn" or "encoder_block".
+        cells: "full" for all N² pairs, or (source_layer, target_layer) pairs. Negative layers
+            count from the end; repeated cells are computed once.
+        max_new_tokens: most tokens generated per cell.
+        rows_per_batch: number of cells that decode together; it changes memory and speed, not
+            results. None chooses a number that fits.
 
     Returns:
         The baseline and every cell's continuation.
 
     Raises:
-        LayerError: a layer outside 0..N-1, no cells, an unknown module.
-        PromptError: an empty or one-token prompt, one that exceeds the model's context, an id
-            outside the vocabulary.
+        LayerError: a layer outside 0..N-1, no cells, or an unknown module.
+        PromptError: an empty or one-token prompt, a prompt that exceeds the model's context, or a
+            token id outside the vocabulary.
         NumericsError: NaN or infinite activations.
-        ConfigError: `max_new_tokens` or `rows_per_batch` is no integer or below 1.
-        ModelError: a `model` that is not loaded.
+        ConfigError: `max_new_tokens` or `rows_per_batch` is not an integer or is below 1.
+        ModelError: `model` is not a loaded model.
     """
     request = Request(source, target, module, cells)
     return transplant_all(model, [request], max_new_tokens, rows_per_batch)[0]
@@ -133,15 +135,24 @@ def transplant_all(
     max_new_tokens: int = 20,
     rows_per_batch: int | None = None,
 ) -> list[TransplantGrid]:
-    """Answer many requests; those that have a source or a target prompt in common share its work.
+    """Answer many requests; requests with the same source or target prompt share its work.
 
-    Several modules, several source languages, or a control over the same target prompt ride in one
-    grid and share its prefix, its trunk and its baseline. Small grids over different target prompts
-    share batches. Results are those of one `transplant` a request, token for token.
+    Several modules, source languages or controls over one target prompt share its prefix, its trunk
+    and its baseline. Small grids over different target prompts share batches. The results are those
+    of one `transplant` per request, token for token.
+
+    Args:
+        model: model from `load_model`.
+        requests: grids to compute.
+        max_new_tokens: as for `transplant`.
+        rows_per_batch: as for `transplant`.
+
+    Returns:
+        The result of each request, in the order of `requests`.
 
     Raises:
-        LayerError, PromptError, NumericsError, ConfigError, ModelError: as `transplant`; the
-            message starts with the request's name where it is about one.
+        LayerError, PromptError, NumericsError, ConfigError, ModelError: as `transplant`; a message
+            about one request starts with its name.
     """
     if not isinstance(model, Model):
         raise ModelError(f"{model!r:.60} is no loaded model; give what load_model returns")
@@ -150,45 +161,53 @@ def transplant_all(
     _require_positive("max_new_tokens", max_new_tokens)
     if rows_per_batch is not None:
         _require_positive("rows_per_batch", rows_per_batch)
-    resolved = [Resolved.of(model, request, max_new_tokens) for request in requests]
-    acts = _capture_sources(model, resolved)
-    targets: dict[tuple[Tokens, tuple[Tokens, ...]], int] = {}
-    rows: list[Row] = []
-    for grid in resolved:
-        if grid.target not in targets:
-            targets[grid.target] = len(targets)
-            rows.append(Row(model.n_layers, target=targets[grid.target]))
-        acts_LD = acts[grid.source][grid.module]
-        if grid.noise_seed is not None:
-            acts_LD = noise_like(acts_LD, grid.noise_seed)
-        grid.first_row = len(rows)
-        rows += [
-            Row(cell.target_layer, grid.module, acts_LD[cell.source_layer], targets[grid.target])
-            for cell in grid.cells
-        ]
-    names = {grid.target: grid.name for grid in reversed(resolved)}
+    grids = [Resolved.of(model, request, max_new_tokens) for request in requests]
+    names = {grid.target: f"{grid.name}target prompt" for grid in reversed(grids)}
+    number = {target: k for k, target in enumerate(dict.fromkeys(grid.target for grid in grids))}
+    baselines = [Row(model.n_layers, target=k) for k in number.values()]
+    written = _written_rows(grids, number, _capture_sources(model, grids))
     continuations = decode(
         model,
-        [Target(*target, name=f"{names[target]}target prompt") for target in targets],
-        rows,
+        [Target(*target, name=names[target]) for target in number],
+        [*baselines, *written],
         max_new_tokens,
         rows_per_batch,
     )
-    generations = _generations(model, continuations)
-    baselines = {
-        row.target: generation
-        for row, generation in zip(rows, generations, strict=True)
-        if row.module is None
-    }
+    generations = iter(_generations(model, continuations))
+    untouched = list(islice(generations, len(baselines)))
     return [
         TransplantGrid(
             grid.module,
-            baselines[targets[grid.target]],
-            dict(zip(grid.cells, generations[grid.first_row :], strict=False)),
+            untouched[number[grid.target]],
+            dict(zip(grid.cells, islice(generations, len(grid.cells)), strict=True)),
             len(model.modules(grid.module)),
         )
-        for grid in resolved
+        for grid in grids
     ]
+
+
+def _written_rows(
+    grids: Sequence[Resolved],
+    number: Mapping[tuple[Tokens, tuple[Tokens, ...]], int],
+    acts: Mapping[Tokens, Mapping[ModuleType, torch.Tensor]],
+) -> list[Row]:
+    """Return a row for each cell of each grid.
+
+    Args:
+        grids: checked requests.
+        number: number of each target prompt.
+        acts: activations of each source prompt and module, [L, D].
+    """
+    rows: list[Row] = []
+    for grid in grids:
+        vectors_LD = acts[grid.source][grid.module]
+        if grid.noise_seed is not None:
+            vectors_LD = noise_like(vectors_LD, grid.noise_seed)
+        rows += [
+            Row(cell.target_layer, grid.module, vectors_LD[cell.source_layer], number[grid.target])
+            for cell in grid.cells
+        ]
+    return rows
 
 
 def _capture_sources(

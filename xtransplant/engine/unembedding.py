@@ -1,10 +1,10 @@
 """The most likely next token, and log-probabilities, without a table of all logits.
 
 A vocabulary is wide: the logits of a few hundred rows are tens of megabytes, which a CPU writes to
-memory and reads again for the maximum. Here the unembedding runs in blocks of the vocabulary, and
-of each block only its maximum is kept, and the sum for the log-probabilities of options. What the
-model does to its logits afterwards (Gemma's soft-cap, Cohere's scale) is done to every one alike
-and keeps their order, so it is done to the maxima; it does not keep the sums.
+memory and reads again for the maximum. Here the unembedding runs in blocks of the vocabulary. Of
+each block only the maximum is kept and, for log-probabilities of options, the sum. What the model
+does to its logits afterwards (Gemma's soft-cap, Cohere's scale) is the same for every logit and
+keeps their order, so it can be applied to the maxima. It would change the sums.
 
 Shape suffixes: R rows, S those with a sum, V vocabulary, Q log-probabilities, D model width.
 """
@@ -25,16 +25,21 @@ from xtransplant.models.families import Model
 from xtransplant.models.hooks import hooks
 
 BLOCK_LOGITS = 1 << 20
-"""Logits of a block: they stay in a CPU's cache; other sizes were not faster."""
+"""Number of logits in a block. They stay in a CPU's cache; other sizes were not faster."""
 
 
 class LogitBlocks:
-    """What is kept of the logits of a step, known once the model has run.
+    """The most likely tokens of a step and the wanted log-probabilities, once the model has run.
 
     Args:
-        unembedding: the model's.
-        rows, tokens: log-probabilities to keep: of each token after the row beside it.
-        screen: finds the maxima of the other rows where it pays.
+        unembedding: unembedding layer of the model.
+        rows: rows whose log-probabilities are wanted.
+        tokens: for each of them, the token whose log-probability after the row is wanted.
+        screen: screen for rows without wanted log-probabilities; None for no screening.
+
+    Attributes:
+        tokens_R: most likely token of each row.
+        logprobs_Q: wanted log-probabilities.
     """
 
     def __init__(
@@ -47,7 +52,7 @@ class LogitBlocks:
         self.logprobs_Q = torch.empty(0)
 
     def forward(self, hidden_R1D: torch.Tensor) -> torch.Tensor:
-        """Return the maxima, [R, 1, 1], in place of the logits."""
+        """Return each row's largest logit, [R, 1, 1], in place of all logits."""
         hidden_RD = hidden_R1D[:, 0]
         is_summed_R = torch.zeros(len(hidden_RD), dtype=torch.bool)
         is_summed_R[self._rows_Q] = True
@@ -77,7 +82,7 @@ class LogitBlocks:
     def _by_block(
         self, hidden_RD: torch.Tensor, *, sums: bool
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return each row's largest logit, its token, and the log of the sum of exponentials."""
+        """Return each row's largest logit, its token and, with `sums`, the log-sum-exp."""
         weight_VD, bias_V = self._unembedding.weight, self._unembedding.bias
         block_tokens = max(1, BLOCK_LOGITS // len(hidden_RD))
         maxima, best, log_sums = [], [], []
@@ -95,7 +100,7 @@ class LogitBlocks:
         return maximum_R, tokens_R, sum_R
 
     def _wanted(self, hidden_RD: torch.Tensor) -> torch.Tensor:
-        """Return the logit of each wanted token after its row."""
+        """Return the logit of each wanted token after its row, [Q]."""
         weight_QD = self._unembedding.weight[self._tokens_Q]
         bias_Q = _part(self._unembedding.bias, self._tokens_Q)
         logits_Q = (hidden_RD[self._rows_Q] * weight_QD).sum(-1)
@@ -107,15 +112,15 @@ def _part(bias_V: torch.Tensor | None, part: slice | torch.Tensor) -> torch.Tens
 
 
 def runs_by_block(model: Model, *, logprobs: bool) -> bool:
-    """Whether a step needs no table of logits.
+    """Return whether a step needs no table of logits.
 
-    Only on a CPU, where the unembedding is a plain linear layer with a whole matrix, and, where
-    log-probabilities are wanted, the model returns what it computes (one pass over a token tells).
+    That is so on a CPU if the unembedding is a plain linear layer with its whole matrix and, with
+    `logprobs`, if the model returns its logits unchanged, which one pass over a token shows.
     """
     unembedding = model.hf.get_output_embeddings()
-    # Not isinstance: a quantised or adapted layer may be a subclass that computes otherwise.
+    # Not isinstance, because a quantised or adapted layer may be a subclass.
     plain = type(unembedding) is nn.Linear and type(unembedding.weight) is nn.Parameter
-    taken = "forward" in vars(unembedding)  # by accelerate, which fetches offloaded weights there
+    taken = "forward" in vars(unembedding)  # accelerate replaces it to fetch offloaded weights
     if not plain or taken or unembedding.weight.device.type != "cpu":
         return False
     return not logprobs or _returns_raw_logits(model, unembedding)
@@ -129,7 +134,7 @@ def _returns_raw_logits(model: Model, unembedding: nn.Module) -> bool:
 
 
 def screen_of(model: Model) -> Screen | None:
-    """Return a screen for a model that `runs_by_block`; None where its bounds would not hold."""
+    """Return a screen for a model that `runs_by_block`; None if its bounds would not hold."""
     unembedding = model.hf.get_output_embeddings()
     if unembedding.bias is not None or unembedding.weight.dtype != torch.float32:
         return None
@@ -140,7 +145,7 @@ def screen_of(model: Model) -> Screen | None:
 def logit_blocks(
     model: Model, rows: Ints, tokens: Ints, screen: Screen | None = None
 ) -> Iterator[LogitBlocks]:
-    """Let a model that `runs_by_block` return block maxima for logits inside this `with`."""
+    """Let a model that `runs_by_block` return each row's largest logit in this block."""
     unembedding = model.hf.get_output_embeddings()
     blocks = LogitBlocks(unembedding, rows, tokens, screen)
     vars(unembedding)["forward"] = blocks.forward

@@ -1,7 +1,7 @@
-"""The write: where a row's vector takes the place of a module's output, in whichever pass.
+"""The write: a row's vector replaces a module's output at one token.
 
-The engine, the encoder-decoder path and the probe at load all write by `put`; only the oracle has
-words of its own.
+`put` is the only place that puts a vector into a module, for the engine, the encoder-decoder path
+and the check at load. Only the oracle, with which they are compared, has code of its own.
 
 Shape suffixes: W rows that are written to, R rows, T tokens, D model width.
 """
@@ -23,14 +23,14 @@ from xtransplant.types import ModuleType
 def put(
     hidden: torch.Tensor, rows_W: torch.Tensor, vectors_WD: torch.Tensor, n_tokens: int, token: int
 ) -> torch.Tensor:
-    """Return hidden states with a vector in some rows, at one of their tokens.
+    """Return a copy of a module's output with a vector written to some rows, at one token.
 
     Args:
-        hidden: a module's output, [R, T, D], or [R * T, D] as some modules return it.
-        rows_W: the rows that are written to.
-        vectors_WD: what is written to each.
+        hidden: output of the module, [R, T, D], or [R * T, D] as some modules return it.
+        rows_W: rows that are written to.
+        vectors_WD: vector of each.
         n_tokens: T.
-        token: the place among them, negative from the end.
+        token: index of the written token; a negative one counts from the end.
     """
     written = hidden.clone()
     written_RTD = written.view(-1, n_tokens, written.shape[-1])
@@ -45,17 +45,18 @@ def writes(
 
     Args:
         model: any supported model.
-        rows: those of the pass, in its order; a row without a vector writes nothing.
-        n_tokens: tokens of each row in the pass.
-        token: which of them is written.
-        encoder: whether the pass is the encoder's; what rows write on the other side is left out.
+        rows: rows of the pass, in its order; a row without a vector writes nothing.
+        n_tokens: number of tokens of each row in the pass.
+        token: index of the written token.
+        encoder: whether the pass is through the encoder. Rows that write on the other side are left
+            out.
     """
     vectors: dict[tuple[int, ModuleType], dict[int, torch.Tensor]] = {}
     for number, row in enumerate(rows):
         if row.vector is None or row.module is None or row.in_encoder != encoder:
             continue
         vectors.setdefault((row.layer, row.module), {})[number] = row.vector
-    # Sent before the pass: in it, each layer's transfer would wait for the device.
+    # Sent before the pass: during it, a transfer in each layer would wait for the device.
     numbers = [number for of_module in vectors.values() for number in of_module]
     parts = torch.split(
         torch.tensor(numbers, device=model.device), [len(some) for some in vectors.values()]
@@ -71,13 +72,14 @@ def writes(
 
 
 def joining_writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, Hook]]:
-    """Return hooks by which rows join an encoder's pass over one prompt, at the layer they write.
+    """Return hooks by which rows join an encoder's pass over one prompt at their target layer.
 
-    Below it a row equals the first one of the batch, which writes nothing: it joins as its copy.
+    The pass starts with one row that writes nothing. Up to its target layer every row equals that
+    one, so it joins there as a copy of it.
 
     Args:
-        model: an encoder-decoder model.
-        rows: that write in the encoder, by ascending layer.
+        model: encoder-decoder model.
+        rows: rows that write in the encoder, sorted by target layer.
     """
 
     def join(vectors: Sequence[torch.Tensor]) -> Hook:

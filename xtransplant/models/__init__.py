@@ -1,1 +1,1 @@
-"""All that knows Hugging Face models: where their parts are, how to load and hook them."""
+"""Hugging Face models: how they are loaded, where their parts are, how they are hooked."""

@@ -1,8 +1,8 @@
-"""A PEFT adapter on top of a checkpoint: where it is, its identity, and its weights, merged.
+"""A PEFT adapter on top of a checkpoint: where it is, its identity, and how it is merged.
 
-Merged, because the model then is an ordinary one: its layers and modules are where they were, and
-each product of matrices is computed once. In a quantised checkpoint the sum would be rounded to the
-grid of the quantisation, so there the adapter stays beside the weights.
+After merging, the model is an ordinary one: layers and modules are where they were, and each matrix
+product is computed once. In a quantised checkpoint the merged weights would be rounded to the
+quantisation grid, so there the adapter stays beside the weights.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from xtransplant.cache import file_digest
 from xtransplant.errors import ModelError
 from xtransplant.models.checkpoint import nearest
-from xtransplant.models.hf_errors import reading
+from xtransplant.models.hf_errors import one_line_errors
 from xtransplant.models.hub import Snapshot, pinned
 from xtransplant.models.parallel import n_processes
 from xtransplant.progress import OnStep, silent
@@ -38,14 +38,14 @@ def apply_adapter(
     """Return the model with an adapter's weights added to its own.
 
     Args:
-        hf: a Hugging Face model; it is changed.
+        hf: Hugging Face model; it is changed.
         id: Hugging Face id or local folder of the adapter.
         revision: commit, tag or branch of a Hugging Face id.
-        allow_pickle: read pickled weights (.bin) where there are no safetensors.
-        on_step: told of progress while files are fetched.
+        allow_pickle: whether to read pickled weights (.bin) if there are no safetensors.
+        on_step: progress callback while files are fetched.
 
     Raises:
-        ModelError: `peft` is not installed; an adapter that cannot be found or read, is for another
+        ModelError: `peft` is not installed; or the adapter cannot be found or read, is for another
             architecture, or does not change weights (prompt and prefix tuning).
     """
     if n_processes() > 1:
@@ -55,17 +55,19 @@ def apply_adapter(
         )
     if find_spec("peft") is None:
         raise ModelError(f"adapter {id!r} needs the package peft: pip install 'xtransplant[peft]'")
-    folder = _weights(_folder(id, revision, on_step), id, allow_pickle, on_step)
+    folder = _weights(
+        _folder(id, revision, on_step), id, allow_pickle=allow_pickle, on_step=on_step
+    )
     from peft import PeftModel, load_peft_weights, set_peft_model_state_dict
     from peft.tuners.tuners_utils import BaseTuner
 
     remedy = _made_for(folder, id)
-    with reading(f"adapter {id}", remedy), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of names that transformers has given up, and the like
-        # Without it, peft takes what is there and draws the rest: results would be wrong.
+    with one_line_errors(f"adapter {id}", remedy), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about deprecated names, among others
+        # peft would only warn, and draw the missing weights at random.
         warnings.filterwarnings("error", message="Found missing adapter keys")
         adapted: Any = PeftModel.from_pretrained(hf, str(folder))
-        # Of weights that fit nowhere, as those of more layers, peft tells only where one asks.
+        # peft reports unexpected weights (of further layers, say) only in this call's result.
         weights = load_peft_weights(str(folder), device="cpu")
         result: Any = set_peft_model_state_dict(adapted, weights)
     if not isinstance(adapted.base_model, BaseTuner):
@@ -81,15 +83,15 @@ def apply_adapter(
         )
     if getattr(hf, "is_quantized", False):
         return adapted.get_base_model()
-    with reading(f"adapter {id}"):
+    with one_line_errors(f"adapter {id}"):
         return adapted.merge_and_unload(safe_merge=True)
 
 
 def adapter_identity(id: str, revision: str | None = None, on_step: OnStep = silent) -> str:
-    """Return what tells an adapter from others in the key of a run; never a path.
+    """Return what identifies an adapter in the key of a run; it is never a path.
 
-    "owner/name@commit" for a hub id, else "sha256:" and the digest of configuration and weights.
-    Errors as for `apply_adapter`.
+    For a hub id it is "owner/name@commit", else "sha256:" and the digest of configuration and
+    weights. Errors as for `apply_adapter`.
     """
     if not is_path(id):
         return pinned(id, revision, CONFIG, on_step)
@@ -102,13 +104,13 @@ def adapter_identity(id: str, revision: str | None = None, on_step: OnStep = sil
 
 
 def is_path(id: str) -> bool:
-    """Return whether an adapter's id is a path here and not an id of the hub."""
+    """Return whether an adapter's id is a local path and not a hub id."""
     path = Path(id).expanduser()
     return path.exists() or path.is_absolute() or id.startswith((".", "~"))
 
 
 def _folder(id: str, revision: str | None, on_step: OnStep) -> Path:
-    """Return the folder with the adapter's configuration; fetched, if it is the hub's."""
+    """Return the folder with the adapter's configuration, fetched from the hub if needed."""
     if is_path(id):
         if revision is not None:
             raise ModelError(f"adapter revision {revision!r} is for hub ids, but {id!r} is a path")
@@ -119,21 +121,21 @@ def _folder(id: str, revision: str | None, on_step: OnStep) -> Path:
         raise ModelError(f"no file or folder {id!r}{nearest(id)}")
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{id!r} is no adapter: it has no {CONFIG}")
-    with reading(f"{id}/{CONFIG}"):
+    with one_line_errors(f"{id}/{CONFIG}"):
         json.loads((folder / CONFIG).read_text("utf-8"))
     return folder
 
 
 def _made_for(folder: Path, id: str) -> str:
-    with reading(f"{id}/{CONFIG}"):
+    with one_line_errors(f"{id}/{CONFIG}"):
         base = json.loads((folder / CONFIG).read_text("utf-8")).get("base_model_name_or_path")
     return f"it was made for {base!r}" if base else "it does not say for which model it was made"
 
 
-def _weights(folder: Path, id: str, allow_pickle: bool, on_step: OnStep) -> Path:
+def _weights(folder: Path, id: str, *, allow_pickle: bool, on_step: OnStep) -> Path:
     names = (SAFETENSORS, PICKLE) if allow_pickle else (SAFETENSORS,)
     if not is_path(id):
-        # By the commit that the configuration is of.
+        # The folder is named by the commit of the configuration.
         folder = Snapshot(id, folder.name, on_step).fetch((CONFIG, *names))
     if not any((folder / name).is_file() for name in names):
         raise ModelError(

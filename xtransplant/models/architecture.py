@@ -1,4 +1,4 @@
-"""What is special about encoder-decoder models: two numbers of layers, and a decoder's prompt."""
+"""What depends on the architecture: transformers' class, number of layers, special modules."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from xtransplant.errors import LayerError
 from xtransplant.types import ModuleType
 
 MODULES = (ModuleType.CROSS_ATTN, ModuleType.ENCODER_BLOCK)
-"""Those that only encoder-decoder models have."""
+"""Modules that only encoder-decoder models have."""
 
 _DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
-"""What configurations call the number of decoder layers."""
+"""Names of the number of decoder layers in configurations."""
 
 
 def auto_class(config: Any) -> Any:
-    """Return the class by which transformers makes a language model of this configuration."""
+    """Return transformers' class for a language model of this configuration."""
     return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 
 def n_layers(config: Any, module: ModuleType) -> int:
-    """N: the number of layers that have a module, as the model's configuration tells it.
+    """Return N: the number of layers of the side (decoder or encoder) that a module is on.
 
     Raises:
-        LayerError: a module of encoder-decoder models, and this is none.
+        LayerError: the module needs an encoder-decoder model, and this is not one.
     """
     if not config.is_encoder_decoder:
         if module in MODULES:
             allowed = ", ".join(other for other in ModuleType if other not in MODULES)
             raise LayerError(
-                f"module {str(module)!r} is of encoder-decoder models, and {config.model_type} is "
-                f"none; allowed: {allowed}"
+                f"module {str(module)!r} needs an encoder-decoder model, and {config.model_type} "
+                f"is not one; allowed: {allowed}"
             )
         return int(config.get_text_config().num_hidden_layers)
-    # T5 calls the encoder's layers num_layers, for which num_hidden_layers stands.
+    # T5 calls the number of encoder layers num_layers; num_hidden_layers is its alias.
     names = ("encoder_layers",) if module is ModuleType.ENCODER_BLOCK else _DECODER_LAYERS
     found = [getattr(config, name, None) for name in (*names, "num_hidden_layers")]
     return next(int(n) for n in found if n is not None)

@@ -1,7 +1,7 @@
 """Where a checkpoint is: from an id to a folder of files that transformers can read.
 
-An id is a Hugging Face id, a local folder, a GGUF file, or a path inside an installed package;
-`resolve` alone decides which. Reads no tensors.
+An id is a Hugging Face id, a local folder, a GGUF file, or a path inside an installed package. Only
+`resolve` decides which. No tensors are read here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from xtransplant.errors import ModelError
 from xtransplant.models.gguf import Gguf, converted
-from xtransplant.models.hf_errors import reading
+from xtransplant.models.hf_errors import one_line_errors
 from xtransplant.models.hub import Snapshot
 from xtransplant.models.packaged import find_packaged
 from xtransplant.progress import OnStep
@@ -29,7 +29,7 @@ SETTINGS = (
     *(CONFIG, "generation_config.json", *VOCABULARIES, "merges.txt", "tokenizer_config.json"),
     *("special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
 )
-"""The files, weights apart, that a run's results depend on."""
+"""The files, beside the weights, on which results depend."""
 
 SAFETENSORS = "model.safetensors"
 PICKLE = "pytorch_model.bin"
@@ -51,10 +51,10 @@ class Checkpoint:
     """An opened checkpoint: its settings are in `folder`, its weights after `weight_files`.
 
     Attributes:
-        id: as the user gave it.
-        arguments: what transformers' `from_pretrained` is given to find it.
-        folder: where its files are.
-        fetch: brings those of the named files that exist to the folder, and returns the folder.
+        id: id as the user gave it.
+        arguments: arguments by which transformers' `from_pretrained` finds it.
+        folder: folder of its files.
+        fetch: function that brings named files, if they exist, to the folder and returns it.
         revision: commit of a hub id or digest of a GGUF file; None for a folder.
     """
 
@@ -66,10 +66,10 @@ class Checkpoint:
 
 
 def resolve(id: str, revision: str | None, distribution: str | None) -> Place:
-    """Say where an id points: a hub repository, a folder with a config.json, or a GGUF file.
+    """Return where an id points: a hub repository, a folder with a config.json, or a GGUF file.
 
     Raises:
-        ModelError: a path that does not exist or is neither of these.
+        ModelError: a path that does not exist or is none of these.
     """
     place: Place
     path = Path(id).expanduser()
@@ -94,8 +94,10 @@ def resolve(id: str, revision: str | None, distribution: str | None) -> Place:
     return place
 
 
-def open_checkpoint(place: Place, id: str, trust_remote_code: bool, on_step: OnStep) -> Checkpoint:
-    """Bring a checkpoint's settings to this machine; a GGUF file is converted at its first use.
+def open_checkpoint(
+    place: Place, id: str, *, trust_remote_code: bool, on_step: OnStep
+) -> Checkpoint:
+    """Fetch a checkpoint's settings; a GGUF file is converted at its first use.
 
     Raises:
         ModelError: a checkpoint that cannot be found, fetched or converted.
@@ -110,7 +112,7 @@ def open_checkpoint(place: Place, id: str, trust_remote_code: bool, on_step: OnS
             raise ModelError(f"{error}{nearest(id)}") from error
         if not (folder / CONFIG).is_file():
             raise ModelError(f"hub model {id!r} has no {CONFIG}; it is no transformers checkpoint")
-        # By id and not by folder: transformers mends some checkpoints that it knows by id.
+        # By id, not by folder, because transformers corrects some checkpoints that it knows by id.
         arguments |= {"pretrained_model_name_or_path": place.repo, "revision": folder.name}
         return Checkpoint(id, arguments, folder, snapshot.fetch, folder.name)
     folder = converted(place, on_step) if isinstance(place, Gguf) else place
@@ -119,13 +121,13 @@ def open_checkpoint(place: Place, id: str, trust_remote_code: bool, on_step: OnS
     return Checkpoint(id, arguments, folder, lambda _names: folder, digest)
 
 
-def weight_files(checkpoint: Checkpoint, allow_pickle: bool) -> list[str]:
-    """Bring the weights to this machine; return their file names, an index first.
+def weight_files(checkpoint: Checkpoint, *, allow_pickle: bool) -> list[str]:
+    """Fetch the weights; return their file names, an index first.
 
-    Safetensors go before pickles, and one file before shards, as transformers chooses.
+    As in transformers, safetensors are preferred to pickles, and one file to shards.
 
     Raises:
-        ModelError: no weights, or none but pickles where these are not allowed.
+        ModelError: no weights, or only pickles and these are not allowed.
     """
     for single in (SAFETENSORS, PICKLE) if allow_pickle else (SAFETENSORS,):
         index = f"{single}.index.json"
@@ -133,7 +135,7 @@ def weight_files(checkpoint: Checkpoint, allow_pickle: bool) -> list[str]:
         if (folder / single).is_file():
             return [single]
         if (folder / index).is_file():
-            with reading(f"{checkpoint.id}/{index}"):
+            with one_line_errors(f"{checkpoint.id}/{index}"):
                 shards = set(json.loads((folder / index).read_text("utf-8"))["weight_map"].values())
             checkpoint.fetch(sorted(shards))
             if missing := sorted(name for name in shards if not (folder / name).is_file()):
@@ -148,7 +150,7 @@ def weight_files(checkpoint: Checkpoint, allow_pickle: bool) -> list[str]:
 
 
 def nearest(id: str) -> str:
-    """Name what the user may have meant: something beside that path, or a YAML of conf/model."""
+    """Return "; nearest match: …" with a path beside a mistyped one or a YAML of conf/model."""
     path = Path(id).expanduser()
     beside = [str(path.with_name(other.name)) for other in path.parent.glob("*")]
     package = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""In which numbers a model computes."""
+"""Number types of a model's weights and matrix products."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 from xtransplant.errors import ModelError, unknown
 
-DTYPES = {
+TORCH_DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
@@ -15,18 +15,18 @@ DTYPES = {
 
 
 def precision(name: str, device: torch.device) -> torch.dtype:
-    """Return the type of the weights; products of float32 run in TF32 only if that is asked for.
+    """Return the type of the weights, and set whether products of float32 run in TF32.
 
-    It holds for the whole process: the model loaded last decides.
+    The setting holds for the whole process: the model loaded last decides.
 
     Raises:
-        ModelError: no such dtype, or one that the device does not have.
+        ModelError: no such dtype, or the device does not have it.
     """
-    if name not in DTYPES:
-        raise ModelError(unknown("dtype", str(name), DTYPES))
+    if name not in TORCH_DTYPES:
+        raise ModelError(unknown("dtype", str(name), TORCH_DTYPES))
     if name == "tf32" and device.type != "cuda":
         raise ModelError(f"dtype 'tf32' on {device}; it needs a GPU; nearest match: float32")
-    # Said each time: some containers switch TF32 on by an environment variable.
+    # Set for every dtype, because some containers switch TF32 on by an environment variable.
     torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
-    torch.backends.cudnn.allow_tf32 = name == "tf32"  # convolutions of state-space layers
-    return DTYPES[name]
+    torch.backends.cudnn.allow_tf32 = name == "tf32"  # for convolutions of state-space layers
+    return TORCH_DTYPES[name]

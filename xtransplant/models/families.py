@@ -1,4 +1,4 @@
-"""Where each model family keeps its decoder layers and their modules: data, verified at load."""
+"""Where each model family keeps its decoder layers and their modules; checked at load."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from torch import nn
 
 from xtransplant.errors import LayerError, ModelError
 from xtransplant.models.architecture import n_layers
+from xtransplant.models.decoder_prompt import decoder_prompt
 from xtransplant.models.generation import eos_token_ids
 from xtransplant.models.layout_messages import describe, lists, names
-from xtransplant.models.seq2seq import decoder_prompt
 from xtransplant.types import ModuleType
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Attribute paths: of layers from the language model, of modules from one decoder layer.
+    """Attribute paths: from the language model to its layers, from a decoder layer to its modules.
 
-    A path that is None is looked for: the layers as the only list of as many layers as the
-    configuration says in the decoder or encoder, the modules under the names of `ORDINARY`.
+    If a path is None, it is searched: for layers, the only module list in the decoder or encoder
+    with as many items as the configuration has layers; for modules, the names in `ORDINARY`.
     """
 
     layers: str | None = None
@@ -46,9 +46,9 @@ _T5 = Family(
 )
 
 FAMILIES: dict[str, Family] = {
-    # Its modules add the residual stream themselves; their last linear layers come before that.
+    # Its modules add the residual stream themselves, after their last linear layer.
     "bloom": Family(attn="self_attention.dense", mlp="mlp.dense_4h_to_h"),
-    # Their layers have no feed-forward module; its last linear layer gives its output.
+    # Their layers have no feed-forward module; fc2 is the last linear layer of that part.
     "opt": Family(mlp="fc2"),
     "xglm": Family(mlp="fc2"),
     "bart": Family(mlp="fc2"),
@@ -60,17 +60,20 @@ FAMILIES: dict[str, Family] = {
     "mt5": _T5,
     "umt5": _T5,
 }
-"""By `config.model_type`, where the layout is not ordinary."""
+"""Families whose layout is not ordinary, by `config.model_type`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """A Hugging Face language model whose layers and modules have been found.
 
-    `attn` and `mlp` are None where a layer has no such module. `revision` is the commit hash or
-    content digest that was loaded, where one is known. In an encoder-decoder model `layers` are the
-    decoder's; `cross_attn`, `encoder_layers`, and `decoder_prompt`, the tokens with which the
-    decoder starts, are empty in others.
+    Attributes:
+        layers: decoder layers; `attn` and `mlp` are None for a layer without such a module.
+        eos_token_ids: tokens that end an answer.
+        id: name of the model in messages.
+        revision: commit hash or content digest that was loaded; None if neither is known.
+        decoder_prompt: tokens with which the decoder of an encoder-decoder model starts. It is
+            empty in other models, as are `cross_attn` and `encoder_layers`.
     """
 
     hf: Any
@@ -92,28 +95,28 @@ class Model:
 
     @property
     def text_config(self) -> Any:
-        """The language model's own configuration, also in a multimodal checkpoint."""
+        """Configuration of the language model, also in a multimodal checkpoint."""
         return self.hf.config.get_text_config()
 
     @property
     def context_length(self) -> int:
-        """Longest prompt plus answer, in tokens, that the positions allow."""
+        """Most tokens of prompt plus answer that the positions allow."""
         return context_length(self.text_config)
 
     @property
     def own_attention(self) -> bool:
-        """Whether attention is in the family's own code, which no registered function replaces."""
+        """Whether the family has attention code of its own, which the engine cannot replace."""
         return not self.hf._can_set_attn_implementation()
 
     @property
     def device(self) -> torch.device:
-        """Where the first layer computes; its weights may be elsewhere until then."""
+        """Device on which the first layer computes; offloaded weights are elsewhere until then."""
         hook = getattr(self.layers[0], "_hf_hook", None)  # accelerate's
         own = next(self.layers[0].parameters()).device
         return torch.device(hook.execution_device) if hook and own.type == "meta" else own
 
     def modules(self, module: ModuleType) -> Sequence[nn.Module | None]:
-        """Return the module of each layer whose output is written for `module`, None if none."""
+        """Return each layer's module whose output is written for `module`; None if it has none."""
         match module:
             case ModuleType.ATTN | ModuleType.ATTN_RESIDUAL:
                 return self.attn
@@ -128,11 +131,11 @@ class Model:
 
     @property
     def module_types(self) -> tuple[ModuleType, ...]:
-        """What can be transplanted: all kinds of modules that some layer has."""
+        """Modules that can be transplanted: those that some layer has."""
         return tuple(kind for kind in ModuleType if any(self.modules(kind)))
 
     def inputs(self, token_ids: Sequence[int]) -> dict[str, Any]:
-        """Return the arguments of a forward pass over a prompt that yields its last logits."""
+        """Return the arguments of a forward pass over a prompt that computes its last logits."""
         inputs = {"input_ids": torch.tensor([token_ids], device=self.device)}
         if not self.decoder_prompt:
             return inputs | {"logits_to_keep": 1}
@@ -142,12 +145,12 @@ class Model:
         """Return the module of one layer.
 
         Raises:
-            LayerError: the layer has none, which is so in hybrids of attention and state spaces.
+            LayerError: the layer has no such module, as in hybrids of attention and state spaces.
         """
         parts = self.modules(module)
         if not parts:
             raise LayerError(
-                f"{self.id!r} has no module {str(module)!r}, which is of encoder-decoder models; "
+                f"{self.id!r} has no module {str(module)!r}, which needs an encoder-decoder model; "
                 f"allowed: {', '.join(self.module_types)}"
             )
         part = parts[layer]
@@ -162,13 +165,13 @@ class Model:
 
 
 def context_length(text_config: Any) -> int:
-    """Longest prompt plus answer, in tokens; without learned or rotary positions there is none.
+    """Return the most tokens of prompt plus answer; sys.maxsize if positions set no limit.
 
-    Where rotary frequencies change with the length of a prompt, it is the length up to which they
-    do not: beyond it a prefix's keys would not be those of the whole prompt.
+    If rotary frequencies change with the length of the prompt, it is the length up to which they do
+    not. Beyond it, the keys of a prefix would differ from those of the whole prompt.
     """
     rope = getattr(text_config, "rope_parameters", None) or {}
-    names = ["max_position_embeddings", "seq_length"]  # the latter in BLOOM's checkpoints
+    names = ["max_position_embeddings", "seq_length"]  # seq_length in BLOOM's checkpoints
     if rope.get("rope_type") in ("dynamic", "longrope"):
         if "original_max_position_embeddings" in rope:
             return int(rope["original_max_position_embeddings"])
@@ -188,15 +191,15 @@ def find_parts(
     """Find the layers and modules of a loaded Hugging Face model.
 
     Args:
-        hf: the causal language model.
+        hf: Hugging Face language model.
         tokenizer: its tokenizer.
-        id: what messages call it.
+        id: name of the model in messages.
         revision: as in `Model`.
-        family: paths that take the place of those in `FAMILIES`, or of ordinary ones.
+        family: paths that replace those in `FAMILIES` or the ordinary ones.
 
     Raises:
-        ModelError: layers or modules that are not where the family says, or not to be found; the
-            message lists what is there.
+        ModelError: layers or modules that are not where the family says, or that are not found; the
+            message lists what the model has.
     """
     known = FAMILIES.get(hf.config.model_type, Family())
     given = family or Family()
@@ -229,24 +232,24 @@ def find_parts(
 
 
 def layers_prefix(hf: Any, layers: Sequence[nn.Module]) -> str:
-    """Return what names of the layers' weights begin with, such as "model.layers."."""
+    """Return the start of the names of the layers' weights, such as "model.layers."."""
     first: str = next(name for name, part in hf.named_modules() if part is layers[0])
     return first.removesuffix("0")
 
 
 def _layers_path(hf: Any, stack: Any, expected: int, name: str, key: str) -> str:
-    """Return where the layers of a decoder or an encoder are: its only list of so many modules."""
+    """Return the path of a stack's layers: its only list of `expected` modules."""
     lists = {id(part) for part in stack.children() if isinstance(part, nn.ModuleList)}
     paths: dict[str, int] = {
         path: len(part) for path, part in hf.named_modules() if id(part) in lists
     }
     if list(paths.values()).count(expected) != 1:
-        seen = ", ".join(f"{path} ({length} modules)" for path, length in paths.items())
-        seen = seen or f"no list of modules, only {names(stack)}"
+        found = ", ".join(f"{path} ({length} modules)" for path, length in paths.items())
+        found = found or f"no list of modules, only {names(stack)}"
         side = "encoder" if key == "encoder_layers" else "decoder"
         raise ModelError(
             f"cannot tell which are the {expected} {side} layers of {name}; "
-            f"its {type(stack).__name__} has {seen}; name them: model.family.{key}=…"
+            f"its {type(stack).__name__} has {found}; name them: model.family.{key}=…"
         )
     return next(path for path, length in paths.items() if length == expected)
 
@@ -270,7 +273,7 @@ def _modules(
     paths = (path,) if path else ORDINARY[kind]
     parts = [_parts(layer, paths) for layer in layers]
     for layer, several in zip(layers, parts, strict=True):
-        if len(several) > 1:  # as in Granite 4, which adds up experts and a part that all share
+        if len(several) > 1:  # as in Granite 4, which adds experts and a shared module
             raise ModelError(
                 f"layers of {name} have more than one {kind}: {', '.join(several)}; "
                 f"{describe(layer, ModuleType(kind))}"
@@ -285,13 +288,13 @@ def _modules(
 
 
 def _parts(layer: nn.Module, paths: Sequence[str]) -> dict[str, nn.Module]:
-    """Return what a layer has at some of the paths."""
+    """Return the modules of a layer at those of the paths that it has."""
     found: dict[str, nn.Module] = {}
     for path in paths:
         try:
             part = attrgetter(path)(layer)
         except AttributeError:
             continue
-        if isinstance(part, nn.Module) and part not in found.values():  # or it has two names
+        if isinstance(part, nn.Module) and part not in found.values():  # not under two names
             found[path] = part
     return found

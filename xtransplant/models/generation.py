@@ -1,4 +1,4 @@
-"""How answers are decoded: greedily, with nothing but the checkpoint's special tokens."""
+"""Greedy decoding, with a checkpoint's special tokens and none of its other settings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SPECIAL_TOKENS = (
 
 
 def greedy(hf: Any) -> GenerationConfig:
-    """Return plain greedy decoding with the checkpoint's special tokens.
+    """Return settings of plain greedy decoding with the checkpoint's special tokens.
 
-    A checkpoint's own generation_config.json may hold a repetition penalty, forced or suppressed
+    A checkpoint's generation_config.json may set a repetition penalty, or forced or suppressed
     tokens (Qwen2-7B-Instruct: repetition_penalty 1.05). `generate` would apply them to greedy
-    decoding too, also when it is given another GenerationConfig, whose unset fields it fills from
-    the model's; the method is defined without them.
+    decoding too. If it is given another GenerationConfig, it fills unset fields from the model's.
+    The method is defined without them.
     """
     own, text_config = hf.generation_config, hf.config.get_text_config()
     tokens = {}
@@ -29,7 +29,7 @@ def greedy(hf: Any) -> GenerationConfig:
 
 
 def eos_token_ids(hf: Any) -> frozenset[int]:
-    """Tokens that end an answer, as `generate` would take them from the checkpoint."""
+    """Return the tokens that end an answer, as `generate` takes them from the checkpoint."""
     eos = hf.generation_config.eos_token_id
     if eos is None:
         eos = hf.config.get_text_config().eos_token_id

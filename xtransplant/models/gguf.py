@@ -1,7 +1,7 @@
 """GGUF files: converted once to a folder of float32 safetensors and a tokenizer, in the cache.
 
-transformers reads GGUF itself, but takes half a minute to two minutes for a small model each time.
-The converted folder is named by the file's content; delete it to convert again.
+transformers reads GGUF itself, but needs half a minute to two minutes for a small model each time.
+The converted folder is named by the digest of the file; delete it to convert again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pyto
 
 from xtransplant.cache import build_once, cache_folder, file_digest
 from xtransplant.errors import ModelError
-from xtransplant.models.hf_errors import quiet, reading
+from xtransplant.models.hf_errors import one_line_errors, quiet
 from xtransplant.progress import OnStep
 
 _PROBES = (
@@ -28,12 +28,18 @@ _PROBES = (
     "  two spaces, tabs\t\tand\n\n\nlines; 12345 3.14 naïve café",
     "Привет, мир. 你好，世界。 こんにちは مرحبا नमस्ते สวัสดี Ελλάδα 한국어 ʻokina 🙂",
 )
-"""Texts on which a tokenizer must give the same ids before and after it is saved."""
+"""Texts whose token ids must be the same before and after a tokenizer is saved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gguf:
-    """A GGUF file, or its parts in order; `sha256` of the whole where the package states it."""
+    """A GGUF file.
+
+    Attributes:
+        name: file name.
+        parts: paths of its parts in order; one path for a whole file.
+        sha256: digest of the whole file; None if the package does not state it.
+    """
 
     name: str
     parts: tuple[Path, ...]
@@ -45,11 +51,11 @@ class Gguf:
 
 
 def converted(gguf: Gguf, on_step: OnStep) -> Path:
-    """Return the folder with the converted model and tokenizer; convert if this is the first use.
+    """Return the folder with the converted model and tokenizer; convert at the first use.
 
     Raises:
-        ModelError: a file that is damaged, incomplete or of an architecture transformers cannot
-            read, or a cache folder that cannot be written.
+        ModelError: a file that is damaged, incomplete or of an architecture that transformers
+            cannot read; or a cache folder that cannot be written.
     """
 
     def build(folder: Path) -> None:
@@ -90,10 +96,10 @@ def _convert(path: Path, folder: Path, on_step: OnStep) -> None:
     }
     on_step(f"{step}: tokenizer", 0, 1)
     remedy = "if it is cut off, fetch it again; else transformers does not read GGUF of this kind"
-    with reading(path.name, remedy):
+    with one_line_errors(path.name, remedy):
         tokenizer = AutoTokenizer.from_pretrained(**where)
     on_step(f"{step}: tokenizer", 1, 1)
-    with reading(path.name, remedy), _reported(f"{step}: weights", on_step):
+    with one_line_errors(path.name, remedy), _reported(f"{step}: weights", on_step):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             **where, dtype=torch.float32, output_loading_info=True
         )
@@ -101,7 +107,7 @@ def _convert(path: Path, folder: Path, on_step: OnStep) -> None:
     if report["missing_keys"]:
         raise ModelError(f"{path.name!r} has no weights for {min(report['missing_keys'])!r}")
     on_step(f"{step}: write", 0, 1)
-    # save_pretrained refuses a model that it takes for a quantised one; these weights are float32.
+    # save_pretrained would refuse the model as quantised, but its weights are float32.
     del model.config.quantization_config
     model.hf_quantizer = None
     with quiet():
@@ -111,7 +117,7 @@ def _convert(path: Path, folder: Path, on_step: OnStep) -> None:
             raise OSError(str(error)) from error
         tokenizer.save_pretrained(folder)
     on_step(f"{step}: write", 1, 1)
-    with reading(path.name):
+    with one_line_errors(path.name):
         again = AutoTokenizer.from_pretrained(folder)
     for probe in _PROBES:
         if tokenizer(probe)["input_ids"] != again(probe)["input_ids"]:
@@ -120,7 +126,7 @@ def _convert(path: Path, folder: Path, on_step: OnStep) -> None:
 
 @contextmanager
 def _reported(step: str, on_step: OnStep) -> Iterator[None]:
-    """Report the tensors that transformers converts, in place of its own bar on stderr."""
+    """Report the tensors that transformers converts, instead of its progress bar on stderr."""
 
     def bar(tensors: Iterable[Any], **_: Any) -> Iterator[Any]:
         counted = list(tensors)

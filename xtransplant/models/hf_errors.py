@@ -1,4 +1,4 @@
-"""How transformers is called to read a checkpoint: quietly, and with its errors in one line."""
+"""Calls of transformers without its output, and with its errors as one line."""
 
 from __future__ import annotations
 
@@ -13,27 +13,32 @@ _LONGEST = 200
 
 
 @contextmanager
-def reading(what: str, remedy: str = "") -> Iterator[None]:
-    """Silence transformers, and raise ModelError with one line that names `what` on its errors.
+def one_line_errors(what: str, remedy: str = "") -> Iterator[None]:
+    """Silence transformers in this block, and turn its errors into one line.
 
-    `remedy` is added to the line: what the user may do.
+    Args:
+        what: name of what is read.
+        remedy: end of the message: what the user may do.
+
+    Raises:
+        ModelError: for any exception.
     """
     with quiet():
         try:
             yield
-        except Exception as error:  # damaged files raise whatever the parser stumbles over
+        except Exception as error:  # damaged files raise all kinds of errors
             if "trust_remote_code" in str(error):
                 raise ModelError(
                     f"{what!r} needs Python code that comes with it, which is not run unless "
                     "model.trust_remote_code=true is set; read it first"
                 ) from error
             advice = f"; {remedy}" if remedy else ""
-            raise ModelError(f"cannot read {what!r}: {one_line(error)}{advice}") from error
+            raise ModelError(f"cannot read {what!r}: {error_line(error)}{advice}") from error
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hide transformers' progress bars and warnings: what matters is checked and raised here."""
+    """Hide transformers' progress bars and warnings; the package has checks of its own."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -45,7 +50,7 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def one_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Return the kind of an error and the start of its message, on one line."""
     text = " ".join(str(error).split())
     if len(text) > _LONGEST:

@@ -1,7 +1,7 @@
 """Hooks on hidden states that last for one `with` block.
 
-Some modules return a tensor, some a tuple that starts with one; some are called with positional
-arguments, some with keywords. Only this file knows.
+Some modules return a tensor, some a tuple that starts with one. Some are called with positional
+arguments, some with keywords. Only this file knows the difference.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 from torch import nn
 
 Hook = Callable[[torch.Tensor], torch.Tensor | None]
-"""Gets hidden states; returns what takes their place, or None.
+"""Function of hidden states that returns new ones, or None to leave them.
 
-Their shape is (batch, tokens, width), but (batch * tokens, width) of modules inside some layers
-(OPT's feed-forward), so that hooks had better look at the last dimension only.
+Their shape is (batch, tokens, width), or (batch * tokens, width) in modules inside some layers
+(OPT's feed-forward), so hooks should rely on the last dimension only.
 """
 
 POSITIONS = ("position_embeddings", "position_ids", "attention_mask", "alibi")
-"""Arguments of decoder layers that tell where rows stand and what they see."""
+"""Arguments of decoder layers that hold positions of rows and what rows attend to."""
 
 
 @contextmanager
@@ -31,10 +31,14 @@ def hooks(
     on_output: Iterable[tuple[nn.Module, Hook]] = (),
     on_positions: Iterable[tuple[nn.Module, Hook]] = (),
 ) -> Iterator[None]:
-    """Attach each hook to its module; all are gone when the block ends, by an exception too.
+    """Attach hooks to modules in this block; they are removed at its end, also after an exception.
 
-    Hooks of `on_positions` get each tensor that tells where rows stand or what they see: (batch,
-    tokens, ...), (batch * heads, ...), or without a batch what is the same for all.
+    Args:
+        on_input: modules, and hooks on their first input.
+        on_output: modules, and hooks on their output.
+        on_positions: decoder layers, and hooks on each tensor in their `POSITIONS` arguments. Its
+            shape is (batch, tokens, ...) or (batch * heads, ...), or has no batch dimension if it
+            is the same for all rows.
     """
     with ExitStack() as stack:
         for module, hook in on_positions:

@@ -1,6 +1,6 @@
-"""Checkpoints on the Hugging Face hub: their files are brought to the hub's own cache.
+"""Checkpoints on the Hugging Face hub, whose files are fetched into the hub's own cache.
 
-Knows the hub, what it raises and how it is told to show progress; knows nothing of models.
+This file knows the hub's errors and progress bars. It knows nothing of models.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from huggingface_hub.errors import (
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from xtransplant.errors import ModelError
-from xtransplant.models.hf_errors import one_line
+from xtransplant.models.hf_errors import error_line
 from xtransplant.progress import OnStep
 
-# The hub's client raises errors of its HTTP library, which is not always the same one.
+# The base class of the hub's HTTP errors, which depends on the version of its client.
 _HttpError: type[Exception] = HfHubHTTPError.__mro__[1]
 _ERRORS = (_HttpError, OSError, EntryNotFoundError)
 _COMMIT = re.compile("[0-9a-f]{40}")
 
 
 def pinned(repo: str, revision: str | None, file: str, on_step: OnStep) -> str:
-    """Return "repo@commit": a branch or tag moves, and its files are others then.
+    """Return "repo@commit", which, unlike a branch or tag, always means the same files.
 
     Args:
         repo: id of a repository.
-        revision: commit, tag or branch; only the latter two are looked up.
-        file: one that the repository has.
-        on_step: told of progress.
+        revision: commit, tag or branch; a commit is not looked up.
+        file: name of a file that the repository has.
+        on_step: progress callback.
 
     Raises:
         ModelError: as `Snapshot.fetch`.
@@ -51,12 +51,17 @@ def pinned(repo: str, revision: str | None, file: str, on_step: OnStep) -> str:
 
 
 class Snapshot:
-    """One revision of a hub repository; its files are fetched as they are asked for.
+    """One revision of a hub repository, whose files are fetched when they are asked for.
 
-    Where the hub cannot be reached, files that are in its cache are used.
+    If the hub cannot be reached, files in its cache are used.
+
+    Args:
+        repo: id of the repository.
+        revision: commit, tag or branch; None for the main branch.
+        on_step: progress callback.
 
     Raises:
-        ModelError: an id that cannot be one of the hub's.
+        ModelError: an id that no hub repository can have.
     """
 
     def __init__(self, repo: str, revision: str | None, on_step: OnStep) -> None:
@@ -65,7 +70,7 @@ class Snapshot:
         self._on_step = on_step
         self._problem: Exception | None = None
         try:
-            # snapshot_download asks the same without a time limit, and can hang for minutes.
+            # snapshot_download makes the same request without a time limit, and can hang.
             HfApi().model_info(repo, revision=self._revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
         except HFValidationError as error:
             raise ModelError(
@@ -75,13 +80,13 @@ class Snapshot:
             self._problem = error
 
     def fetch(self, names: Sequence[str]) -> Path:
-        """Return the snapshot's folder, named by its commit, with those of the files that exist.
+        """Fetch files, if they exist, and return their folder, which is named by the commit.
 
         Args:
             names: file names or patterns.
 
         Raises:
-            ModelError: unknown, gated or out of reach, and not in the cache.
+            ModelError: a repository that is unknown, gated or out of reach, and not in the cache.
         """
         try:
             folder = snapshot_download(
@@ -93,7 +98,7 @@ class Snapshot:
             )
         except _ERRORS as error:
             raise ModelError(self._explain(self._problem or error)) from error
-        # What is fetched next is of the same commit, should the branch move meanwhile.
+        # Later fetches use the same commit, even if the branch moves meanwhile.
         self._revision = Path(folder).name
         return Path(folder)
 
@@ -117,7 +122,7 @@ class Snapshot:
         if isinstance(problem, OfflineModeIsEnabled):
             state = "is switched off (HF_HUB_OFFLINE)"
         else:
-            state = f"cannot be reached ({one_line(problem)})"
+            state = f"cannot be reached ({error_line(problem)})"
         return (
             f"{self._repo!r} is no file or folder here, as a hub model (revision "
             f"{self._revision!r}) it is not complete in the cache, and the hub {state}; "
@@ -126,7 +131,7 @@ class Snapshot:
 
 
 def _bar(on_step: OnStep) -> Any:
-    """Return a tqdm that reports to `on_step` where it would draw."""
+    """Return a tqdm class that calls `on_step` instead of drawing a bar."""
 
     class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:

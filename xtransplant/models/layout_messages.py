@@ -1,4 +1,4 @@
-"""What a model consists of, in the words of messages."""
+"""Texts for messages: the parts of a model, and the setting that names another one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from xtransplant.types import ModuleType
 
 
 def describe(layer: nn.Module, module: ModuleType | None) -> str:
-    """Word what a layer consists of, and how to name another part of it as a module."""
+    """Return a text that lists a layer's parts and says how to name one as the module."""
     of_blocks = {ModuleType.BLOCK: "layers", ModuleType.ENCODER_BLOCK: "encoder_layers"}
     kind = of_blocks.get(module, str(module)) if module else "layers"
     return f"a {type(layer).__name__} has {names(layer)}; name the right one: model.family.{kind}=…"
 
 
 def lists(model: nn.Module, kind: str) -> str:
-    """Word where a model has lists of modules, and how to name one as "layers" or the like."""
+    """Return a text that lists a model's module lists and says how to name one as its `kind`."""
     found = (
         (path, part) for path, part in model.named_modules() if isinstance(part, nn.ModuleList)
     )
@@ -27,7 +27,7 @@ def lists(model: nn.Module, kind: str) -> str:
 
 
 def names(part: nn.Module) -> str:
-    """List the parts of a module, those in lists by the paths that lead to them."""
+    """Return the names and types of a module's parts; those in module lists by their paths."""
     return ", ".join(_names(part, ""))
 
 

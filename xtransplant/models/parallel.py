@@ -1,6 +1,6 @@
-"""Tensor parallelism: processes started by torchrun hold a part of each matrix of one model.
+"""Tensor parallelism: processes started by torchrun each hold a part of every matrix of one model.
 
-All of them compute the same rows, so that the first one alone has to write results.
+All of them compute the same rows, and only the first one writes results.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def is_first() -> bool:
 
 
 def placement(device: torch.device, device_map: str | None, config: Any) -> dict[str, Any]:
-    """Return transformers' arguments that say where weights go: a device, several, or by plan.
+    """Return transformers' arguments for the place of the weights: one device, several, or a plan.
 
     Raises:
-        ConfigError: torchrun beside `device_map`.
-        ModelError: torchrun, and transformers has no plan for the architecture.
+        ConfigError: torchrun together with `device_map`.
+        ModelError: torchrun with an architecture for which transformers has no plan.
     """
     if n_processes() == 1:
         return {"device_map": device_map or str(device)}

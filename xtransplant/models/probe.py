@@ -1,4 +1,4 @@
-"""A probe that fails when a checkpoint loads, not at the seven hundredth cell."""
+"""A probe of a model's modules, so that a wrong one fails when the checkpoint is loaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from xtransplant.errors import ModelError, XtransplantError
 from xtransplant.models.families import Model
-from xtransplant.models.hf_errors import one_line
+from xtransplant.models.hf_errors import error_line
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.models.layout_messages import describe
 from xtransplant.types import ModuleType
@@ -17,34 +17,34 @@ from xtransplant.types import ModuleType
 _N_TOKENS = 4
 
 States = Mapping[tuple[ModuleType, int], torch.Tensor]
-"""What modules of layers return at a prompt's last token: [width] each."""
+"""Output of each module of each layer at a prompt's last token, [width]."""
 
 
 @contextmanager
 def probing(model: Model) -> Iterator[None]:
-    """Raise ModelError, in one line, for what an architecture raises that the engine cannot run."""
+    """Raise a one-line ModelError if the engine cannot run an architecture."""
     try:
         yield
     except (XtransplantError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError):
         raise
-    except Exception as error:  # of shapes that do not fit, caches of another kind, and the like
+    except Exception as error:  # shapes that do not fit, other kinds of caches, and so on
         raise ModelError(
-            f"{model.id or 'model'!r}: the engine cannot run this architecture: {one_line(error)}; "
-            f"{describe(model.layers[0], None)}"
+            f"{model.id or 'model'!r}: the engine cannot run this architecture: "
+            f"{error_line(error)}; {describe(model.layers[0], None)}"
         ) from error
 
 
 @torch.inference_mode()
 def verify(model: Model) -> States:
-    """Run a few tokens; each module of each layer must return finite hidden states [1, T, width].
+    """Check that each module of each layer returns finite hidden states, (1, tokens, width).
 
-    An encoder-decoder model gets them on both sides.
+    A few tokens are run; in an encoder-decoder model on both sides.
 
     Returns:
-        What each module of each layer returned at the last token.
+        The output of each module of each layer at the last token.
 
     Raises:
-        ModelError: naming the first layer and module that does not.
+        ModelError: a module that does not; the message names the first one and its layer.
     """
     width = model.text_config.hidden_size
     expected = (1, _N_TOKENS, width)

@@ -1,6 +1,6 @@
-"""Texts from one language to another by any transformers seq2seq or causal model.
+"""Translation of texts by any transformers seq2seq or causal model.
 
-Knows language codes as a tokenizer may hold them; knows nothing of tasks or files.
+This file knows how tokenizers write language codes. It knows nothing of tasks or files.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from xtransplant.errors import ConfigError, ModelError
 from xtransplant.languages import Language
-from xtransplant.models.hf_errors import reading
+from xtransplant.models.hf_errors import one_line_errors
 from xtransplant.models.loading import choose_device
 
 CAUSAL_INSTRUCTION = (
@@ -21,7 +21,7 @@ CAUSAL_INSTRUCTION = (
     "{source_language}: {text}\n"
     "{target_language}:"
 )
-"""What a causal model is told where the user gives no instruction."""
+"""Instruction for a causal model if the user gives none."""
 
 
 class Translator:
@@ -29,16 +29,16 @@ class Translator:
 
     Args:
         model: Hugging Face id or local folder.
-        revision: of a Hugging Face id.
-        instruction: with `{source_language}`, `{target_language}`, `{text}`; None for the text
-            alone, and for causal models `CAUSAL_INSTRUCTION`.
-        max_new_tokens: of a translation.
-        allow_pickle: read pickled weights.
+        revision: commit, tag or branch of a Hugging Face id.
+        instruction: text with `{text}` and, if wanted, `{source_language}` and `{target_language}`;
+            None for the text alone, or `CAUSAL_INSTRUCTION` for a causal model.
+        max_new_tokens: most tokens of a translation.
+        allow_pickle: whether to read pickled weights.
         device: as for `load_model`.
 
     Raises:
         ModelError: a model that cannot be found or read.
-        ConfigError: an instruction without its text.
+        ConfigError: an instruction without `{text}`.
     """
 
     def __init__(
@@ -47,12 +47,13 @@ class Translator:
         revision: str | None,
         instruction: str | None,
         max_new_tokens: int,
+        *,
         allow_pickle: bool,
         device: str,
     ) -> None:
         self._max_new_tokens = max_new_tokens
         self._device = choose_device(device)
-        with reading(f"translation model {model}"):
+        with one_line_errors(f"translation model {model}"):
             config = AutoConfig.from_pretrained(model, revision=revision)
             self._tokenizer: Any = AutoTokenizer.from_pretrained(model, revision=revision)
             self._causal = not config.is_encoder_decoder
@@ -66,7 +67,7 @@ class Translator:
             raise ConfigError(f"translation.instruction {self._instruction!r} holds no {{text}}")
 
     def __call__(self, texts: Sequence[str], source: Language, target: Language) -> list[str]:
-        """Translate texts of one line; one by one, so that none depends on the others.
+        """Translate one-line texts, each by itself, so that none depends on the others.
 
         Raises:
             ModelError: an empty translation, or one that does not end within `max_new_tokens`.
@@ -96,11 +97,11 @@ class Translator:
                 num_beams=1,
                 max_new_tokens=self._max_new_tokens,
             )[0]
-        n_read = inputs["input_ids"].shape[1] if self._causal else 1  # or the decoder's first token
+        n_read = inputs["input_ids"].shape[1] if self._causal else 1  # the decoder's start token
         ids = ids[n_read:]
         answer = str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
         ended = len(ids) < self._max_new_tokens or int(ids[-1]) in self._ends()
-        if self._causal:  # it ends the line, and may go on with others
+        if self._causal:  # it may go on after the end of the line
             answer, newline, _ = answer.partition("\n")
             ended = ended or bool(newline)
         what = f"the translation into {target.name} of {text[:40]!r}"
@@ -118,7 +119,7 @@ class Translator:
         return set(ends if isinstance(ends, list) else [ends])
 
     def _code(self, language: Language) -> str | None:
-        """Return the tokenizer's own token for a language, None if it has none."""
+        """Return the tokenizer's token for a language; None if it has none."""
         vocabulary = self._tokenizer.get_vocab()
         special = set(self._tokenizer.all_special_tokens) | set(self._tokenizer.get_added_vocab())
         candidates = (language.flores, language.code, f"__{language.code}__")

@@ -48,12 +48,12 @@ def shown_frame(table: Table) -> pd.DataFrame:
         percent = name in table.percent
         bounds = [f"{name}_low", f"{name}_high"] if f"{name}_low" in frame else []
         signed = name == "difference"
-        shown[_heading(name, percent)] = [
-            _cell(row, percent, signed)
+        shown[_heading(name, percent=percent)] = [
+            _cell(row, percent=percent, signed=signed)
             for row in frame[[name, *bounds]].itertuples(index=False, name=None)
         ]
         if name in ("p", "p_holm"):
-            shown[_heading(name, percent)] = [_p(value) for value in frame[name]]
+            shown[_heading(name, percent=percent)] = [_p(value) for value in frame[name]]
     return pd.DataFrame(shown)
 
 
@@ -96,7 +96,7 @@ def latex(table: Table, shown: pd.DataFrame) -> str:
     )
 
 
-def _heading(name: str, percent: bool) -> str:
+def _heading(name: str, *, percent: bool) -> str:
     return name.replace("_", " ") + (" %" if percent else "")
 
 
@@ -105,17 +105,17 @@ def _is_text(shown: pd.DataFrame, name: str) -> bool:
     return not any(re.fullmatch(r"[+\-<]?\d[\d.e+\-]*( \[.*\])?", one) for one in shown[name])
 
 
-def _cell(values: Sequence[Any], percent: bool, signed: bool) -> str:
+def _cell(values: Sequence[Any], *, percent: bool, signed: bool) -> str:
     numbers = [value for value in values if not pd.isna(value)]
     if not numbers:
         return MISSING
     if isinstance(numbers[0], str):
         return numbers[0] or MISSING
-    shown = [_number(value, percent, signed) for value in numbers]
+    shown = [_number(value, percent=percent, signed=signed) for value in numbers]
     return shown[0] if len(shown) == 1 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
-def _number(value: float | int, percent: bool, signed: bool) -> str:
+def _number(value: float | int, *, percent: bool, signed: bool) -> str:
     if percent:
         return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
     if isinstance(value, int):

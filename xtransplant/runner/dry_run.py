@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from xtransplant.config.schema import RunConfig
 from xtransplant.engine.flops import grid_flops, model_size
-from xtransplant.engine.memory_budget import kv_bytes, rows_together
+from xtransplant.engine.memory_budget import kv_bytes, rows_that_fit
 from xtransplant.engine.profiling import matmul_rate
 from xtransplant.models.architecture import n_layers
-from xtransplant.models.dtypes import DTYPES
+from xtransplant.models.dtypes import TORCH_DTYPES
 from xtransplant.models.loading import choose_device
 from xtransplant.progress import duration
 from xtransplant.runner.claims import missing_parts
@@ -61,7 +61,7 @@ def _work(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
 
 def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
     text_config = plan.model_config.get_text_config()
-    dtype, device = DTYPES[config.model.dtype], choose_device(config.device)
+    dtype, device = TORCH_DTYPES[config.model.dtype], choose_device(config.device)
     size = model_size(plan.model_config)
     new_tokens = config.decode.max_new_tokens
     pairs = [pair for part in plan.parts for pair in part.prompts]
@@ -71,13 +71,9 @@ def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         for source, target in lengths
     )
     rows = min(
-        rows_together(
-            config.rows_per_batch,
-            text_config,
-            dtype,
-            new_tokens,
-            device,
-            by_block=device.type == "cpu",
+        config.rows_per_batch
+        or rows_that_fit(
+            text_config, dtype, device, n_tokens=new_tokens, by_block=device.type == "cpu"
         ),
         len(plan.cells) + 1,
     )

@@ -13,11 +13,11 @@ from xtransplant.config.run_key import to_dict
 from xtransplant.config.schema import RunConfig
 from xtransplant.engine.failures import machine_failures
 from xtransplant.engine.load_model import load_model
-from xtransplant.engine.memory_budget import rows_together
+from xtransplant.engine.memory_budget import rows_that_fit
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.engine.profiling import device_name, measured
 from xtransplant.engine.request import Request
-from xtransplant.engine.run_cost import cost_record
+from xtransplant.engine.run_cost import part_cost
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.models.families import Model
 from xtransplant.models.parallel import from_first, is_first
@@ -106,12 +106,11 @@ def _do_parts(
     with console.steps() as on_step, machine_failures("loading the model"):
         model = load_model(**weights_arguments(config), on_step=on_step)
     loaded = time.monotonic()
-    rows_per_batch = rows_together(
-        config.rows_per_batch,
+    rows_per_batch = config.rows_per_batch or rows_that_fit(
         model.text_config,
         model.hf.dtype,
-        config.decode.max_new_tokens,
         model.device,
+        n_tokens=config.decode.max_new_tokens,
         state_bytes=state_bytes(model),
         by_block=model.device.type == "cpu",
     )
@@ -132,7 +131,7 @@ def _do_parts(
                 )
                 continue
             write_judged_part(folder, part.language, part.block, config.control, rows)
-            cost = cost_record(
+            cost = part_cost(
                 work,
                 plan.model_config,
                 len(model.modules(ModuleType(config.module))),

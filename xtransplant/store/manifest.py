@@ -99,7 +99,7 @@ class Manifest:
         device: the hardware it ran on.
         rows_per_batch: cells that decoded together.
         timings: seconds by name, of every process so far together.
-        cost: of the parts computed so far, see `xtransplant.engine.run_cost.cost_record`.
+        cost: of the parts computed so far, see `xtransplant.engine.run_cost.part_cost`.
         versions: of the packages that can change a result; null where one is not installed.
         git_commit: of the checkout the package is in, with "-dirty" where tracked files were
             changed; null outside a checkout.

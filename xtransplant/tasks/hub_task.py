@@ -142,7 +142,14 @@ class HubTask:
             Draft(
                 self._id(question),
                 by_id[question.id].cluster,
-                partial(self._build, question, by_id[question.id], language, direction, translated),
+                partial(
+                    self._build,
+                    question,
+                    by_id[question.id],
+                    language,
+                    direction,
+                    translated=translated,
+                ),
             )
             for question in own
         ]
@@ -175,7 +182,13 @@ class HubTask:
         return f"{self._task.name}-{question.id}"
 
     def _build(
-        self, own: Question, other: Question, language: str, direction: Direction, translated: bool
+        self,
+        own: Question,
+        other: Question,
+        language: str,
+        direction: Direction,
+        *,
+        translated: bool,
     ) -> Instance:
         if translated:
             own = self._translated(own, language)

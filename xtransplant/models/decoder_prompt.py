@@ -1,4 +1,4 @@
-"""The prompt of an encoder-decoder model's decoder."""
+"""The tokens with which the decoder of an encoder-decoder model starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xtransplant.errors import ModelError, unknown
 
 
 def decoder_prompt(hf: Any) -> tuple[int, ...]:
-    """Return the start token, and the language token where the answer is to begin with one.
+    """Return the tokens with which the decoder starts: the start token and any language token.
 
     Raises:
         ModelError: neither generation settings nor configuration name a start token.
@@ -31,11 +31,11 @@ def language_token_id(config: Any, tokenizer: Any, token: str, id: str) -> int:
     """Return the id of a language token, such as fra_Latn (NLLB), fr_XX (mBART), __fr__ (M2M100).
 
     Raises:
-        ModelError: the tokenizer has no such token, or the model no decoder of its own.
+        ModelError: the tokenizer has no such token, or the model is not an encoder-decoder.
     """
     if not config.is_encoder_decoder:
         raise ModelError(
-            f"language token {token!r} is for encoder-decoder models, and {id!r} is none; "
+            f"language token {token!r} needs an encoder-decoder model, and {id!r} is not one; "
             "leave model.language_token out"
         )
     vocabulary: dict[str, int] = tokenizer.get_vocab()
