@@ -4,9 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CARRIED := $(VENV)/.models
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# Two processes; one that is done takes over tests of the other.
+IN_TWO := -n 2 --dist worksteal
+PURE := $(addprefix tests/,analysis config prompts scoring store test_architecture.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slurm test-ray lint models parity bench bench-gpu wheel clean
+.PHONY: help install demo quick test exact crash chromium test-slurm test-ray lint models parity bench bench-gpu wheel clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -21,8 +25,22 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## run the embedded model and task on the full grid
 	$(BIN)/xtransplant run
 
-test: $(INSTALLED) ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+quick: $(INSTALLED) ## test what needs no model, and the engine on Llama (under a minute)
+	$(PYTEST) $(IN_TWO) $(PURE) tests/tasks/test_pocket.py tests/exact/test_engine.py \
+		-k 'not tests/exact or llama-'
+
+test: $(INSTALLED) ## run the tests; of tests/exact, cases that hold every pair of factors (minutes)
+	$(PYTEST) $(IN_TWO)
+
+exact: $(INSTALLED) ## compare every family, module, grid and batch with the oracle (minutes)
+	$(PYTEST) $(IN_TWO) -m exact tests/exact
+
+crash: $(INSTALLED) ## kill and signal runs at more moments than make test does (minutes)
+	$(PYTEST) $(IN_TWO) -m crash tests/cluster
+
+chromium: ## install the browser in which make test tests the page, where apt-get can
+	command -v chromium || { apt-get update --quiet=2 && \
+		apt-get install --quiet=2 --yes --no-install-recommends chromium; }
 
 test-slurm: $(INSTALLED) ## sweep on a Slurm of one node, from Debian packages; as root (minutes)
 	command -v slurmctld slurmd munged || apt-get install --yes --no-install-recommends \

@@ -115,11 +115,12 @@ def test_the_undisturbed_run_has_each_row_once(undisturbed: RunFolder) -> None:
     assert len(found) == len(LANGUAGES) * 50 * (1 + 4 * 4)  # the baseline and the cells
 
 
-def test_a_run_killed_at_thirty_random_moments_loses_and_doubles_nothing(
-    undisturbed: RunFolder,
+@pytest.mark.parametrize("n_kills", [6, pytest.param(30, marks=pytest.mark.crash)])
+def test_a_run_killed_at_random_moments_loses_and_doubles_nothing(
+    n_kills: int, undisturbed: RunFolder
 ) -> None:
     source = random.Random(5)
-    for attempt in range(30):
+    for attempt in range(n_kills):
         before = n_written()
         worker = Worker(SLOWLY)
         longest = 0.3
@@ -141,9 +142,12 @@ def test_a_run_killed_at_thirty_random_moments_loses_and_doubles_nothing(
     assert_same_run(the_run(), undisturbed)
 
 
-def test_two_processes_at_once_killed_at_random_and_a_part_cut_off(undisturbed: RunFolder) -> None:
+@pytest.mark.parametrize("n_kills", [2, pytest.param(6, marks=pytest.mark.crash)])
+def test_two_processes_at_once_killed_at_random_and_a_part_cut_off(
+    n_kills: int, undisturbed: RunFolder
+) -> None:
     source = random.Random(6)
-    for attempt in range(6):
+    for attempt in range(n_kills):
         before = n_written()
         both = [Worker(SLOWLY) for _ in range(2)]
         for worker in both:
@@ -152,7 +156,7 @@ def test_two_processes_at_once_killed_at_random_and_a_part_cut_off(undisturbed: 
         for worker in both:
             time.sleep(source.uniform(0, 0.1))
             worker.kill()
-        if attempt == 4:
+        if attempt == n_kills - 2:
             victim = the_run().parts()[0]
             half = victim.read_bytes()[: victim.stat().st_size // 2]
             victim.write_bytes(half)

@@ -92,15 +92,24 @@ def test_a_run_killed_and_stopped_gives_the_rows_of_an_undisturbed_one(here: Pat
     assert read_manifest(whole).status == "done"
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "local"])
+# Deaf to SIGINT, by which submitit ends its jobs, is what a script has in the background.
+IN_THE_BACKGROUND = (os.kill, signal.SIGTERM, "stopped by SIGTERM", signal.SIGINT)
+CTRL_C = (os.killpg, signal.SIGINT, "interrupted", None)
+
+
 @pytest.mark.parametrize(
-    ("send", "number", "said", "deaf_to"),
+    ("launcher", "send", "number", "said", "deaf_to"),
     [
-        # Deaf to SIGINT, by which submitit ends its jobs, is what a script has in the background.
-        (os.kill, signal.SIGTERM, "stopped by SIGTERM", signal.SIGINT),
-        (os.killpg, signal.SIGINT, "interrupted", None),
+        pytest.param("local", *IN_THE_BACKGROUND, id="local, to a driver in the background"),
+        pytest.param("joblib", *CTRL_C, id="joblib, Ctrl-C"),
+        pytest.param("local", *CTRL_C, id="local, Ctrl-C", marks=pytest.mark.crash),
+        pytest.param(
+            "joblib",
+            *IN_THE_BACKGROUND,
+            id="joblib, to a driver in the background",
+            marks=pytest.mark.crash,
+        ),
     ],
-    ids=["to a driver in the background", "Ctrl-C"],
 )
 def test_a_signal_to_a_sweep_ends_its_jobs(
     here: Path,

@@ -1,11 +1,11 @@
 """`xtransplant check` on models whose modules are not in every layer, or on two sides."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_checkpoint import VOCABULARY, save_llama, tokenizer
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
@@ -13,9 +13,6 @@ from transformers import (
     GenerationConfig,
     JambaConfig,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from tiny_checkpoint import VOCABULARY, save_llama, tokenizer
 
 from xtransplant.cli import app as cli
 

@@ -1,13 +1,13 @@
 """Encoder-decoder checkpoints from the command line: run, dry run, check and try."""
 
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny_checkpoint import VOCABULARY, message, tokenizer
 from transformers import (
     GenerationConfig,
     M2M100Config,
@@ -15,9 +15,6 @@ from transformers import (
     MT5Config,
     MT5ForConditionalGeneration,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from tiny_checkpoint import VOCABULARY, message, tokenizer
 
 from xtransplant.cli import app as cli
 from xtransplant.engine.load_model import load_model

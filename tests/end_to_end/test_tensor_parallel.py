@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from tiny_checkpoint import save_llama
 
 from xtransplant.cli import app as cli
@@ -43,38 +41,34 @@ def results(folder: Path) -> tuple[list[Path], pd.DataFrame]:
     return files, pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
 
 
-def test_two_processes_write_what_one_writes(llama: Path, tmp_path: Path) -> None:
-    run = ["run", "model=hf", f"model.id={llama}", "languages=[de]", "limit=3", "device=cpu"]
-    run += ["decode.max_new_tokens=5", "module=attn"]
-    assert cli.main([*run, f"output_root={tmp_path / 'one'}"]) == 0
-    out = output([*TORCHRUN, "-m", "xtransplant", *run, f"output_root={tmp_path / 'two'}"])
+PROGRAM = """
+import sys
+from xtransplant.cli import app as cli
+from xtransplant.engine.load_model import load_model
+folder, output_root, *arguments = sys.argv[1:]
+weight = load_model(folder, device="cpu").hf.model.layers[0].mlp.up_proj.weight
+shape = (weight.to_local() if hasattr(weight, "to_local") else weight).shape
+sys.stdout.write(f"{tuple(shape)}\\n")  # at once: two processes write
+sys.stdout.flush()
+status = cli.main(["check", *arguments, "--cells", "4"])
+sys.exit(status or cli.main(["run", *arguments, f"output_root={output_root}"]))
+"""
+
+
+def test_two_processes_with_half_of_each_matrix_do_what_one_does(
+    llama: Path, tmp_path: Path
+) -> None:
+    whole = load_model(str(llama), device="cpu").hf.model.layers[0].mlp.up_proj.weight
+    assert whole.shape == (32, 32)
+    arguments = ["model=hf", f"model.id={llama}", "languages=[de]", "limit=3", "device=cpu"]
+    arguments += ["decode.max_new_tokens=5", "module=attn"]
+    assert cli.main(["run", *arguments, f"output_root={tmp_path / 'one'}"]) == 0
+    program = ["--no-python", sys.executable, "-c", PROGRAM, str(llama), str(tmp_path / "two")]
+    out = output([*TORCHRUN, *program, *arguments])
+    assert out.count("(16, 32)\n") == 2
+    assert out.count("identical, token for token") == 1
     assert out.count("results: ") == 1
     (files, one), (same_files, two) = results(tmp_path / "one"), results(tmp_path / "two")
     assert files == same_files
     pd.testing.assert_frame_equal(one, two)
     assert one.text.nunique() > 5
-
-
-SHAPE_AND_CHECK = """
-import sys
-from xtransplant.cli import app as cli
-from xtransplant.engine.load_model import load_model
-weight = load_model(sys.argv[1], device="cpu").hf.model.layers[0].mlp.up_proj.weight
-shape = (weight.to_local() if hasattr(weight, "to_local") else weight).shape
-sys.stdout.write(f"{tuple(shape)}\\n")  # at once: two processes write
-sys.stdout.flush()
-sys.exit(cli.main(["check", *sys.argv[2:]]))
-"""
-
-
-def test_check_finds_two_processes_with_half_of_a_matrix_identical_to_the_oracle(
-    llama: Path,
-) -> None:
-    whole = load_model(str(llama), device="cpu").hf.model.layers[0].mlp.up_proj.weight
-    assert whole.shape == (32, 32)
-    arguments = ["model=hf", f"model.id={llama}", "languages=[de]", "device=cpu"]
-    arguments += ["decode.max_new_tokens=4", "--cells", "4"]
-    program = ["--no-python", sys.executable, "-c", SHAPE_AND_CHECK, str(llama)]
-    out = output([*TORCHRUN, *program, *arguments])
-    assert out.count("(16, 32)\n") == 2
-    assert out.count("identical, token for token") == 1

@@ -1,5 +1,7 @@
 """Encoder-decoder models yield the oracle's tokens: every family and module, on awkward grids."""
 
+from itertools import product
+
 import pytest
 import torch
 from against_oracle import NEW_TOKENS, assert_equals_oracle, naive
@@ -12,6 +14,7 @@ from encoder_decoders import (
     tiny_model,
 )
 from families import tiny_model as decoder_only
+from samples import all_pairs
 from test_engine import require_both_ends, token_that_ends_some
 
 from xtransplant.engine import oracle
@@ -27,30 +30,49 @@ N_LAYERS = {
     for module in ModuleType
 }
 UNORDERED = [(2, 1), (1, 2), (2, 2), (1, 1), (2, 1)]
+SIZES = (1, 3, None)
 LONGER = (SOURCE, TARGET)
 PROMPTS = {"source longer": LONGER, "source shorter": (TARGET[:4], SOURCE)}
+EARLY = ("t5", "bart", "m2m_100", "marian")
+"""Of decoder's prompts that hold the usual end token, another token, or none."""
+BLOCKS = [ModuleType.BLOCK, ModuleType.ENCODER_BLOCK]
 
 
 def full(module: ModuleType) -> list[tuple[int, int]]:
     return [(i, j) for i in range(N_LAYERS[module]) for j in range(N_LAYERS[module])]
 
 
+@all_pairs(
+    family=CONFIGS, module=ModuleType, grid=["unordered", "full"], size=SIZES, prompts=PROMPTS
+)
+def test_cells_equal_the_oracle(
+    family: str, module: ModuleType, grid: str, size: int | None, prompts: str
+) -> None:
+    model = tiny_model(family)
+    pairs = full(module) if grid == "full" else UNORDERED
+    assert_equals_oracle(model, PROMPTS[prompts], module, pairs, size)
+
+
+@pytest.mark.exact
 @pytest.mark.parametrize("module", list(ModuleType))
 @pytest.mark.parametrize("family", CONFIGS)
-def test_every_cell_equals_the_oracle(family: str, module: ModuleType) -> None:
+def test_every_grid_in_every_batch_equals_the_oracle(family: str, module: ModuleType) -> None:
     model = tiny_model(family)
-    assert_equals_oracle(model, LONGER, module, UNORDERED, 1)
-    for size in (3, None):
-        assert_equals_oracle(model, LONGER, module, full(module), size)
-    assert_equals_oracle(model, PROMPTS["source shorter"], module, UNORDERED, None)
-    baseline = naive(model, LONGER)
-    cells = [Cell(*pair) for pair in full(module)]
+    for pairs, size, prompts in product((UNORDERED, full(module)), SIZES, PROMPTS.values()):
+        assert_equals_oracle(model, prompts, module, pairs, size)
+    baseline, cells = naive(model, LONGER), [Cell(*pair) for pair in full(module)]
     changed = [c for c in cells if naive(model, LONGER, module, c) != baseline]
     assert len(changed) >= 3, "transplants must change something for this test to show anything"
 
 
-@pytest.mark.parametrize("module", [ModuleType.BLOCK, ModuleType.ENCODER_BLOCK])
-@pytest.mark.parametrize("family", CONFIGS)
+@pytest.mark.parametrize("module", BLOCKS)
+@pytest.mark.parametrize(
+    "family",
+    [
+        family if family in EARLY else pytest.param(family, marks=pytest.mark.exact)
+        for family in CONFIGS
+    ],
+)
 def test_rows_that_end_early_equal_the_oracle(family: str, module: ModuleType) -> None:
     endless = tiny_model(family)
     cells = [Cell(*pair) for pair in full(module)]
@@ -58,11 +80,10 @@ def test_rows_that_end_early_equal_the_oracle(family: str, module: ModuleType) -
     model = tiny_model(family, eos)
     lengths = {len(naive(model, LONGER, module, cell)) for cell in cells}
     assert len(lengths) >= 2 and min(lengths) < NEW_TOKENS
-    for size in (4, None):
-        assert_equals_oracle(model, LONGER, module, full(module), size)
+    assert_equals_oracle(model, LONGER, module, full(module), 4)
 
 
-@pytest.mark.parametrize("module", [ModuleType.BLOCK, ModuleType.ENCODER_BLOCK])
+@pytest.mark.parametrize("module", BLOCKS)
 @pytest.mark.parametrize("family", ["umt5", "bart"])
 def test_any_of_several_ends_ends_a_row(family: str, module: ModuleType) -> None:
     require_both_ends(tiny_model(family), module, full(module))

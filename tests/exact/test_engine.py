@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from against_oracle import NEW_TOKENS, assert_equals_oracle, naive
 from families import CONFIGS, MODULES, N_LAYERS, SOURCE, TARGET, having, tiny_model
+from samples import all_pairs
 from transformers.utils import logging
 
 from xtransplant.engine import oracle
@@ -24,59 +26,67 @@ from xtransplant.types import Cell, ModuleType
 
 logging.set_verbosity_error()
 
-RECTANGULAR = "rectangular, unordered, not from 0"
-AWKWARD = {
-    RECTANGULAR: [(3, 1), (1, 2), (3, 2), (1, 1), (2, 2), (2, 1)],
+GRIDS = {
+    "rectangular, unordered, not from 0": [(3, 1), (1, 2), (3, 2), (1, 1), (2, 2), (2, 1)],
     "repeated cells": [(0, 2), (3, 2), (0, 2), (0, 2)],
     "one cell at the last layer": [(2, 3)],
     "one cell at the first layer": [(3, 0)],
     "full": [(i, j) for i in range(N_LAYERS) for j in range(N_LAYERS)],
 }
-THOROUGH = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "bloom", "jamba")
-"""Families with all of these grids, in batches and at once; others have two: one in batches, and
-all cells at once."""
+SIZES = (1, 3, None)
+"""Rows per batch: one, few, as many as the engine likes."""
 LONGER = (SOURCE, TARGET)
 PROMPTS = {"source longer": LONGER, "source shorter": (TARGET[:4], SOURCE)}
 
 
+@all_pairs(family=CONFIGS, module=MODULES, grid=GRIDS, size=SIZES, prompts=PROMPTS)
+def test_cells_equal_the_oracle(
+    family: str, module: ModuleType, grid: str, size: int | None, prompts: str
+) -> None:
+    model = tiny_model(family)
+    pairs = in_layers_with(model, module, grid)
+    assert_equals_oracle(model, PROMPTS[prompts], module, pairs, size)
+
+
+@pytest.mark.exact
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("family", CONFIGS)
-def test_every_cell_equals_the_oracle(family: str, module: ModuleType) -> None:
+def test_every_grid_in_every_batch_equals_the_oracle(family: str, module: ModuleType) -> None:
     model = tiny_model(family)
-    layers = having(model, module)
-    grids = {
-        name: [pair for pair in pairs if {*pair} <= {*layers}] for name, pairs in AWKWARD.items()
-    }
-    if family in THOROUGH:
-        sizes = {name: (3 if name == "full" else 1, None) for name in grids}
-    else:
-        sizes = {RECTANGULAR: (3,), "full": (None,)}
-    for name in sizes:
-        for size in sizes[name] if grids[name] else ():
-            assert_equals_oracle(model, LONGER, module, grids[name], size)
-    repeated = grids["repeated cells"] or grids["full"][1:3] * 2
-    assert_equals_oracle(model, PROMPTS["source shorter"], module, repeated, None)
-    baseline = naive(model, LONGER)
-    changed = [
-        cell for cell in grids["full"] if naive(model, LONGER, module, Cell(*cell)) != baseline
-    ]
-    assert len(changed) >= min(5, len(grids["full"]) - 2), (
-        "the transplant must change something for this test to show anything"
+    for grid, size in product(GRIDS, SIZES):
+        assert_equals_oracle(model, LONGER, module, in_layers_with(model, module, grid), size)
+    full = in_layers_with(model, module, "full")
+    assert_equals_oracle(model, PROMPTS["source shorter"], module, full, 3)
+    baseline, cells = naive(model, LONGER), {Cell(*pair) for pair in full}
+    changed = [cell for cell in cells if naive(model, LONGER, module, cell) != baseline]
+    assert len(changed) >= min(5, len(cells) - 2), (
+        "transplants must change something for this test to show anything"
     )
 
 
-@pytest.mark.parametrize("family", CONFIGS)
-def test_rows_that_end_early_equal_the_oracle(family: str) -> None:
+def in_layers_with(model: Model, module: ModuleType, grid: str) -> list[tuple[int, int]]:
+    """Return a grid's cells; where only some layers have the module, in those."""
+    layers = having(model, module)
+    nearest = [layers[layer * len(layers) // N_LAYERS] for layer in range(N_LAYERS)]
+    return [(nearest[i], nearest[j]) for i, j in GRIDS[grid]]
+
+
+@pytest.mark.parametrize(
+    ("family", "sizes"),
+    [(family, [4]) for family in ("llama", "gemma2", "bloom", "jamba", "qwen3_next")]
+    + [pytest.param(family, SIZES, marks=pytest.mark.exact) for family in CONFIGS],
+)
+def test_rows_that_end_early_equal_the_oracle(family: str, sizes: Sequence[int | None]) -> None:
+    module, pairs = ModuleType.BLOCK, GRIDS["full"]
+    cells = [Cell(*pair) for pair in pairs]
     endless = tiny_model(family)
-    module = ModuleType.BLOCK
-    full = [naive(endless, LONGER, module, Cell(*pair)) for pair in AWKWARD["full"]]
-    eos = token_that_ends_some(full)
+    eos = token_that_ends_some([naive(endless, LONGER, module, cell) for cell in cells])
     model = tiny_model(family, eos)
-    lengths = {len(naive(model, LONGER, module, Cell(*pair))) for pair in AWKWARD["full"]}
+    lengths = {len(naive(model, LONGER, module, cell)) for cell in cells}
     assert len(lengths) >= 2 and min(lengths) < NEW_TOKENS
-    for size in (1, 4, None) if family in THOROUGH else (4,):
-        assert_equals_oracle(model, LONGER, module, AWKWARD["full"], size)
-    source, target = PROMPTS["source longer"]
+    for size in sizes:
+        assert_equals_oracle(model, LONGER, module, pairs, size)
+    source, target = LONGER
     grid = transplant(model, source, target, module, max_new_tokens=NEW_TOKENS)
     for generation in grid.generations.values():
         assert (generation.finish == "eos") == (generation.token_ids[-1] == eos)
@@ -84,7 +94,7 @@ def test_rows_that_end_early_equal_the_oracle(family: str) -> None:
 
 @pytest.mark.parametrize("family", ["llama", "bloom"])
 def test_any_of_several_ends_ends_a_row(family: str) -> None:
-    require_both_ends(tiny_model(family), ModuleType.BLOCK, AWKWARD["full"])
+    require_both_ends(tiny_model(family), ModuleType.BLOCK, GRIDS["full"])
 
 
 def require_both_ends(endless: Model, module: ModuleType, pairs: Sequence[tuple[int, int]]) -> None:
@@ -134,20 +144,26 @@ def test_a_checkpoint_is_verified(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", CONFIGS)
-def test_several_modules_ride_in_one_batch(family: str) -> None:
+def test_rows_of_all_modules_share_a_batch_that_some_leave_early(family: str) -> None:
     model = tiny_model(family)
     acts = capture(model, [tuple(SOURCE)], MODULES, N_LAYERS, ["source"])
     wanted = [
-        (m, Cell(i, j))
-        for j in (3, 0, 2)
-        for m in MODULES
-        for i in (3, 1)
-        if {i, j} <= {*having(model, m)}
+        (module, Cell(layers[i], layers[j]))
+        for i, j in ((-1, -1), (1, 0), (-2, 1))
+        for module in MODULES
+        for layers in [having(model, module)]
     ]
     rows = [Row(cell.target_layer, m, acts[m][0, cell.source_layer]) for m, cell in wanted]
-    got = decode(model, [Target(tuple(TARGET))], rows, NEW_TOKENS)
     expected = [naive(model, LONGER, m, cell) for m, cell in wanted]
-    assert [continuation.token_ids for continuation in got] == expected
+
+    def decoded(model: Model) -> list[tuple[int, ...]]:
+        continuations = decode(model, [Target(tuple(TARGET))], rows, NEW_TOKENS)
+        return [continuation.token_ids for continuation in continuations]
+
+    assert decoded(model) == expected
+    eos = token_that_ends_some(expected)
+    ended = [t[: t.index(eos) + 1] if eos in t else t for t in expected]
+    assert decoded(replace(model, eos_token_ids=frozenset({eos}))) == ended
 
 
 @pytest.mark.parametrize("cells", ["full", [(0, 1)], [(1, 0)]])

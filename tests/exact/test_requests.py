@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import pytest
@@ -34,12 +35,20 @@ def prompts(k: int) -> tuple[list[int], list[int]]:
 
 
 @pytest.mark.parametrize(
-    ("family", "size"),
-    [(family, 7) for family in CONFIGS] + [("llama", size) for size in (2, None)],
+    ("family", "size", "pass_tokens"),
+    [(family, 7, 30) for family in CONFIGS]
+    + [("llama", 2, 1), ("llama", None, passes.PASS_TOKENS), ("jamba", None, 1)]
+    + [
+        pytest.param(family, size, tokens, marks=pytest.mark.exact)
+        for family, size, tokens in product(CONFIGS, (2, None), (1, passes.PASS_TOKENS))
+    ],
 )
-def test_prompts_of_any_length_share_a_batch(family: str, size: int | None) -> None:
+def test_prompts_of_any_length_share_a_batch(
+    family: str, size: int | None, pass_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "PASS_TOKENS", pass_tokens)
     model = tiny_model(family)
-    cells = [[(3, 1), (0, 3)], [(1, 0)], [(2, 2), (2, 1), (1, 3)], [(0, 0)], [(3, 2)]]
+    cells = [[(3, 1)], [(1, 0)], [(2, 2), (1, 3)], [(0, 0)], [(3, 2)]]
     attn = ATTN if len(having(model, ATTN)) == N_LAYERS else MLP
     modules = [MLP, attn, BLOCK, attn, MLP]
     requests = [Request(*prompts(k), modules[k], cells[k]) for k in range(len(TARGETS))]
@@ -49,9 +58,7 @@ def test_prompts_of_any_length_share_a_batch(family: str, size: int | None) -> N
         assert grid.baseline.token_ids == naive(model, prompts(k))
         assert [tuple(vars_of(cell)) for cell in grid.cells] == cells[k]
         for cell, generation in grid.generations.items():
-            assert generation.token_ids == naive(
-                model, (TARGETS[(k + 1) % 5], TARGETS[k]), modules[k], cell
-            )
+            assert generation.token_ids == naive(model, prompts(k), modules[k], cell)
             changed += generation.token_ids != grid.baseline.token_ids
     assert changed
 
@@ -69,8 +76,8 @@ def test_a_pass_has_as_many_tokens_as_allowed_padding_included(
 
 
 @pytest.mark.parametrize("pass_tokens", [1, 30])
-@pytest.mark.parametrize("family", CONFIGS)
-def test_prompts_are_read_in_passes_of_any_size_and_no_deeper_than_needed(
+@pytest.mark.parametrize("family", ["llama", "gemma3", "bloom", "jamba"])
+def test_sources_are_read_no_deeper_than_needed(
     family: str, pass_tokens: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passes, "PASS_TOKENS", pass_tokens)
@@ -78,18 +85,11 @@ def test_prompts_are_read_in_passes_of_any_size_and_no_deeper_than_needed(
     requests = [Request(*prompts(k), BLOCK, [(1, 2)]) for k in range(5)]
     with hooks(on_output=[(model.layers[2], lambda hidden: deep.append(hidden.shape[1]))]):
         deep: list[int] = []
-        grids = transplant_all(model, requests, NEW_TOKENS)
+        transplant_all(model, requests, NEW_TOKENS)
     prefixes = sorted((target[:-1] for target in TARGETS), key=len)
     longest = [max(map(len, prefixes[part])) for part in passes.passes(model, prefixes)]
     lengths = [length for length in deep if length > 1]
     assert lengths == [length for length in longest if length > 1], "a source was read too deep"
-    for k, grid in enumerate(grids):
-        assert grid.baseline.token_ids == naive(model, prompts(k))
-        (generation,) = grid.generations.values()
-        assert generation.token_ids == naive(
-            model, (TARGETS[(k + 1) % 5], TARGETS[k]), BLOCK, Cell(1, 2)
-        )
-    assert any(grid.text(1, 2) != grid.baseline.text for grid in grids)
 
 
 def vars_of(cell: Cell) -> tuple[int, int]:

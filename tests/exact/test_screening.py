@@ -112,6 +112,6 @@ def test_a_screened_grid_is_the_oracles(family: str, monkeypatch: pytest.MonkeyP
     grid = transplant(model, SOURCE, TARGET, "mlp", "full", 6)
     has_bias = model.hf.get_output_embeddings().bias is not None  # then no bounds hold
     assert bool(screened) is not has_bias
-    for cell in [(0, 0), (3, 1), (1, 2), (2, 3)]:
+    for cell in [(3, 1), (1, 2)]:
         expected = oracle.transplant_cell(model, SOURCE, TARGET, ModuleType.MLP, Cell(*cell), 6)
         assert grid.generation(*cell).token_ids == expected

@@ -9,8 +9,10 @@ from xtransplant.engine import oracle, unembedding
 from xtransplant.engine.transplant import transplant
 
 
-@pytest.mark.parametrize("block", [7, 101, 4096])
-@pytest.mark.parametrize("family", CONFIGS)
+@pytest.mark.parametrize(
+    ("family", "block"),
+    [(family, 7) for family in CONFIGS] + [("llama", block) for block in (101, 4096)],
+)
 def test_any_block_size_gives_the_same_tokens(
     family: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from xtransplant.analysis.contrasts import MACRO, MICRO, scopes
 from xtransplant.analysis.selection import folds, held_out, select
 from xtransplant.analysis.study import Study, load_study
 from xtransplant.errors import ConfigError, OutputError
-from xtransplant.reporting.tables import all_tables
+from xtransplant.reporting.tables import Table, all_tables
 from xtransplant.types import Cell
 
 VERDICTS = {
@@ -35,15 +35,21 @@ CONTROL = {
 }
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Study:
-    write_run(tmp_path, VERDICTS)
-    write_run(tmp_path, CONTROL, control="noise")
-    return load_study([tmp_path])
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    root = tmp_path_factory.mktemp("study")
+    write_run(root, VERDICTS)
+    write_run(root, CONTROL, control="noise")
+    return load_study([root])
 
 
-def table(study: Study, name: str, language: str, **equal: str) -> dict[str, object]:
-    (frame,) = [one.frame for one in all_tables(study) if one.name.startswith(name)]
+@pytest.fixture(scope="module")
+def tables(study: Study) -> list[Table]:
+    return list(all_tables(study))
+
+
+def table(tables: list[Table], name: str, language: str, **equal: str) -> dict[str, object]:
+    (frame,) = [one.frame for one in tables if one.name.startswith(name)]
     found = frame[frame.language == language]
     for key, value in equal.items():
         found = found[found[key].str.startswith(value)]
@@ -67,15 +73,15 @@ def test_outcomes_are_the_verdicts(study: Study) -> None:
     ("language", "baseline", "first", "gained", "p"),
     [("fr", 2 / 6, 3 / 6, 1, 1.0), ("sw", 1 / 6, 2 / 6, 1, 1.0), (MACRO, 3 / 12, 5 / 12, 2, None)],
 )
-def test_t1_coarse(study, language, baseline, first, gained, p) -> None:
-    record = table(study, "T1", language)
+def test_t1_coarse(tables, language, baseline, first, gained, p) -> None:
+    record = table(tables, "T1", language)
     assert record["cell"] == "0→0"
     assert record["baseline"] == pytest.approx(baseline)
     assert record["accuracy"] == pytest.approx(first)
     assert record["difference"] == pytest.approx(gained / (12 if language == MACRO else 6))
     assert record["difference_low"] <= record["difference"] <= record["difference_high"]
     assert record["n"] == (12 if language == MACRO else 6)
-    contrast = table(study, "T4", language, contrast="0→0")
+    contrast = table(tables, "T4", language, contrast="0→0")
     if p is not None:
         assert (contrast["test"], contrast["p"]) == ("mcnemar", p)
     else:
@@ -96,8 +102,8 @@ def test_t1_coarse(study, language, baseline, first, gained, p) -> None:
         (MACRO, "target-fixed", 8 / 12, 4 / 12, (" 1", " 0")),
     ],
 )
-def test_t2_upper_bounds(study, language, bound, value, control, layers) -> None:
-    record = table(study, "T2", language, bound=bound)
+def test_t2_upper_bounds(tables, language, bound, value, control, layers) -> None:
+    record = table(tables, "T2", language, bound=bound)
     assert record["bound"] == f"{bound}{layers[0]}"
     assert record["control"] == f"noise{layers[1]}"
     assert record["accuracy"] == pytest.approx(value)
@@ -145,8 +151,8 @@ def test_ties_take_the_smallest_target_then_the_largest_source(tmp_path: Path) -
     assert found == {"mlp": Cell(1, 1), "attn": Cell(1, 0)}
 
 
-def test_best_cell_pays_for_the_grid(study: Study) -> None:
-    record = table(study, "T4", "sw", contrast="best cell")
+def test_best_cell_pays_for_the_grid(tables: list[Table]) -> None:
+    record = table(tables, "T4", "sw", contrast="best cell")
     assert record["contrast"] == "best cell 0→1 (optimistic) - baseline"
     assert (record["difference"], record["test"]) == (pytest.approx(3 / 6), "max_t")
     # q0, q1, q5 gain with (0,1): it reaches its statistic where their three signs are kept (1 in
@@ -161,18 +167,18 @@ def test_mcnemar_of_the_selected_pair_by_hand(tmp_path: Path) -> None:
         "sw": ["001", "000", "110", "001", "001"],
     }
     write_run(tmp_path, test_split, [Cell(1, 0), Cell(0, 1)], split="test", grid_name="pairs")
-    study = load_study([tmp_path])
+    tables = list(all_tables(load_study([tmp_path])))
     keep = {"strategy": "overall", "chosen": "per", "protocol": "dev to test"}
-    fr, sw = (table(study, "T3", language, **keep) for language in ("fr", "sw"))
+    fr, sw = (table(tables, "T3", language, **keep) for language in ("fr", "sw"))
     assert (fr["cell"], sw["cell"]) == ("1→0", "0→1")
     assert (fr["accuracy"], fr["baseline"], fr["in_sample"]) == pytest.approx((4 / 5, 1 / 5, 4 / 6))
     assert (sw["accuracy"], sw["baseline"], sw["in_sample"]) == pytest.approx((3 / 5, 1 / 5, 4 / 6))
-    macro = table(study, "T3", MACRO, **keep)
+    macro = table(tables, "T3", MACRO, **keep)
     assert macro["accuracy"] == pytest.approx(7 / 10)
     name = "overall (per language, dev to test)"
     # fr gains q0 to q3 and loses q4, 2 (1 + 5) / 2^5; sw gains three, loses one, 2 (1 + 4) / 2^4.
-    assert table(study, "T4", "fr", contrast=name)["p"] == pytest.approx(12 / 32)
-    assert table(study, "T4", "sw", contrast=name)["p"] == pytest.approx(10 / 16)
+    assert table(tables, "T4", "fr", contrast=name)["p"] == pytest.approx(12 / 32)
+    assert table(tables, "T4", "sw", contrast=name)["p"] == pytest.approx(10 / 16)
 
 
 def test_folds_are_of_clusters_and_the_same_in_every_language() -> None:

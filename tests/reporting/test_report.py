@@ -63,7 +63,7 @@ def test_report_writes_everything_and_never_imports_torch(runs: Path, tmp_path: 
     ]
     for stem in [*stems, "F5_modules_quiz_dev_tiny_full"]:
         assert (out / f"{stem}.pdf").read_bytes().startswith(b"%PDF")
-        picture = imread(out / f"{stem}.png")[..., :3]
+        picture = imread(out / f"{stem}.png")[::8, ::8, :3]
         assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
     assert "page.html" in files
     assert "T2_upper_bounds" in done.stdout and f"{len(files)} files" in done.stdout
