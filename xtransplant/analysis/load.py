@@ -17,26 +17,26 @@ from xtransplant.store.columns import to_frame
 from xtransplant.store.manifest import MANIFEST, find_runs
 from xtransplant.store.part_file import reading
 from xtransplant.store.run_folder import RunFolder, read_manifest
+from xtransplant.store.run_identity import RunIdentity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LABELS = ("task", "model", "module", "key")
+LABELS = ("task", "model", "module")
+"""The axes of a run that all frames begin with; its key follows."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its folder and what it is called, in the columns that all frames begin with."""
+    """One run: its folder and what it is."""
 
     folder: RunFolder
-    task: str
-    model: str
-    module: str
+    identity: RunIdentity
 
     def labelled(self, table: pa.Table) -> pa.Table:
         """Return a table with `task`, `model`, `module` and `key` in front."""
-        labels = (self.task, self.model, self.module, self.folder.key)
-        for position, (name, label) in enumerate(zip(LABELS, labels, strict=True)):
+        labels = {name: getattr(self.identity, name) for name in LABELS}
+        for position, (name, label) in enumerate((labels | {"key": self.folder.key}).items()):
             column = pa.repeat(pa.scalar(label), len(table))
             table = table.add_column(position, name, column)
         return table
@@ -135,15 +135,9 @@ def load_runs(path: str | Path) -> Runs:
 
 def _run(path: Path) -> Run:
     manifest = read_manifest(path)
-    config = manifest.config
     try:
-        return Run(
-            folder=RunFolder(path, manifest.key),
-            task=config["task"]["name"],
-            model=config["model"]["name"],
-            module=config["module"],
-        )
-    except (KeyError, TypeError) as error:
+        return Run(RunFolder(path, manifest.key), RunIdentity.read(manifest.config))
+    except KeyError as error:
         raise OutputError(
             f"{path / MANIFEST} does not say which task, model and module ran; "
             "run the same command again"

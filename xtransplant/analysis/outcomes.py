@@ -20,10 +20,18 @@ from xtransplant.analysis.load import Run
 from xtransplant.errors import OutputError
 from xtransplant.store.columns import scorer_of
 from xtransplant.store.run_folder import RunFolder
+from xtransplant.store.run_identity import RunIdentity
 from xtransplant.types import Cell
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+
+
+OF_INSTANCES = (
+    *("language", "instance", "cluster", "content", "source", "baseline", "correct"),
+    *("baseline_unparsable", "n_unparsable", "n_distinct", "baseline_tokens", "cell_tokens"),
+)
+"""The fields of `Outcomes` with a row for each instance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +39,8 @@ class Outcomes:
     """One run's verdicts. I instances, V cells.
 
     Attributes:
-        run: its folder and names.
-        config: of its manifest.
+        run: its folder and what it is, with scorer and cells.
         cost: of its manifest.
-        scorer: of its verdicts, with the version.
-        cells: of the grid, by source layer, then target layer.
         language: of each instance, [I].
         instance: id of each, [I].
         cluster: what it shares with others: its cluster, else its id, [I].
@@ -51,10 +56,7 @@ class Outcomes:
     """
 
     run: Run
-    config: dict[str, Any]
     cost: dict[str, Any]
-    scorer: str
-    cells: tuple[Cell, ...]
     language: npt.NDArray[np.str_]
     instance: npt.NDArray[np.str_]
     cluster: npt.NDArray[np.str_]
@@ -69,35 +71,19 @@ class Outcomes:
     cell_tokens: Ints
 
     @property
-    def control(self) -> str:
-        """Return the control, "none" for an experiment itself."""
-        return str(self.config["control"])
+    def identity(self) -> RunIdentity:
+        """Return what the run is."""
+        return self.run.identity
 
     @property
-    def split(self) -> str:
-        """Return the split of the task."""
-        return str(self.config["split"])
-
-    @property
-    def data_set(self) -> tuple[str, str]:
-        """Return task and split: what the resamples are shared in."""
-        return self.run.task, self.split
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Return the columns that name this run in a table."""
-        return {
-            "task": self.run.task,
-            "split": self.split,
-            "model": self.run.model,
-            "module": self.run.module,
-            "grid": str(self.config["grid"]["name"]),
-        }
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the cells of the grid, by source layer, then target layer: the columns, [V]."""
+        return self.identity.cells
 
     @property
     def is_grid(self) -> bool:
         """Return whether cells compete: several, and not those that `select` chose already."""
-        return len(self.cells) > 1 and self.config["grid"]["file"] is None
+        return len(self.cells) > 1 and self.identity.grid_file is None
 
     @property
     def languages(self) -> list[str]:
@@ -138,22 +124,7 @@ class Outcomes:
         """Return some of the rows, by mask or place."""
         return replace(
             self,
-            **{
-                name: getattr(self, name)[chosen]
-                for name in (
-                    *(
-                        "language",
-                        "instance",
-                        "cluster",
-                        "content",
-                        "source",
-                        "baseline",
-                        "correct",
-                    ),
-                    *("baseline_unparsable", "n_unparsable", "n_distinct"),
-                    *("baseline_tokens", "cell_tokens"),
-                )
-            },
+            **{name: getattr(self, name)[chosen] for name in OF_INSTANCES},
         )
 
 
@@ -174,12 +145,10 @@ def read_outcomes(run: Run) -> Outcomes:
     known = {(one.language, one.id): one for one in folder.read_instances(languages)}
     names = list(zip(rows.instances["language"], rows.instances["instance_id"], strict=True))
     cells, correct, unparsable, distinct = _matrices(run, rows)
+    identity = replace(run.identity, cells=cells, scorer=_scorer(folder, languages))
     return Outcomes(
-        run=run,
-        config=manifest.config,
+        run=replace(run, identity=identity),
         cost=dict(manifest.cost),
-        scorer=_scorer(folder, languages),
-        cells=cells,
         language=np.array([language for language, _ in names]),
         instance=np.array([name for _, name in names]),
         cluster=np.array([known[name].cluster or known[name].id for name in names]),

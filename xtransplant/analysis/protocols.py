@@ -20,6 +20,7 @@ from xtransplant.analysis.selection import (
     select,
 )
 from xtransplant.analysis.study import Study
+from xtransplant.store.run_identity import Pairing
 from xtransplant.types import Cell
 
 CHOSEN = {False: "per language", True: "pooled"}
@@ -64,12 +65,11 @@ def judged_pairs(study: Study, outcomes: Outcomes) -> Iterator[Judged]:
 
 
 def _selects_for(earlier: Outcomes, later: Outcomes) -> bool:
-    splits = list(later.config["task"]["splits"])
-    names = (earlier.run.task, earlier.run.model, earlier.run.module)
+    left, right = earlier.identity, later.identity
     return (
-        names == (later.run.task, later.run.model, later.run.module)
+        left.group(Pairing.SELECTION) == right.group(Pairing.SELECTION)
         and earlier.is_grid
-        and earlier.split in splits[: splits.index(later.split)]
+        and left.split in right.earlier_splits
         and set(later.languages) <= set(earlier.languages)
     )
 
@@ -83,7 +83,7 @@ def _by_split(study: Study, earlier: Outcomes, later: Outcomes) -> Iterator[Judg
             cells = _chosen(asked, strategy, pooled)
             if all(column(later, cell) is not None for cell in cells.values()):
                 in_sample = _accuracies(study, asked, _verdicts(asked, cells))
-                protocol = f"{earlier.split} to {later.split}"
+                protocol = f"{earlier.identity.split} to {later.identity.split}"
                 correct = _verdicts(later, cells)
                 for scope in scopes(study, later):
                     yield Judged(

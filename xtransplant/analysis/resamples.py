@@ -5,15 +5,15 @@ Tables, figures and the page draw from here, so that one figure has one interval
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from xtransplant.analysis.statistics import Bootstrap
 
-DataSet = tuple[str, str]
-"""Task and split."""
+DataSet = Hashable
+"""Task and split, see `RunIdentity.data_set`."""
 
 
 class Resamples:

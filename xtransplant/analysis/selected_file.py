@@ -34,7 +34,8 @@ def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:
             f"  {one.language}: {one.accuracy:.3f}, baseline {one.baseline_accuracy:.3f}, "
             f"folds {_folds(groups[one.language], strategy)}, n = {one.n}"
         )
-    labels = {name: text for name, text in experiment.labels.items() if name != "grid"}
+    labels = experiment.identity.labels()
+    del labels["grid"]
     pairs = {one.language: one.cell for one in found}
     return to_yaml({**labels, "strategy": strategy}, pairs, "\n".join(lines))
 

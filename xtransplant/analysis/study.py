@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xtransplant.analysis.comparable import place, require_together
+from xtransplant.analysis.comparable import require_together
 from xtransplant.analysis.load import load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
 from xtransplant.analysis.resamples import Resamples
 from xtransplant.analysis.statistics import Bootstrap
+from xtransplant.store.run_identity import Pairing, unusual_axes
 
 Ints = npt.NDArray[np.int64]
 
@@ -28,29 +29,36 @@ class Study:
     @cached_property
     def experiments(self) -> list[Outcomes]:
         """The runs that are no controls."""
-        return [one for one in self.outcomes if one.control == "none"]
+        return [one for one in self.outcomes if one.identity.is_experiment]
 
     def controls(self, experiment: Outcomes) -> list[Outcomes]:
         """Return the controls of an experiment: other sources, all else the same."""
+        wanted = experiment.identity.group(Pairing.CONTROL)
         return [
             one
             for one in self.outcomes
-            if one.control != "none"
-            and place(one) == place(experiment)
-            and one.cells == experiment.cells
+            if not one.identity.is_experiment and one.identity.group(Pairing.CONTROL) == wanted
         ]
 
     @cached_property
+    def _unusual_axes(self) -> list[str]:
+        return unusual_axes(one.identity for one in self.outcomes)
+
+    def labels(self, outcomes: Outcomes) -> dict[str, str]:
+        """Return the columns that name a run in a table, the same ones for every run."""
+        return outcomes.identity.labels(self._unusual_axes)
+
+    @cached_property
     def _resamples(self) -> Resamples:
-        return Resamples((one.data_set, one.cluster.tolist()) for one in self.outcomes)
+        return Resamples((one.identity.data_set, one.cluster.tolist()) for one in self.outcomes)
 
     def bootstrap(self, outcomes: Outcomes) -> Bootstrap:
         """Return the resamples of a run's task and split."""
-        return self._resamples.bootstrap(outcomes.data_set)
+        return self._resamples.bootstrap(outcomes.identity.data_set)
 
     def clusters(self, outcomes: Outcomes) -> Ints:
         """Return the cluster of each instance as the resamples number them, [I]."""
-        return self._resamples.codes(outcomes.data_set, outcomes.cluster.tolist())
+        return self._resamples.codes(outcomes.identity.data_set, outcomes.cluster.tolist())
 
 
 def load_study(paths: Sequence[Path]) -> Study:

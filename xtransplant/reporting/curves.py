@@ -30,18 +30,18 @@ def draw_layer_curves(study: Study, folder: Path) -> Iterator[Path]:
         if not one.is_grid:
             continue
         labels = _labels(study, one)
-        title = f"F2  {_title(one)}: upper bounds with one layer fixed"
+        title = f"F2  {one.identity.title()}: upper bounds with one layer fixed"
         with lettering([title, *labels]):
             figure, axes = panels(2 * len(labels), 2, WIDTH, HEIGHT)
             for row, label in enumerate(labels):
                 for side, panel in zip(("source", "target"), axes[2 * row :], strict=False):
                     for run, scope in _with_controls(study, one, label):
                         layers, right = run.any_by_layer(f"{side}_layer")
-                        _curve(panel, layers, scope.interval(right), run.control)
+                        _curve(panel, layers, scope.interval(right), run.identity.control)
                     _baseline(panel, study, one, label)
                     panel.set_xlabel(f"{side} layer (any {_other(side)} layer)")
             _finish(figure, axes, title)
-            yield from save(figure, folder, "_".join(["F2_layers", *one.labels.values()]))
+            yield from save(figure, folder, "_".join(["F2_layers", *study.labels(one).values()]))
 
 
 def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
@@ -51,20 +51,20 @@ def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
             continue
         labels = _labels(study, one)
         tries = np.unique(np.geomspace(1, len(one.cells), N_TRIES).round().astype(np.int64))
-        title = f"F3  {_title(one)}: expected upper bound of K cells drawn from the grid"
+        title = f"F3  {one.identity.title()}: expected upper bound of K cells drawn from the grid"
         with lettering([title, *labels]):
             figure, axes = panels(len(labels), 3, WIDTH, HEIGHT)
             for label, panel in zip(labels, axes, strict=True):
                 for run, scope in _with_controls(study, one, label):
                     n_cells = np.full(len(run.baseline), len(run.cells))
                     found = upper_bound_by_tries(n_cells, run.correct.sum(1), tries)
-                    _curve(panel, tries.tolist(), scope.interval(found), run.control)
+                    _curve(panel, tries.tolist(), scope.interval(found), run.identity.control)
                 _baseline(panel, study, one, label)
                 panel.set_xscale("log")
                 panel.xaxis.set_major_formatter("{x:g}")
                 panel.set_xlabel("cells tried, K")
             _finish(figure, axes, title)
-            yield from save(figure, folder, "_".join(["F3_tries", *one.labels.values()]))
+            yield from save(figure, folder, "_".join(["F3_tries", *study.labels(one).values()]))
 
 
 def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
@@ -78,7 +78,7 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
         found = {name: about for name, about in known.items() if about}
         if not one.is_grid or min(clusters) < 2 or len(found) < 2:
             continue
-        title = f"F4  {_title(one)}: gain of the pair that other folds selected"
+        title = f"F4  {one.identity.title()}: gain of the pair that other folds selected"
         with lettering([title, *known]):
             figure, axes = panels(2, 2, WIDTH + 0.6, HEIGHT + 0.6)
             gains = {name: _gain(study, one, name) for name in found}
@@ -89,7 +89,7 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
             left_out = [name for name in known if name not in found]
             note = f"; nothing known of {', '.join(left_out)}" if left_out else ""
             figure.suptitle(written(title + note), fontsize=9)
-            yield from save(figure, folder, "_".join(["F4_languages", *one.labels.values()]))
+            yield from save(figure, folder, "_".join(["F4_languages", *study.labels(one).values()]))
 
 
 def _gain(study: Study, one: Outcomes, name: str) -> Intervals:
@@ -165,7 +165,3 @@ def _labels(study: Study, one: Outcomes) -> list[str]:
 
 def _other(side: str) -> str:
     return "target" if side == "source" else "source"
-
-
-def _title(one: Outcomes) -> str:
-    return f"{one.run.task} ({one.split}), {one.run.model}, {one.run.module}"

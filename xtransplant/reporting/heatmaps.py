@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.statistics import Floats, corrected
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.drawing import DIVERGING, lettering, panels, save, written
+from xtransplant.store.run_identity import Pairing
 from xtransplant.types import ModuleType
 
 LEVEL = 0.05
@@ -25,33 +26,35 @@ def draw_heatmaps(study: Study, folder: Path) -> Iterator[Path]:
     """Write F1, one figure a run: a panel for each language and the macro average."""
     for one in study.experiments:
         if one.is_grid:
-            title = (
-                f"F1  {_title(one)}, {one.run.module}: accuracy of each fixed cell less baseline"
-            )
-            name = "_".join(["F1_heatmap", *one.labels.values()])
+            title = f"F1  {one.identity.title()}: accuracy of each fixed cell less baseline"
+            name = "_".join(["F1_heatmap", *study.labels(one).values()])
             yield from _draw(list(_shown(study, one)), title, folder, name)
 
 
 def draw_modules(study: Study, folder: Path) -> Iterator[Path]:
     """Write F5, the modules of a model side by side on the same scale, where there are several."""
-    groups: dict[tuple[object, ...], list[Outcomes]] = {}
+    groups: dict[Hashable, list[Outcomes]] = {}
     for one in study.experiments:
         if one.is_grid:
-            groups.setdefault((one.data_set, one.run.model, one.cells), []).append(one)
+            groups.setdefault(one.identity.group(Pairing.MODULES), []).append(one)
     order = list(ModuleType)
     for group in groups.values():
         if len(group) > 1:
-            group.sort(key=lambda one: order.index(ModuleType(one.run.module)))
+            group.sort(key=lambda one: order.index(ModuleType(one.identity.module)))
             one = group[0]
-            title = f"F5  {_title(one)}: accuracy of each fixed cell less baseline, by module"
-            name = "_".join(["F5_modules", one.run.task, one.split, one.run.model])
+            labels = study.labels(one)
+            del labels["module"]
+            title = (
+                f"F5  {one.identity.title(without=['module'])}: "
+                "accuracy of each fixed cell less baseline, by module"
+            )
             shown = [_average(study, each) for each in group]
-            name = f"{name}_{one.config['grid']['name']}"
+            name = "_".join(["F5_modules", *labels.values()])
             yield from _draw(shown, title, folder, name, of_module=True)
 
 
 def _draw(
-    shown: Sequence[Scope], title: str, folder: Path, name: str, of_module: bool = False
+    shown: Sequence[Scope], title: str, folder: Path, name: str, *, of_module: bool = False
 ) -> list[Path]:
     differences = [_differences(scope) for scope in shown]
     largest = max(
@@ -61,7 +64,7 @@ def _draw(
     with lettering([title, *(scope.label for scope in shown)]):
         figure, axes = panels(len(shown), 4)
         for panel, scope, difference in zip(axes, shown, differences, strict=True):
-            heading = scope.outcomes.run.module if of_module else scope.label
+            heading = scope.outcomes.identity.module if of_module else scope.label
             _heatmap(panel, scope, difference, norm, heading)
         _legend(figure, axes, title)
         return save(figure, folder, name)
@@ -119,7 +122,3 @@ def _shown(study: Study, one: Outcomes) -> Iterator[Scope]:
 def _average(study: Study, one: Outcomes) -> Scope:
     """Return the macro average, or the only language."""
     return list(_shown(study, one))[-1]
-
-
-def _title(one: Outcomes) -> str:
-    return f"{one.run.task} ({one.split}), {one.run.model}"

@@ -7,7 +7,9 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,10 +21,14 @@ from xtransplant.analysis.aggregate import INPUT, pairs_frame
 from xtransplant.analysis.load import Run
 from xtransplant.analysis.resamples import DataSet, Resamples
 from xtransplant.errors import OutputError
-from xtransplant.types import Instance
+from xtransplant.store.run_identity import Pairing
+from xtransplant.types import Cell, Instance
 
 Ints = npt.NDArray[np.int64]
 
+LABELS = ("task", "model", "module", "control", "split", "grid")
+"""The axes of a run that the page shows."""
+SIDES = ["source_layer", "target_layer"]
 INTERVAL = "95 % interval (bootstrap of clusters)"
 """What the page calls the intervals of `accuracies`."""
 
@@ -68,8 +74,7 @@ def accuracies(
 
 def clusters_of(run: Run) -> tuple[DataSet, list[str]]:
     """Return a run's task and split, and the cluster of each of its instances."""
-    data_set = run.task, str(run.folder.read_manifest().config["split"])
-    return data_set, _clusters(run.folder.read_instances())
+    return run.identity.data_set, _clusters(run.folder.read_instances())
 
 
 def _clusters(instances: Iterable[Instance]) -> list[str]:
@@ -95,18 +100,13 @@ def views_of(run: Run, texts: Texts, resamples: Resamples) -> list[dict[str, Any
     if generations.empty:
         return []
     pairs = pairs_frame(generations)
-    manifest = run.folder.read_manifest()
     instances = run.folder.read_instances()
-    data_set = run.task, str(manifest.config["split"])
+    identity = replace(run.identity, cells=_cells(pairs))
     labels = {
-        "task": run.task,
-        "model": run.model,
-        "module": run.module,
+        **{name: getattr(identity, name) for name in LABELS},
         "run": run.folder.key,
-        "control": manifest.config["control"],
-        "split": manifest.config["split"],
-        "grid": manifest.config["grid"]["name"],
-        "status": manifest.status,
+        "setting": _digest(identity.group(Pairing.CONTROL)),
+        "status": run.folder.read_manifest().status,
     }
     return [
         labels
@@ -115,10 +115,20 @@ def views_of(run: Run, texts: Texts, resamples: Resamples) -> list[dict[str, Any
             pairs[pairs["language"] == language],
             [instance for instance in instances if instance.language == language],
             texts,
-            partial(accuracies, resamples, data_set),
+            partial(accuracies, resamples, identity.data_set),
         )
         for language, rows in generations.groupby("language", sort=False)
     ]
+
+
+def _cells(pairs: pd.DataFrame) -> tuple[Cell, ...]:
+    layers = pairs[SIDES].drop_duplicates().sort_values(SIDES)
+    return tuple(Cell(int(source), int(target)) for source, target in layers.to_numpy())
+
+
+def _digest(value: Hashable) -> str:
+    """Return a short text that is the same for equal values."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
 
 
 def _view(
@@ -173,5 +183,5 @@ def _by_cell_and_instance(
         )
     position = {instance.id: position for position, instance in enumerate(instances)}
     return rows.assign(position=rows["instance_id"].map(position)).sort_values(
-        ["source_layer", "target_layer", "position"], na_position="first"
+        [*SIDES, "position"], na_position="first"
     )

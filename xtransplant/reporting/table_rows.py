@@ -29,9 +29,9 @@ def figure(name: str, intervals: Intervals, place: int = 0) -> Record:
 
 def coarse_cell(outcomes: Outcomes) -> Cell | None:
     """Return the paper's coarse cell of a module, None where it has none or N is unknown."""
-    if outcomes.run.module == "mlp":
+    if outcomes.identity.module == "mlp":
         return Cell(0, 0)
-    if outcomes.run.module in ("attn", "attn_residual") and outcomes.n_layers:
+    if outcomes.identity.module in ("attn", "attn_residual") and outcomes.n_layers:
         return Cell(outcomes.n_layers - 1, 0)
     return None
 
@@ -92,8 +92,9 @@ def _controls(
         _, aligned = matched(one.rows_at(scope.rows), control)
         inside = Scope(study, aligned, scope.label, np.ones(len(aligned.language), dtype=bool))
         theirs, layer = _bound(bound, inside)
+        name = control.identity.control
         yield {
-            "control": control.control if layer is None else f"{control.control} {layer}",
+            "control": name if layer is None else f"{name} {layer}",
             **figure("control_accuracy", inside.interval(theirs)),
             **_difference(inside, found[scope.rows], theirs),
         }
@@ -149,12 +150,12 @@ def best_cell_records(study: Study) -> Iterator[Record]:
             yield {**record, "cell": str(one.cells[best])}
 
 
-def cost_record(one: Outcomes) -> Record:
+def cost_record(study: Study, one: Outcomes) -> Record:
     """Return what a run cost per instance."""
     cost, n = one.cost, one.cost["n_instances"]
     return {
-        **one.labels,
-        "control": one.control,
+        **study.labels(one),
+        "control": one.identity.control,
         "cells": len(one.cells),
         "n": int(n),
         "seconds": cost["seconds"] / n,
@@ -170,4 +171,4 @@ def cost_record(one: Outcomes) -> Record:
 
 
 def _labels(scope: Scope) -> Record:
-    return {**scope.outcomes.labels, "language": scope.label}
+    return {**scope.study.labels(scope.outcomes), "language": scope.label}

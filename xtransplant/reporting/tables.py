@@ -6,6 +6,7 @@ Rows are long, one figure's worth each, so that every one has its n. How a table
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +82,7 @@ def all_tables(study: Study) -> list[Table]:
             "Contrasts",
             "p: exact McNemar, or permutation of clusters (sign_flip), or of the best cell of the "
             "grid (max_t). Holm within task, split and model.",
-            _with_holm(_frame(_contrasts(coarse, bounds, judged, best))),
+            _with_holm(_frame(_contrasts(study, coarse, bounds, judged, best))),
             ("difference",),
         ),
         Table(
@@ -89,32 +90,45 @@ def all_tables(study: Study) -> list[Table]:
             "Cost per instance",
             "Seconds and memory were measured on the run itself, baseline included; memory is "
             "beyond the weights; FLOPs are estimates as in the dry run.",
-            _frame([cost_record(one) for one in study.outcomes if one.cost]),
+            _frame([cost_record(study, one) for one in study.outcomes if one.cost]),
             (),
         ),
     ]
 
 
 def _contrasts(
-    coarse: list[Record], bounds: list[Record], judged: list[Record], best: list[Record]
+    study: Study,
+    coarse: list[Record],
+    bounds: list[Record],
+    judged: list[Record],
+    best: list[Record],
 ) -> list[Record]:
     """Return the rows of T4: each difference that another table or figure shows."""
+    labels = [name for one in study.experiments[:1] for name in (*study.labels(one), "language")]
     return [
-        *(_contrast(one, f"{one['cell']} - baseline") for one in coarse),
+        *(_contrast(one, f"{one['cell']} - baseline", labels) for one in coarse),
         *(
-            _contrast(one, f"{one['strategy']} ({one['chosen']}, {one['protocol']}) - baseline")
+            _contrast(
+                one, f"{one['strategy']} ({one['chosen']}, {one['protocol']}) - baseline", labels
+            )
             for one in judged
         ),
-        *(_contrast(one, f"{one['bound']} - {one['control']}") for one in bounds if "p" in one),
-        *(_contrast(one, f"best cell {one['cell']} (optimistic) - baseline") for one in best),
+        *(
+            _contrast(one, f"{one['bound']} - {one['control']}", labels)
+            for one in bounds
+            if "p" in one
+        ),
+        *(
+            _contrast(one, f"best cell {one['cell']} (optimistic) - baseline", labels)
+            for one in best
+        ),
     ]
 
 
-def _contrast(record: Record, name: str) -> Record:
-    kept = ("task", "split", "model", "module", "grid", "language")
+def _contrast(record: Record, name: str, labels: Sequence[str]) -> Record:
     shown = ("n", "difference", "difference_low", "difference_high", "test", "p")
     return {
-        **{key: record[key] for key in kept},
+        **{key: record[key] for key in labels},
         "contrast": name,
         **{key: record[key] for key in shown},
     }

@@ -95,14 +95,12 @@ function drawSummary(payload, view, cells) {
   );
 }
 
-/** The same setting under the other controls, with as many instances and cells. */
+/** The same setting under the other controls: the same cells, on as many instances. */
 function controlsOf(views, view) {
-  const size = ({ n, cells }) => `${n} ${cells.accuracy.length}`;
   return views.filter(
     (other) =>
       other.control !== view.control &&
-      ["task", "model", "module", "language", "split"].every((name) => other[name] === view[name]) &&
-      size(other) === size(view),
+      ["setting", "language", "n"].every((name) => other[name] === view[name]),
   );
 }
 
