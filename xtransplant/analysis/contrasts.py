@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from xtransplant.analysis.intervals import Floats, Intervals
 from xtransplant.analysis.outcomes import Bools, Outcomes
-from xtransplant.analysis.statistics import Floats, Intervals, paired_test, sign_flip_test
+from xtransplant.analysis.significance import paired_test, sign_flip_test
 from xtransplant.analysis.study import Study
 
 MACRO, MICRO = "macro average", "micro average"

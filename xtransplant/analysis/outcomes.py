@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from xtransplant.analysis.aggregate import INPUT, Rows, taken_apart
 from xtransplant.analysis.load import Run
 from xtransplant.errors import OutputError
 from xtransplant.store.columns import scorer_of
+from xtransplant.store.recorded_cost import RecordedCost
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.store.run_identity import RunIdentity
 from xtransplant.types import Cell
@@ -40,7 +40,7 @@ class Outcomes:
 
     Attributes:
         run: its folder and what it is, with scorer and cells.
-        cost: of its manifest.
+        cost: what it cost, None where the manifest does not say.
         language: of each instance, [I].
         instance: id of each, [I].
         cluster: what it shares with others: its cluster, else its id, [I].
@@ -56,7 +56,7 @@ class Outcomes:
     """
 
     run: Run
-    cost: dict[str, Any]
+    cost: RecordedCost | None
     language: npt.NDArray[np.str_]
     instance: npt.NDArray[np.str_]
     cluster: npt.NDArray[np.str_]
@@ -93,7 +93,7 @@ class Outcomes:
     @property
     def n_layers(self) -> int | None:
         """Return the model's number of layers, None where the manifest does not say."""
-        return self.cost.get("n_layers")
+        return self.cost.n_layers if self.cost else None
 
     @cached_property
     def upper_bound(self) -> Bools:
@@ -148,7 +148,7 @@ def read_outcomes(run: Run) -> Outcomes:
     identity = replace(run.identity, cells=cells, scorer=_scorer(folder, languages))
     return Outcomes(
         run=replace(run, identity=identity),
-        cost=dict(manifest.cost),
+        cost=RecordedCost.read(manifest.cost),
         language=np.array([language for language, _ in names]),
         instance=np.array([name for _, name in names]),
         cluster=np.array([known[name].cluster or known[name].id for name in names]),

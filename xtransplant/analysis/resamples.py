@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from xtransplant.analysis.statistics import Bootstrap
+from xtransplant.analysis.intervals import Bootstrap
 
 DataSet = Hashable
 """Task and split, see `RunIdentity.data_set`."""

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from xtransplant.analysis.comparable import require_together
+from xtransplant.analysis.intervals import Bootstrap
 from xtransplant.analysis.load import load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
 from xtransplant.analysis.resamples import Resamples
-from xtransplant.analysis.statistics import Bootstrap
 from xtransplant.store.run_identity import Pairing, unusual_axes
 
 Ints = npt.NDArray[np.int64]
@@ -40,13 +40,18 @@ class Study:
             if not one.identity.is_experiment and one.identity.group(Pairing.CONTROL) == wanted
         ]
 
-    @cached_property
-    def _unusual_axes(self) -> list[str]:
-        return unusual_axes(one.identity for one in self.outcomes)
-
     def labels(self, outcomes: Outcomes) -> dict[str, str]:
         """Return the columns that name a run in a table, the same ones for every run."""
         return outcomes.identity.labels(self._unusual_axes)
+
+    @property
+    def label_names(self) -> list[str]:
+        """Return the names of the columns of `labels`."""
+        return list(self.labels(self.outcomes[0]))
+
+    @cached_property
+    def _unusual_axes(self) -> list[str]:
+        return unusual_axes(one.identity for one in self.outcomes)
 
     @cached_property
     def _resamples(self) -> Resamples:

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from xtransplant.analysis.contrasts import MICRO, Scope, difference, scopes
+from xtransplant.analysis.expected_bound import expected_upper_bound
+from xtransplant.analysis.intervals import Intervals
 from xtransplant.analysis.language_table import language
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.selection import by_language, held_out
-from xtransplant.analysis.statistics import Intervals, upper_bound_by_tries
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.drawing import COLOURS, lettering, panels, save, written
 
@@ -57,7 +58,7 @@ def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
             for label, panel in zip(labels, axes, strict=True):
                 for run, scope in _with_controls(study, one, label):
                     n_cells = np.full(len(run.baseline), len(run.cells))
-                    found = upper_bound_by_tries(n_cells, run.correct.sum(1), tries)
+                    found = expected_upper_bound(n_cells, run.correct.sum(1), tries)
                     _curve(panel, tries.tolist(), scope.interval(found), run.identity.control)
                 _baseline(panel, study, one, label)
                 panel.set_xscale("log")

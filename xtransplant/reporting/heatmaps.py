@@ -11,8 +11,9 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from xtransplant.analysis.contrasts import Scope, scopes
+from xtransplant.analysis.intervals import Floats
 from xtransplant.analysis.outcomes import Outcomes
-from xtransplant.analysis.statistics import Floats, corrected
+from xtransplant.analysis.significance import corrected
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.drawing import DIVERGING, lettering, panels, save, written
 from xtransplant.store.run_identity import Pairing

@@ -11,8 +11,9 @@ from xtransplant.errors import OutputError
 from xtransplant.reporting.curves import draw_languages, draw_layer_curves, draw_tries
 from xtransplant.reporting.heatmaps import draw_heatmaps, draw_modules
 from xtransplant.reporting.page import write_page
+from xtransplant.reporting.table import Table
 from xtransplant.reporting.table_formats import write_table
-from xtransplant.reporting.tables import Table, all_tables
+from xtransplant.reporting.tables import all_tables
 
 FIGURES: tuple[Callable[[Study, Path], Iterator[Path]], ...] = (
     *(draw_heatmaps, draw_layer_curves, draw_tries, draw_languages, draw_modules),

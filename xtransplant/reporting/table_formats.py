@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from xtransplant.reporting.tables import Table
+from xtransplant.reporting.table import Table
 
 MISSING = "-"
 LATEX = str.maketrans(
