@@ -1,4 +1,4 @@
-"""Runs that belong together, and what their figures share: resamples and controls."""
+"""Runs that may be compared, with the resamples and the pairs that their figures share."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Runs that belong together, and the resamples that their figures share."""
+    """Runs that may be compared, and the resamples that all of their figures share."""
 
     outcomes: Sequence[Outcomes]
 
     @cached_property
     def experiments(self) -> list[Outcomes]:
-        """The runs that are no controls."""
+        """The runs that are not controls."""
         return [one for one in self.outcomes if one.identity.is_experiment]
 
     def controls(self, experiment: Outcomes) -> list[Outcomes]:
-        """Return the controls of an experiment: other sources, all else the same."""
+        """Return the controls of an experiment, see `Pairing.CONTROL`."""
         wanted = experiment.identity.group(Pairing.CONTROL)
         return [
             one
@@ -62,7 +62,7 @@ class Study:
         return self._resamples.bootstrap(outcomes.identity.data_set)
 
     def clusters(self, outcomes: Outcomes) -> Ints:
-        """Return the cluster of each instance as the resamples number them, [I]."""
+        """Return the number of each instance's cluster in the resamples, [I]."""
         return self._resamples.codes(outcomes.identity.data_set, outcomes.cluster.tolist())
 
 
@@ -70,8 +70,8 @@ def load_study(paths: Sequence[Path]) -> Study:
     """Read every run below some folders.
 
     Raises:
-        OutputError: no run there, a run that cannot be read, has no complete language or no whole
-            grid, or runs that do not belong together; the message names the field.
+        OutputError: there is no run, one cannot be read, has no complete language or lacks cells
+            of its grid, or the runs may not be compared; the message names the field.
     """
     runs = {run.folder.path.resolve(): run for path in paths for run in load_runs(path).runs}
     outcomes = [read_outcomes(run) for run in runs.values()]

@@ -1,4 +1,4 @@
-"""F1 and F5: what every fixed cell gains over the baseline, source layers by target layers."""
+"""F1 and F5: the gain of every fixed cell over the baseline, source layers by target layers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from xtransplant.store.run_identity import Pairing
 from xtransplant.types import ModuleType
 
 LEVEL = 0.05
-"""Of the false discovery rate (Benjamini and Hochberg) below which a cell is marked."""
+"""False discovery rate (Benjamini and Hochberg) below which a cell is marked."""
 
 
 def draw_heatmaps(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F1, one figure a run: a panel for each language and the macro average."""
+    """Write F1, a figure for each run: a panel for each language and the macro average."""
     for one in study.experiments:
         if one.is_grid:
             title = f"F1  {one.identity.title()}: accuracy of each fixed cell less baseline"
@@ -33,7 +33,7 @@ def draw_heatmaps(study: Study, folder: Path) -> Iterator[Path]:
 
 
 def draw_modules(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F5, the modules of a model side by side on the same scale, where there are several."""
+    """Write F5 for each model with several modules: the modules side by side on one scale."""
     groups: dict[Hashable, list[Outcomes]] = {}
     for one in study.experiments:
         if one.is_grid:
@@ -95,8 +95,8 @@ def _heatmap(
 def _ticks(panel: Axes, sources: Sequence[int], targets: Sequence[int]) -> None:
     for layers, set_ticks in ((targets, panel.set_xticks), (sources, panel.set_yticks)):
         step = max(1, len(layers) // 8)
-        places = list(range(0, len(layers), step))
-        set_ticks(places, [str(layers[place]) for place in places])
+        ticks = list(range(0, len(layers), step))
+        set_ticks(ticks, [str(layers[tick]) for tick in ticks])
 
 
 def _legend(figure: Figure, axes: Sequence[Axes], title: str) -> None:
@@ -115,7 +115,7 @@ def _differences(scope: Scope) -> Floats:
 
 
 def _shown(study: Study, one: Outcomes) -> Iterator[Scope]:
-    """Yield the languages and their macro average."""
+    """Yield the languages and, if there are several, their macro average."""
     everything = list(scopes(study, one))
     yield from everything[:-1] if len(everything) > 1 else everything
 

@@ -26,17 +26,18 @@ def _rows(study: Study) -> Iterator[Record]:
     """Yield a row for each scope of the experiments that have the cell."""
     for one in study.experiments:
         cell = _coarse_cell(one)
-        place = column(one, cell) if cell else None
-        if place is None:
+        number = column(one, cell) if cell else None
+        if number is None:
             continue
+        right = one.correct[:, number]
         for scope in scopes(study, one):
             yield {
                 **labels(scope),
                 "cell": str(cell),
                 "n": scope.n,
                 **figure("baseline", scope.interval(one.baseline)),
-                **figure("accuracy", scope.interval(one.correct[:, place])),
-                **difference_columns(scope, one.correct[:, place], one.baseline),
+                **figure("accuracy", scope.interval(right)),
+                **difference_columns(scope, right, one.baseline),
             }
 
 

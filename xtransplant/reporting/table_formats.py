@@ -1,4 +1,4 @@
-"""Tables as CSV with every digit, and as Markdown and LaTeX for readers: percent, intervals."""
+"""Tables as CSV with every digit, and as Markdown and LaTeX with percent and intervals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LATEX = str.maketrans(
         **{"→": r"$\to$", "<": "$<$", "−": "$-$"},
     }
 )
-"""What LaTeX would read as a command, and signs that its usual fonts lack."""
+"""Characters that are commands in LaTeX, or that its usual fonts lack."""
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
@@ -39,7 +39,7 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def shown_frame(table: Table) -> pd.DataFrame:
-    """Return a table as text: a figure with its interval in one cell, shares in percent."""
+    """Return a table as text, with a figure and its interval in one cell and shares in percent."""
     frame = table.frame
     shown = {}
     for name in frame.columns:
@@ -48,12 +48,12 @@ def shown_frame(table: Table) -> pd.DataFrame:
         percent = name in table.percent
         bounds = [f"{name}_low", f"{name}_high"] if f"{name}_low" in frame else []
         signed = name == "difference"
-        shown[_heading(name, percent)] = [
-            _cell(row, percent, signed)
+        shown[_heading(name, percent=percent)] = [
+            _cell(row, percent=percent, signed=signed)
             for row in frame[[name, *bounds]].itertuples(index=False, name=None)
         ]
         if name in ("p", "p_holm"):
-            shown[_heading(name, percent)] = [_p(value) for value in frame[name]]
+            shown[_heading(name, percent=percent)] = [_p(value) for value in frame[name]]
     return pd.DataFrame(shown)
 
 
@@ -72,7 +72,7 @@ def markdown(table: Table, shown: pd.DataFrame) -> str:
 
 
 def latex(table: Table, shown: pd.DataFrame) -> str:
-    """Return a table as LaTeX; it needs the package booktabs."""
+    """Return a table as LaTeX for the package booktabs."""
     names = [str(name) for name in shown.columns]
     columns = "".join("l" if _is_text(shown, name) else "r" for name in names)
     lines = [" & ".join(cell.translate(LATEX) for cell in row) for row in shown.to_numpy().tolist()]
@@ -96,26 +96,26 @@ def latex(table: Table, shown: pd.DataFrame) -> str:
     )
 
 
-def _heading(name: str, percent: bool) -> str:
+def _heading(name: str, *, percent: bool) -> str:
     return name.replace("_", " ") + (" %" if percent else "")
 
 
 def _is_text(shown: pd.DataFrame, name: str) -> bool:
-    # A figure with or without its interval; "0→0" and what begins with it are text.
+    # Numbers have an interval or not; "0→0" and texts that begin with it are no numbers.
     return not any(re.fullmatch(r"[+\-<]?\d[\d.e+\-]*( \[.*\])?", one) for one in shown[name])
 
 
-def _cell(values: Sequence[Any], percent: bool, signed: bool) -> str:
+def _cell(values: Sequence[Any], *, percent: bool, signed: bool) -> str:
     numbers = [value for value in values if not pd.isna(value)]
     if not numbers:
         return MISSING
     if isinstance(numbers[0], str):
         return numbers[0] or MISSING
-    shown = [_number(value, percent, signed) for value in numbers]
+    shown = [_number(value, percent=percent, signed=signed) for value in numbers]
     return shown[0] if len(shown) == 1 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
-def _number(value: float | int, percent: bool, signed: bool) -> str:
+def _number(value: float | int, *, percent: bool, signed: bool) -> str:
     if percent:
         return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
     if isinstance(value, int):

@@ -10,26 +10,20 @@ from xtransplant.reporting.table import Record
 
 
 def labels(scope: Scope) -> Record:
-    """Return what every row begins with: which run, and which language or average."""
+    """Return the first columns of every row: the run, and the language or average."""
     return {**scope.study.labels(scope.outcomes), "language": scope.label}
 
 
-def figure(name: str, intervals: Intervals, place: int = 0) -> Record:
-    """Return a figure and its interval.
-
-    Args:
-        name: of the column; those of the bounds end in `_low` and `_high`.
-        intervals: of figures side by side.
-        place: which of them, from 0.
-    """
+def figure(name: str, intervals: Intervals) -> Record:
+    """Return a single figure and its interval in the columns `name`, `name_low`, `name_high`."""
     return {
-        name: float(intervals.estimate[place]),
-        f"{name}_low": float(intervals.low[place]),
-        f"{name}_high": float(intervals.high[place]),
+        name: float(intervals.estimate[0]),
+        f"{name}_low": float(intervals.low[0]),
+        f"{name}_high": float(intervals.high[0]),
     }
 
 
 def difference_columns(scope: Scope, left: npt.ArrayLike, right: npt.ArrayLike) -> Record:
-    """Return left less right, both [I] of right or wrong, with its test and uncorrected p."""
+    """Return left minus right (outcomes, [I]) with its interval, test and uncorrected p."""
     found, test, p = difference(scope, left, right)
     return {**figure("difference", found), "test": test, "p": float(p[0])}

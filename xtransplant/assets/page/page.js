@@ -1,6 +1,6 @@
 // The page: from the fragment to pickers, summary, heatmap and instances.
 
-let state = null; // what stands on the page, as `readState` gave it
+let state = null; // what the page shows, from `readState`
 
 function draw(payload) {
   const before = state;
@@ -12,7 +12,7 @@ function draw(payload) {
   document.title = `${view.task} ${view.model} ${view.module} ${view.language} – xtransplant`;
   drawPickers(payload.views);
   if (before?.view !== view) {
-    // Only then: a heatmap that stays keeps the focus in it.
+    // Only if it changed: redrawing would lose the keyboard focus.
     drawSummary(payload, view, cells);
     drawLegend(view, cells);
     drawHeatmap(byId("heatmap"), cells);
@@ -33,7 +33,7 @@ function notice(view, unmet) {
   return lines.join(" ");
 }
 
-/** Offer of each facet what there is under those before it; a choice keeps the others it can. */
+/** Fill each picker with what exists under the pickers before it; a choice keeps the others if possible. */
 function drawPickers(views) {
   let candidates = views;
   for (const facet of FACETS) {
