@@ -166,16 +166,16 @@ def test_a_control_goes_with_its_own_experiment(tmp_path: Path, changes: Any) ->
 
 @dataclass(frozen=True, kw_only=True)
 class WithAsk(RunIdentity):
-    ask: str = method_axis("prompt.ask", Rule.SEPARATES, "own")
+    ask: str = method_axis("prompt.ask", Rule.SEPARATES, "own", other_prompts=True)
 
 
 def test_runs_that_differ_in_a_new_axis_have_rows_and_controls_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_run(tmp_path / "1", VERDICTS)  # written before the axis existed
-    write_run(tmp_path / "2", VERDICTS, prompt_ask="both")
-    write_run(tmp_path / "3", VERDICTS, prompt_ask="both", control="noise")
-    assert "are the same run" in refusal(tmp_path)
+    write_run(tmp_path / "2", VERDICTS, prompt_ask="both", source="Ask")
+    write_run(tmp_path / "3", VERDICTS, prompt_ask="both", source="Ask", control="noise")
+    assert "instance q0 (fr) has another source prompt" in refusal(tmp_path)
 
     monkeypatch.setattr(load, "RunIdentity", WithAsk)
     study = load_study([tmp_path])

@@ -1,10 +1,13 @@
 """The table of what a run is: complete, with the configuration's defaults, and one line an axis."""
 
+import ast
 from dataclasses import dataclass
 from operator import attrgetter
+from pathlib import Path
 
 import pytest
 
+import xtransplant
 from xtransplant.config.schema import REQUIRED, RunConfig
 from xtransplant.config.validate import schema_keys
 from xtransplant.store.run_identity import (
@@ -44,6 +47,18 @@ def test_every_key_is_an_axis_or_says_nothing_of_what_a_run_is() -> None:
     assert set(schema_keys()) - NOT_WHAT_A_RUN_IS == axes, "decide whether the new key is an axis"
 
 
+def test_analysis_and_reports_know_a_run_by_its_identity_alone() -> None:
+    package = Path(xtransplant.__file__).parent
+    readers = {
+        path.relative_to(package).as_posix()
+        for room in ("analysis", "reporting")
+        for path in (package / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "config"
+    }
+    assert readers == {"analysis/load.py"}  # which hands it to RunIdentity.read
+
+
 def test_a_missing_key_has_the_default_of_the_configuration() -> None:
     config = RunConfig()
     for axis in RunIdentity.axes():
@@ -74,7 +89,7 @@ def identity(**changes: object) -> RunIdentity:
 def test_titles_and_labels() -> None:
     one = identity(grid="full", control="noise")
     assert one.title() == "quiz (dev), tiny, mlp"
-    assert one.title(without=["module"]) == "quiz (dev), tiny"
+    assert one.title(with_module=False) == "quiz (dev), tiny"
     assert one.labels() == {
         **{"task": "quiz", "split": "dev", "model": "tiny", "module": "mlp", "grid": "full"}
     }
@@ -104,6 +119,12 @@ def test_which_runs_are_paired(changes: dict[str, object], pairings: set[str]) -
     assert (one.group() == other.group()) is not bool(same)
 
 
+def test_the_prompts_of_an_instance_depend_on_data_pivot_and_direction() -> None:
+    assert identity().same_prompts == identity(model="x", module="attn", style="chat").same_prompts
+    for changes in ({"split": "test"}, {"task": "x"}, {"pivot": "es"}, {"direction": "x_to_en"}):
+        assert identity().same_prompts != identity(**changes).same_prompts
+
+
 def test_the_same_data_are_the_same_task_and_split() -> None:
     assert identity().data_set == identity(model="x", module="attn", control="noise").data_set
     assert identity().data_set != identity(split="test").data_set
@@ -112,7 +133,7 @@ def test_the_same_data_are_the_same_task_and_split() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class WithAsk(RunIdentity):
-    ask: str = method_axis("prompt.ask", Rule.SEPARATES, "own")
+    ask: str = method_axis("prompt.ask", Rule.SEPARATES, "own", other_prompts=True)
 
 
 def test_a_new_axis_is_one_line() -> None:
@@ -123,7 +144,7 @@ def test_a_new_axis_is_one_line() -> None:
     assert before == own and before.group() == own.group()
     assert own.group() != both.group()
     assert all(own.group(pairing) != both.group(pairing) for pairing in Pairing)
-    assert own.data_set == both.data_set
+    assert own.data_set == both.data_set and own.same_prompts != both.same_prompts
     assert own.title() == "quiz (None), tiny, mlp"
     assert both.title() == "quiz (None), tiny, mlp, ask both"
     assert unusual_axes([before, own]) == [] and unusual_axes([own, both]) == ["ask"]

@@ -58,10 +58,9 @@ def _require_same(left: Outcomes, right: Outcomes, axis: Axis) -> None:
 def _require_same_instances(outcomes: Sequence[Outcomes], field: str, what: str) -> None:
     seen: dict[Hashable, tuple[str, Outcomes]] = {}
     for one in outcomes:
+        same_prompts = one.identity.same_prompts
         for (language, name), content in zip(one.names, getattr(one, field).tolist(), strict=True):
-            earlier, other = seen.setdefault(
-                (one.identity.data_set, language, name), (content, one)
-            )
+            earlier, other = seen.setdefault((same_prompts, language, name), (content, one))
             if earlier != content:
                 raise OutputError(
                     f"{other.run.folder.path} and {one.run.folder.path} do not belong together: "

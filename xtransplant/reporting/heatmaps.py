@@ -46,7 +46,7 @@ def draw_modules(study: Study, folder: Path) -> Iterator[Path]:
             labels = study.labels(one)
             del labels["module"]
             title = (
-                f"F5  {one.identity.title(without=['module'])}: "
+                f"F5  {one.identity.title(with_module=False)}: "
                 "accuracy of each fixed cell less baseline, by module"
             )
             shown = [_average(study, each) for each in group]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum
+from functools import cache, partial
 from typing import Any, Literal, Self
 
 from xtransplant.types import Cell
@@ -56,6 +57,8 @@ class Axis:
         rule: what a difference means.
         default: for a manifest that does not have the key.
         label: whether it always has a column in tables and a place in names of files.
+        other_prompts: whether runs that differ in it may have other prompts and gold answers for
+            the same instance.
     """
 
     name: str
@@ -64,18 +67,25 @@ class Axis:
     rule: Rule
     default: Any
     label: bool
+    other_prompts: bool
 
 
-def data_axis(key: str, rule: Rule, default: Any = MISSING, *, label: bool = False) -> Any:
-    """Return the field of an axis of the data; the arguments are attributes of `Axis`."""
-    metadata = {"key": key, "kind": "data", "rule": rule, "label": label}
-    return field(default=default, metadata=metadata)
+def _axis(
+    kind: Literal["data", "method"],
+    key: str,
+    rule: Rule,
+    default: Any = MISSING,
+    *,
+    label: bool = False,
+    other_prompts: bool = False,
+) -> Any:
+    """Return the field of an axis; the arguments are attributes of `Axis`."""
+    axis = {"kind": kind, "key": key, "rule": rule, "label": label, "other_prompts": other_prompts}
+    return field(default=default, metadata=axis)
 
 
-def method_axis(key: str, rule: Rule, default: Any = MISSING, *, label: bool = False) -> Any:
-    """Return the field of an axis of the method; the arguments are attributes of `Axis`."""
-    metadata = {"key": key, "kind": "method", "rule": rule, "label": label}
-    return field(default=default, metadata=metadata)
+data_axis = partial(_axis, "data")
+method_axis = partial(_axis, "method")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +102,7 @@ class RunIdentity:
     splits: tuple[str, ...] = data_axis("task.splits", Rule.FREE, ())
     scorer: str | None = data_axis("scorer", Rule.SAME_IN_TASK, None)
     revision: str | None = data_axis("task.revision", Rule.SAME_IN_TASK, None)
-    pivot: str = data_axis("task.pivot", Rule.SAME_IN_TASK, "en")
+    pivot: str = data_axis("task.pivot", Rule.SAME_IN_TASK, "en", other_prompts=True)
     pivot_revision: str | None = data_axis("task.pivot_revision", Rule.SAME_IN_TASK, None)
     sample_size: int = data_axis("task.sample_size", Rule.SAME_IN_TASK, 50)
     sample_seed: int = data_axis("task.sample_seed", Rule.SAME_IN_TASK, 0)
@@ -118,7 +128,7 @@ class RunIdentity:
     encoder_path: str | None = method_axis("model.family.encoder_layers", Rule.SAME_IN_MODEL, None)
     module: str = method_axis("module", Rule.SEPARATES, label=True)
     control: str = method_axis("control", Rule.SEPARATES, "none")
-    direction: str | None = method_axis("direction", Rule.SAME_IN_TASK, None)
+    direction: str | None = method_axis("direction", Rule.SAME_IN_TASK, None, other_prompts=True)
     grid: str = method_axis("grid.name", Rule.FREE, "", label=True)
     grid_file: str | None = method_axis("grid.file", Rule.FREE, None)
     cells: tuple[Cell, ...] = method_axis("cells", Rule.SEPARATES, ())
@@ -150,7 +160,7 @@ class RunIdentity:
     @classmethod
     def axes(cls, *rules: Rule) -> list[Axis]:
         """Return the lines of the table, or those with one of some rules."""
-        lines = [Axis(name=one.name, default=one.default, **one.metadata) for one in fields(cls)]
+        lines = _axes_of(cls)  # type: ignore[arg-type]  # mypy takes a class for its instance
         return [line for line in lines if not rules or line.rule in rules]
 
     @property
@@ -170,6 +180,12 @@ class RunIdentity:
             getattr(self, axis.name) for axis in self.axes(Rule.SEPARATES) if axis.kind == "data"
         )
 
+    @property
+    def same_prompts(self) -> Hashable:
+        """Return what runs have in common that have the same prompts of the same instances."""
+        others = (getattr(self, axis.name) for axis in self.axes() if axis.other_prompts)
+        return self.data_set, *others
+
     def group(self, pairing: Pairing | None = None) -> Hashable:
         """Return what is the same for all runs of a pairing; for all repeats if it is None."""
         may_differ = pairing.value if pairing else frozenset[str]()
@@ -188,18 +204,15 @@ class RunIdentity:
         always = [axis.name for axis in self.axes() if axis.label]
         return {name: str(getattr(self, name)) for name in [*always, *more]}
 
-    def title(self, without: Iterable[str] = ()) -> str:
+    def title(self, *, with_module: bool = True) -> str:
         """Return the run's name for a reader: task (split), model, module.
 
-        An axis that separates runs and is off its default follows by name.
-
-        Args:
-            without: names of axes to leave out.
+        Axes that separate runs and are off their default follow, each with its name.
         """
-        skipped = set(without)
-        named = [self.model, *([] if "module" in skipped else [self.module])]
-        further = [f"{name} {getattr(self, name)}" for name in unusual_axes([self])]
-        return ", ".join([f"{self.task} ({self.split})", *named, *further])
+        names = [f"{self.task} ({self.split})", self.model, *([self.module] if with_module else [])]
+        return ", ".join(
+            [*names, *(f"{name} {getattr(self, name)}" for name in unusual_axes([self]))]
+        )
 
 
 def unusual_axes(identities: Iterable[RunIdentity]) -> list[str]:
@@ -214,6 +227,11 @@ def unusual_axes(identities: Iterable[RunIdentity]) -> list[str]:
         if not axis.label and axis.name not in OWN_COLUMNS
         if any(getattr(one, axis.name) != axis.default for one in given)
     ]
+
+
+@cache
+def _axes_of(identity: type[RunIdentity]) -> list[Axis]:
+    return [Axis(name=one.name, default=one.default, **one.metadata) for one in fields(identity)]
 
 
 def _value(config: Mapping[str, Any], axis: Axis) -> Any:
