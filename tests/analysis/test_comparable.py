@@ -165,25 +165,25 @@ def test_a_control_goes_with_its_own_experiment(tmp_path: Path, changes: Any) ->
 
 
 @dataclass(frozen=True, kw_only=True)
-class WithAsk(RunIdentity):
-    ask: str = method_axis("prompt.ask", Rule.SEPARATES, "own", other_prompts=True)
+class WithTone(RunIdentity):
+    tone: str = method_axis("prompt.tone", Rule.SEPARATES, "plain", other_prompts=True)
 
 
 def test_runs_that_differ_in_a_new_axis_have_rows_and_controls_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_run(tmp_path / "1", VERDICTS)  # written before the axis existed
-    write_run(tmp_path / "2", VERDICTS, prompt_ask="both", source="Ask")
-    write_run(tmp_path / "3", VERDICTS, prompt_ask="both", source="Ask", control="noise")
+    write_run(tmp_path / "2", VERDICTS, prompt_tone="polite", source="Please")
+    write_run(tmp_path / "3", VERDICTS, prompt_tone="polite", source="Please", control="noise")
     assert "instance q0 (fr) has another source prompt" in refusal(tmp_path)
 
-    monkeypatch.setattr(load, "RunIdentity", WithAsk)
+    monkeypatch.setattr(load, "RunIdentity", WithTone)
     study = load_study([tmp_path])
-    own, both = study.experiments
-    assert study.controls(own) == []
-    assert [one.identity.control for one in study.controls(both)] == ["noise"]
-    titles = [one.identity.title() for one in (own, both)]
-    assert titles == ["quiz (dev), tiny, mlp", "quiz (dev), tiny, mlp, ask both"]
+    plain, polite = study.experiments
+    assert study.controls(plain) == []
+    assert [one.identity.control for one in study.controls(polite)] == ["noise"]
+    titles = [one.identity.title() for one in (plain, polite)]
+    assert titles == ["quiz (dev), tiny, mlp", "quiz (dev), tiny, mlp, tone polite"]
     for table in all_tables(study):
         if len(table.frame):
-            assert list(table.frame["ask"].unique()) == ["own", "both"], table.name
+            assert list(table.frame["tone"].unique()) == ["plain", "polite"], table.name

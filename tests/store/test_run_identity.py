@@ -132,20 +132,20 @@ def test_the_same_data_are_the_same_task_and_split() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WithAsk(RunIdentity):
-    ask: str = method_axis("prompt.ask", Rule.SEPARATES, "own", other_prompts=True)
+class WithTone(RunIdentity):
+    tone: str = method_axis("prompt.tone", Rule.SEPARATES, "plain", other_prompts=True)
 
 
 def test_a_new_axis_is_one_line() -> None:
-    before, own, both = (
-        WithAsk.read(OLDEST | prompt)
-        for prompt in ({}, {"prompt": {"ask": "own"}}, {"prompt": {"ask": "both"}})
+    before, plain, polite = (
+        WithTone.read(OLDEST | prompt)
+        for prompt in ({}, {"prompt": {"tone": "plain"}}, {"prompt": {"tone": "polite"}})
     )
-    assert before == own and before.group() == own.group()
-    assert own.group() != both.group()
-    assert all(own.group(pairing) != both.group(pairing) for pairing in Pairing)
-    assert own.data_set == both.data_set and own.same_prompts != both.same_prompts
-    assert own.title() == "quiz (None), tiny, mlp"
-    assert both.title() == "quiz (None), tiny, mlp, ask both"
-    assert unusual_axes([before, own]) == [] and unusual_axes([own, both]) == ["ask"]
-    assert own.labels(["ask"])["ask"] == "own" and "ask" not in own.labels()
+    assert before == plain and before.group() == plain.group()
+    assert plain.group() != polite.group()
+    assert all(plain.group(pairing) != polite.group(pairing) for pairing in Pairing)
+    assert plain.data_set == polite.data_set and plain.same_prompts != polite.same_prompts
+    assert plain.title() == "quiz (None), tiny, mlp"
+    assert polite.title() == "quiz (None), tiny, mlp, tone polite"
+    assert unusual_axes([before, plain]) == [] and unusual_axes([plain, polite]) == ["tone"]
+    assert plain.labels(["tone"])["tone"] == "plain" and "tone" not in plain.labels()
