@@ -66,7 +66,7 @@ def test_outcomes_are_the_verdicts(study: Study) -> None:
     # Answers of the cells are "0" and "1", so an instance has one or two distinct ones.
     assert one.n_distinct.tolist() == [2, 2, 2, 2, 1, 2, 2, 2, 1, 2, 2, 2]
     (control,) = study.controls(one)
-    assert control.control == "noise"
+    assert control.identity.control == "noise"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_ties_take_the_smallest_target_then_the_largest_source(tmp_path: Path) -
     write_run(tmp_path, {"fr": ["00101", "00101"]})  # (0,1) and (1,1) tie
     write_run(tmp_path, {"fr": ["01111", "00000"]}, module="attn")  # all tie
     found = {
-        one.run.module: select(one, "overall", pooled=False)[0].cell
+        one.identity.module: select(one, "overall", pooled=False)[0].cell
         for one in load_study([tmp_path]).experiments
     }
     assert found == {"mlp": Cell(1, 1), "attn": Cell(1, 0)}

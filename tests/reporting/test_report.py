@@ -22,8 +22,9 @@ from xtransplant.config.grid_file import read_pairs
 from xtransplant.reporting import curves, heatmaps
 from xtransplant.reporting.drawing import written
 from xtransplant.reporting.page import write_page
+from xtransplant.reporting.table import Table
 from xtransplant.reporting.table_formats import latex, markdown, shown_frame
-from xtransplant.reporting.tables import Table, all_tables
+from xtransplant.reporting.tables import all_tables
 
 NAMES = ["T1_coarse", "T2_upper_bounds", "T3_selected_pairs", "T4_significance", "T5_cost"]
 

@@ -1,7 +1,7 @@
 """From generations to the two views of a run: by instance (upper bound), by cell (fixed layer).
 
-Pure functions of frames, vectorised (a million rows take seconds); only `aggregate_run` touches
-files. A baseline row is no cell: no bound, count or list of answers includes it.
+All functions are pure and vectorised; a million rows take seconds. A baseline row is not a cell, so
+no bound, count or list of answers includes it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 INPUT = ["language", "control", "instance_id", "source_layer", "target_layer", "answer", "correct"]
-"""The columns of `generations` that are aggregated."""
+"""The columns of `generations` that the views are made of."""
 
 
 def instances_frame(
@@ -29,21 +29,21 @@ def instances_frame(
     """Return one row per instance: the upper-bound view.
 
     Args:
-        generations: rows of one grid, with at least the columns `INPUT`; baselines have null
-            layers.
-        golds: gold answer by (language, instance id).
+        generations: rows of one grid, with at least the columns `INPUT`; the layers of baselines
+            are null.
+        golds: gold answers by (language, instance id).
 
     Returns:
-        Columns as `instances.parquet`, instances in their order of appearance.
-        `n_distinct_answers` counts the distinct answers of the cells; a text without an answer
-        gives none, so it can be 0. `source_fixed_correct` says for each source layer of the grid,
-        in ascending order, whether any cell with that source layer is right;
-        `target_fixed_correct` likewise for target layers.
+        The columns of `instances.parquet`, instances in their order of appearance.
+        `n_distinct_answers` counts the distinct answers of the cells; a text without a readable
+        answer does not count, so it can be 0. `source_fixed_correct` says for each source layer of
+        the grid, in ascending order, whether any cell with that source layer is right.
+        `target_fixed_correct` says the same for target layers.
 
     Raises:
         OutputError: an instance without exactly one baseline row, or with a cell twice.
     """
-    rows = taken_apart(generations)
+    rows = split_baselines(generations)
     names = rows.instances[["language", "instance_id"]].itertuples(index=False, name=None)
     answers, distinct = pd.factorize(rows.cells["answer"])
     has_answer = answers >= 0
@@ -75,14 +75,14 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
         generations: as for `instances_frame`.
 
     Returns:
-        Columns as `pairs.parquet`, languages in their order of appearance, then source and target
-        layer ascending. `n_gained` counts instances that the cell answers and the baseline does
-        not, `n_lost` the reverse.
+        The columns of `pairs.parquet`, by language in order of appearance, then by source and
+        target layer. `n_gained` counts instances that are right with the cell and wrong without,
+        `n_lost` the reverse.
 
     Raises:
         OutputError: an instance without exactly one baseline row, or with a cell twice.
     """
-    rows = taken_apart(generations)
+    rows = split_baselines(generations)
     baseline = rows.instances["correct"].to_numpy(dtype=bool)[rows.instance]
     judged = pd.DataFrame(
         {
@@ -96,7 +96,7 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
             "lost": ~rows.correct & baseline,
         }
     )
-    # Languages keep their order, which groupby would sort.
+    # groupby would sort the languages.
     order = pd.unique(judged["language"])
     judged["language"] = pd.Categorical(judged["language"], categories=order)
     pairs = (
@@ -120,8 +120,8 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
 def summarise(instances: pd.DataFrame, pairs: pd.DataFrame) -> list[LanguageSummary]:
     """Return one row per language from the two views of one run.
 
-    Of cells with the same accuracy the best is that of the smallest target layer, then that of
-    the largest source layer.
+    Of cells with the same accuracy, the best is the one with the smallest target layer, then the
+    one with the largest source layer.
     """
     ranked = pairs.sort_values(
         ["accuracy", "target_layer", "source_layer"], ascending=[False, True, False]
@@ -151,14 +151,14 @@ def summarise(instances: pd.DataFrame, pairs: pd.DataFrame) -> list[LanguageSumm
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
-    """Generations taken apart: baselines and cells.
+class SplitRows:
+    """Generations split into baselines and cells.
 
     Attributes:
-        instances: the baseline rows, one for each instance, in order of appearance.
+        instances: baseline rows, one for each instance, in order of appearance.
         cells: the other rows.
-        instance: for each of `cells` the position of its instance.
-        correct: for each of `cells`.
+        instance: index into `instances` of each row of `cells`.
+        correct: whether each row of `cells` is right.
     """
 
     instances: pd.DataFrame
@@ -167,8 +167,8 @@ class Rows:
     correct: Bools
 
 
-def taken_apart(generations: pd.DataFrame) -> Rows:
-    """Take the rows of one grid apart.
+def split_baselines(generations: pd.DataFrame) -> SplitRows:
+    """Split the rows of one grid into baselines and cells.
 
     Raises:
         OutputError: an instance without exactly one baseline row, or with a cell twice.
@@ -184,7 +184,7 @@ def taken_apart(generations: pd.DataFrame) -> Rows:
             f"instance {first['instance_id']} ({first['language']}) has {found[wrong]} baseline "
             "rows; allowed: 1; remove its part and run the same command again"
         )
-    rows = Rows(
+    rows = SplitRows(
         instances=baselines.iloc[np.argsort(instance[is_baseline])].reset_index(drop=True),
         cells=cells.reset_index(drop=True),
         instance=instance[~is_baseline],
@@ -194,7 +194,7 @@ def taken_apart(generations: pd.DataFrame) -> Rows:
     return rows
 
 
-def _require_distinct_cells(rows: Rows) -> None:
+def _require_distinct_cells(rows: SplitRows) -> None:
     source, target = (
         rows.cells[side].to_numpy(dtype=np.int64) for side in ("source_layer", "target_layer")
     )
@@ -209,7 +209,7 @@ def _require_distinct_cells(rows: Rows) -> None:
         )
 
 
-def _any_by_layer(rows: Rows, side: str) -> list[list[bool]]:
+def _any_by_layer(rows: SplitRows, side: str) -> list[list[bool]]:
     layers, layer = np.unique(rows.cells[side].to_numpy(dtype=np.int64), return_inverse=True)
     any_correct = np.zeros((len(rows.instances), len(layers)), dtype=bool)
     any_correct[rows.instance[rows.correct], layer[rows.correct]] = True

@@ -1,7 +1,4 @@
-"""Figures of a study with their intervals, by language and averaged, and differences of two.
-
-It knows how instances, clusters and averages go together, not which table or figure asks.
-"""
+"""Figures of a study with their intervals, by language and averaged, and paired differences."""
 
 from __future__ import annotations
 
@@ -11,25 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from xtransplant.analysis.intervals import Floats, Intervals
 from xtransplant.analysis.outcomes import Bools, Outcomes
-from xtransplant.analysis.statistics import Floats, Intervals, paired_test, sign_flip_test
+from xtransplant.analysis.significance import paired_test, sign_flip_test
 from xtransplant.analysis.study import Study
 
 MACRO, MICRO = "macro average", "micro average"
-"""Of the languages' figures; of all instances together."""
+"""The mean of the languages' figures, and the figure of all instances together."""
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
-"""The values that an outcome, and a difference of two, can have."""
+"""The smallest and largest value of an outcome, and of a difference of two outcomes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """Instances whose figure is reported: a language, or an average over several.
+    """Instances of a run that have a figure of their own: a language, or all languages.
 
     Attributes:
-        study: what they belong to.
-        outcomes: their run.
-        label: the language, `MACRO` or `MICRO`.
-        rows: which instances of the run.
+        study: study of the run.
+        outcomes: outcomes of the run.
+        label: name of the language, `MACRO` or `MICRO`.
+        rows: mask of the instances, [I].
     """
 
     study: Study
@@ -59,11 +57,10 @@ class Scope:
         return self.study.bootstrap(self.outcomes).intervals(chosen, self._cluster, group, bounds)
 
     def test(self, differences: npt.ArrayLike) -> tuple[str, Floats]:
-        """Return the test that fits and the p-value of each column of differences, [I] or [I, V].
+        """Return the name of the test and the p-value of each column of differences, [I] or [I, V].
 
-        McNemar's exact test holds where instances are independent and count alike, so never for
-        `MACRO`, whose languages weigh their instances; all else is tested by permutation of
-        clusters.
+        McNemar's exact test needs independent instances of equal weight. In `MACRO` the weight of
+        an instance depends on its language, so clusters are permuted instead.
         """
         weighted = self._weighted(differences)
         if self.label == MACRO:
@@ -71,7 +68,7 @@ class Scope:
         return paired_test(weighted, self._cluster)
 
     def best_of_grid(self, differences: npt.ArrayLike) -> Floats:
-        """Return the max-T p-value of each column: of a gain, corrected for all columns."""
+        """Return the one-sided max-T p-value of each column's gain, corrected for all columns."""
         return sign_flip_test(self._weighted(differences), self._cluster, "greater")
 
     @property
@@ -79,7 +76,7 @@ class Scope:
         return self.study.clusters(self.outcomes)[self.rows]
 
     def _weighted(self, differences: npt.ArrayLike) -> Floats:
-        """Return differences whose sum is the figure's: languages count alike in `MACRO`."""
+        """Return differences weighted so that all languages count alike in `MACRO`."""
         chosen = np.asarray(differences, dtype=np.float64)[self.rows]
         if self.label != MACRO:
             return chosen
@@ -91,7 +88,7 @@ class Scope:
 
 
 def scopes(study: Study, outcomes: Outcomes) -> Iterator[Scope]:
-    """Yield each language of a run, then the averages where there are several."""
+    """Yield each language of a run, then both averages if there are several languages."""
     for language in outcomes.languages:
         yield Scope(study, outcomes, language, outcomes.language == language)
     if len(outcomes.languages) > 1:
@@ -101,7 +98,7 @@ def scopes(study: Study, outcomes: Outcomes) -> Iterator[Scope]:
 
 
 def matched(experiment: Outcomes, control: Outcomes) -> tuple[Outcomes, Outcomes]:
-    """Return both with the instances of the languages that both have, in the same order."""
+    """Return both runs with the instances of their common languages, in the same order."""
     shared = np.isin(experiment.language, control.languages)
     chosen = experiment.rows_at(shared)
     return chosen, control.aligned_with(chosen)
@@ -110,7 +107,7 @@ def matched(experiment: Outcomes, control: Outcomes) -> tuple[Outcomes, Outcomes
 def difference(
     scope: Scope, left: npt.ArrayLike, right: npt.ArrayLike
 ) -> tuple[Intervals, str, Floats]:
-    """Return left less right, both [I] of right or wrong: interval, test and p-value."""
+    """Return the interval of left minus right (outcomes, [I]), the test's name and the p-value."""
     differences = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
     test, p = scope.test(differences)
     return scope.interval(differences, DIFFERENCE), test, p

@@ -1,4 +1,4 @@
-"""What is known of languages: how far from English, and how well provided with data."""
+"""Facts about languages: distance to English, and how much data there is."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Language:
     """One language.
 
     Attributes:
-        distance_to_english: URIEL+'s featural distance, 0 to 1 (arXiv 2409.18472; CC BY-SA 4.0).
-        resource_class: of Joshi et al. 2020 (arXiv 2004.09095), 0 to 5 for the most resources.
+        distance_to_english: featural distance of URIEL+, 0 to 1 (arXiv 2409.18472; CC BY-SA 4.0).
+        resource_class: class by Joshi et al. 2020 (arXiv 2004.09095), 0 to 5; 5 has most data.
     """
 
     distance_to_english: float
@@ -23,7 +23,7 @@ class Language:
 
 
 def language(code: str) -> Language | None:
-    """Return what is known of a language by its code ("sw", "zh-CN", "zh_tw"), None if nothing."""
+    """Return the facts about a language by its code ("sw", "zh-CN", "zh_tw"), or None."""
     return _table().get(re.split("[-_]", code.lower())[0])
 
 

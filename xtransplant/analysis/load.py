@@ -17,26 +17,26 @@ from xtransplant.store.columns import to_frame
 from xtransplant.store.manifest import MANIFEST, find_runs
 from xtransplant.store.part_file import reading
 from xtransplant.store.run_folder import RunFolder, read_manifest
+from xtransplant.store.run_identity import RunIdentity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LABELS = ("task", "model", "module", "key")
+LABELS = ("task", "model", "module")
+"""The axes of a run that all frames begin with; its key follows."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its folder and what it is called, in the columns that all frames begin with."""
+    """One run: its folder and what it is."""
 
     folder: RunFolder
-    task: str
-    model: str
-    module: str
+    identity: RunIdentity
 
     def labelled(self, table: pa.Table) -> pa.Table:
         """Return a table with `task`, `model`, `module` and `key` in front."""
-        labels = (self.task, self.model, self.module, self.folder.key)
-        for position, (name, label) in enumerate(zip(LABELS, labels, strict=True)):
+        labels = {name: getattr(self.identity, name) for name in LABELS}
+        for position, (name, label) in enumerate((labels | {"key": self.folder.key}).items()):
             column = pa.repeat(pa.scalar(label), len(table))
             table = table.add_column(position, name, column)
         return table
@@ -44,9 +44,9 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Every run below a folder; each frame is read when it is first asked for.
+    """Every run below a folder; each frame is read on first use.
 
-    All frames begin with the columns `task`, `model`, `module`, `key` (of the run), and go on with:
+    All frames begin with the columns `task`, `model`, `module`, `key` (of the run). Then follow:
 
     - `generations`: `instance_id`, `language`, `source_language`, `target_language`, `control`,
       `source_layer`, `target_layer` (Int16, 0..N-1, null for the baseline), `text`, `n_tokens`,
@@ -55,13 +55,13 @@ class Runs:
     - `instances`: `instance_id`, `language`, `control`, `gold`, `baseline_answer`,
       `baseline_correct`, `n_cells`, `n_correct`, `n_distinct_answers`, `upper_bound_correct`,
       `source_fixed_correct`, `target_fixed_correct` (a bool for each source or target layer of the
-      grid, ascending), and, where the data label instances, `category` (Global MMLU's CS and CA,
-      countries, your own);
+      grid, ascending), and, where the data have categories, `category` (CS and CA of Global MMLU,
+      countries, or your own);
     - `pairs`: `language`, `control`, `source_layer`, `target_layer`, `n`, `n_correct`, `accuracy`,
       `baseline_accuracy` (0 to 1), `n_gained`, `n_lost`.
 
-    A run that has not ended yet has only `generations`, of its finished parts; the other frames
-    warn (UserWarning) that they leave it out. Reading raises OutputError for a damaged file.
+    Of an unfinished run, `generations` has the finished parts. The other frames leave the run out
+    with a UserWarning. Reading a damaged file raises OutputError.
     """
 
     runs: Sequence[Run]
@@ -93,7 +93,7 @@ class Runs:
             path = run.folder.path / name
             if not path.exists():
                 status = run.folder.read_manifest().status
-                # The caller's line: this, the property, and the cache between them are ours.
+                # Level 4 is the caller's line: below it are the property, its cache and this.
                 warnings.warn(f"left out {path.parent}: no {name}, status {status}", stacklevel=4)
                 continue
             with reading(path):
@@ -107,7 +107,7 @@ class Runs:
 
 
 def _with_category(run: Run, table: pa.Table) -> pa.Table:
-    """Append the category of each instance, where there are any."""
+    """Append the category of each instance if any instance has one."""
     labels = {(each.language, each.id): each.category for each in run.folder.read_instances()}
     if not any(labels.values()):
         return table
@@ -116,16 +116,16 @@ def _with_category(run: Run, table: pa.Table) -> pa.Table:
 
 
 def load_runs(path: str | Path) -> Runs:
-    """Find every run below a folder (or the run that it is) and give its files as frames.
+    """Find all runs below a folder, or the run in that folder, and return their files as frames.
 
     Args:
-        path: a folder such as "outputs", "outputs/xnli" or that of a single run.
+        path: folder such as "outputs", "outputs/xnli", or that of a single run.
 
     Returns:
-        Runs by path; see `Runs` for the columns.
+        The runs, in order of path; see `Runs` for the columns.
 
     Raises:
-        OutputError: no such folder, no run below it, or a manifest that cannot be read.
+        OutputError: the folder does not exist or holds no run, or a manifest cannot be read.
     """
     root = Path(path)
     if not root.is_dir():
@@ -135,15 +135,9 @@ def load_runs(path: str | Path) -> Runs:
 
 def _run(path: Path) -> Run:
     manifest = read_manifest(path)
-    config = manifest.config
     try:
-        return Run(
-            folder=RunFolder(path, manifest.key),
-            task=config["task"]["name"],
-            model=config["model"]["name"],
-            module=config["module"],
-        )
-    except (KeyError, TypeError) as error:
+        return Run(RunFolder(path, manifest.key), RunIdentity.read(manifest.config))
+    except KeyError as error:
         raise OutputError(
             f"{path / MANIFEST} does not say which task, model and module ran; "
             "run the same command again"

@@ -1,7 +1,7 @@
 """A run as arrays of verdicts.
 
-One row per instance, one column per cell: right or wrong. Everything that is reported is made of
-these, with the baseline and the clusters beside them. Texts are not read.
+There is one row per instance and one column per cell, right or wrong, with the baseline and the
+clusters beside them. All figures of a report are computed from these arrays. Texts are not read.
 """
 
 from __future__ import annotations
@@ -9,52 +9,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from xtransplant.analysis.aggregate import INPUT, Rows, taken_apart
+from xtransplant.analysis.aggregate import INPUT, SplitRows, split_baselines
 from xtransplant.analysis.load import Run
 from xtransplant.errors import OutputError
 from xtransplant.store.columns import scorer_of
+from xtransplant.store.recorded_cost import RecordedCost
 from xtransplant.store.run_folder import RunFolder
+from xtransplant.store.run_identity import RunIdentity
 from xtransplant.types import Cell
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 
+OF_INSTANCES = (
+    *("language", "instance", "cluster", "content", "source", "baseline", "correct"),
+    *("baseline_unparsable", "n_unparsable", "n_distinct", "baseline_tokens", "cell_tokens"),
+)
+"""The fields of `Outcomes` with a row for each instance."""
+
+
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """One run's verdicts. I instances, V cells.
+    """The verdicts of one run. Shapes: I instances, V cells.
 
     Attributes:
-        run: its folder and names.
-        config: of its manifest.
-        cost: of its manifest.
-        scorer: of its verdicts, with the version.
-        cells: of the grid, by source layer, then target layer.
-        language: of each instance, [I].
-        instance: id of each, [I].
-        cluster: what it shares with others: its cluster, else its id, [I].
+        run: folder and identity; the identity has the scorer and the cells.
+        cost: cost of the run, None where the manifest does not say.
+        language: language of each instance, [I].
+        instance: id of each instance, [I].
+        cluster: cluster of each instance, or its id where it has none, [I].
         content: target prompt and gold answer, [I].
-        source: prompt, [I]; a control's is another than its experiment's.
-        baseline: right without a transplant, [I].
-        correct: right with each cell's, [I, V].
-        baseline_unparsable: no answer could be read, [I].
-        n_unparsable: cells of which no answer could be read, [I].
-        n_distinct: distinct answers of the cells, [I].
-        baseline_tokens: generated without a transplant, [I].
-        cell_tokens: generated with all cells together, [I].
+        source: source prompt, [I]; controls have other ones than their experiment.
+        baseline: whether the baseline is right, [I].
+        correct: whether each cell is right, [I, V].
+        baseline_unparsable: whether the baseline's text has no readable answer, [I].
+        n_unparsable: number of cells whose text has no readable answer, [I].
+        n_distinct: number of distinct answers of the cells, [I].
+        baseline_tokens: number of tokens generated for the baseline, [I].
+        cell_tokens: number of tokens generated for all cells together, [I].
     """
 
     run: Run
-    config: dict[str, Any]
-    cost: dict[str, Any]
-    scorer: str
-    cells: tuple[Cell, ...]
+    cost: RecordedCost | None
     language: npt.NDArray[np.str_]
     instance: npt.NDArray[np.str_]
     cluster: npt.NDArray[np.str_]
@@ -69,35 +71,19 @@ class Outcomes:
     cell_tokens: Ints
 
     @property
-    def control(self) -> str:
-        """Return the control, "none" for an experiment itself."""
-        return str(self.config["control"])
+    def identity(self) -> RunIdentity:
+        """Return what the run is."""
+        return self.run.identity
 
     @property
-    def split(self) -> str:
-        """Return the split of the task."""
-        return str(self.config["split"])
-
-    @property
-    def data_set(self) -> tuple[str, str]:
-        """Return task and split: what the resamples are shared in."""
-        return self.run.task, self.split
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Return the columns that name this run in a table."""
-        return {
-            "task": self.run.task,
-            "split": self.split,
-            "model": self.run.model,
-            "module": self.run.module,
-            "grid": str(self.config["grid"]["name"]),
-        }
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the cells of the grid, by source layer, then target layer: the columns, [V]."""
+        return self.identity.cells
 
     @property
     def is_grid(self) -> bool:
-        """Return whether cells compete: several, and not those that `select` chose already."""
-        return len(self.cells) > 1 and self.config["grid"]["file"] is None
+        """Return whether the run has several cells to choose from, not chosen ones of `select`."""
+        return len(self.cells) > 1 and self.identity.grid_file is None
 
     @property
     def languages(self) -> list[str]:
@@ -107,7 +93,7 @@ class Outcomes:
     @property
     def n_layers(self) -> int | None:
         """Return the model's number of layers, None where the manifest does not say."""
-        return self.cost.get("n_layers")
+        return self.cost.n_layers if self.cost else None
 
     @cached_property
     def upper_bound(self) -> Bools:
@@ -115,9 +101,9 @@ class Outcomes:
         return np.asarray(self.correct.any(1))
 
     def any_by_layer(self, side: str) -> tuple[list[int], Bools]:
-        """Return the layers of one side, and whether any cell with that layer is right, [I, L]."""
+        """Return the layers of one side, and whether any cell with the layer is right, [I, L]."""
         layers, layer = np.unique([getattr(cell, side) for cell in self.cells], return_inverse=True)
-        columns = [self.correct[:, layer == place].any(1) for place in range(len(layers))]
+        columns = [self.correct[:, layer == number].any(1) for number in range(len(layers))]
         return layers.tolist(), np.stack(columns, axis=1)
 
     def only(self, language: str) -> Outcomes:
@@ -125,9 +111,9 @@ class Outcomes:
         return self.rows_at(self.language == language)
 
     def aligned_with(self, other: Outcomes) -> Outcomes:
-        """Return the rows of the instances of `other`, in its order; all must be here."""
-        place = {name: row for row, name in enumerate(self.names)}
-        return self.rows_at(np.array([place[name] for name in other.names], dtype=np.int64))
+        """Return the rows of the instances of `other`, in its order; all must exist here."""
+        rows = {name: row for row, name in enumerate(self.names)}
+        return self.rows_at(np.array([rows[name] for name in other.names], dtype=np.int64))
 
     @cached_property
     def names(self) -> list[tuple[str, str]]:
@@ -135,25 +121,10 @@ class Outcomes:
         return list(zip(self.language.tolist(), self.instance.tolist(), strict=True))
 
     def rows_at(self, chosen: Bools | Ints) -> Outcomes:
-        """Return some of the rows, by mask or place."""
+        """Return some of the rows, by mask or by index."""
         return replace(
             self,
-            **{
-                name: getattr(self, name)[chosen]
-                for name in (
-                    *(
-                        "language",
-                        "instance",
-                        "cluster",
-                        "content",
-                        "source",
-                        "baseline",
-                        "correct",
-                    ),
-                    *("baseline_unparsable", "n_unparsable", "n_distinct"),
-                    *("baseline_tokens", "cell_tokens"),
-                )
-            },
+            **{name: getattr(self, name)[chosen] for name in OF_INSTANCES},
         )
 
 
@@ -161,7 +132,7 @@ def read_outcomes(run: Run) -> Outcomes:
     """Read the complete languages of a run.
 
     Raises:
-        OutputError: a run that cannot be read, has no complete language or no whole grid.
+        OutputError: the run cannot be read, has no complete language, or lacks cells of the grid.
     """
     folder, manifest = run.folder, run.folder.read_manifest()
     languages = folder.complete_languages()
@@ -170,16 +141,14 @@ def read_outcomes(run: Run) -> Outcomes:
             f"{folder.path} has no complete language, status {manifest.status}; "
             "run the same command again to finish"
         )
-    rows = taken_apart(folder.read_generations(languages, [*INPUT, "n_tokens"]))
+    rows = split_baselines(folder.read_generations(languages, [*INPUT, "n_tokens"]))
     known = {(one.language, one.id): one for one in folder.read_instances(languages)}
     names = list(zip(rows.instances["language"], rows.instances["instance_id"], strict=True))
     cells, correct, unparsable, distinct = _matrices(run, rows)
+    identity = replace(run.identity, cells=cells, scorer=_scorer(folder, languages))
     return Outcomes(
-        run=run,
-        config=manifest.config,
-        cost=dict(manifest.cost),
-        scorer=_scorer(folder, languages),
-        cells=cells,
+        run=replace(run, identity=identity),
+        cost=RecordedCost.read(manifest.cost),
         language=np.array([language for language, _ in names]),
         instance=np.array([name for _, name in names]),
         cluster=np.array([known[name].cluster or known[name].id for name in names]),
@@ -195,8 +164,8 @@ def read_outcomes(run: Run) -> Outcomes:
     )
 
 
-def _matrices(run: Run, rows: Rows) -> tuple[tuple[Cell, ...], Bools, Ints, Ints]:
-    """Return the cells, and by instance: right with each, without an answer, distinct answers."""
+def _matrices(run: Run, rows: SplitRows) -> tuple[tuple[Cell, ...], Bools, Ints, Ints]:
+    """Return the cells, `correct`, `n_unparsable` and `n_distinct` of `Outcomes`."""
     layers = rows.cells[["source_layer", "target_layer"]].to_numpy(dtype=np.int64)
     pairs, cell = np.unique(layers, axis=0, return_inverse=True)
     n = len(rows.instances)
@@ -219,7 +188,7 @@ def _matrices(run: Run, rows: Rows) -> tuple[tuple[Cell, ...], Bools, Ints, Ints
 
 
 def _scorer(folder: RunFolder, languages: Sequence[str]) -> str:
-    """Return the scorer of a run's verdicts, with its version; a run holds those of one."""
+    """Return the scorer of a run's verdicts, with its version; all parts have the same one."""
     path = folder.parts(languages)[0]
     with folder.part(path) as part:
         return scorer_of(part.schema_arrow)

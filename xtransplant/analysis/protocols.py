@@ -1,4 +1,4 @@
-"""Selected pairs judged where they did not look: on another split, and by nested folds."""
+"""Selected pairs judged on instances that did not select them: another split, or other folds."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from xtransplant.analysis.selection import (
     select,
 )
 from xtransplant.analysis.study import Study
+from xtransplant.store.run_identity import Pairing
 from xtransplant.types import Cell
 
 CHOSEN = {False: "per language", True: "pooled"}
@@ -27,16 +28,16 @@ CHOSEN = {False: "per language", True: "pooled"}
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A strategy's verdicts in one scope.
+    """The verdicts of one selection strategy in one scope.
 
     Attributes:
-        scope: the instances that are judged.
-        strategy: how cells were chosen.
+        scope: judged instances.
+        strategy: one of `STRATEGIES`.
         chosen: "per language" or "pooled".
-        protocol: "sample to unseen" by the names of the splits, or "5 folds".
-        cells: what was chosen, the distinct ones of all folds and languages.
+        protocol: names of the splits, such as "sample to unseen", or "5 folds".
+        cells: distinct cells chosen by all folds and languages.
         correct: verdicts on the run's instances, [I].
-        in_sample: accuracy of the best cell on the very instances that chose it: optimistic.
+        in_sample: accuracy on the instances that selected the cell; optimistic.
     """
 
     scope: Scope
@@ -49,10 +50,10 @@ class Judged:
 
 
 def judged_pairs(study: Study, outcomes: Outcomes) -> Iterator[Judged]:
-    """Yield every strategy's verdicts on a run: chosen on earlier splits, then by folds.
+    """Yield the verdicts of every strategy on a run: selected on earlier splits, then by folds.
 
-    A split of the task that comes before this run's chooses if it was run with the same model and
-    module, and this run has the cells that it chooses. Folds need a grid of several cells and two
+    A run of an earlier split of the task selects if the two runs are paired (`Pairing.SELECTION`)
+    and this run has the selected cells. Folds need a grid of several cells and at least two
     clusters in each language.
     """
     for earlier in study.experiments:
@@ -64,12 +65,11 @@ def judged_pairs(study: Study, outcomes: Outcomes) -> Iterator[Judged]:
 
 
 def _selects_for(earlier: Outcomes, later: Outcomes) -> bool:
-    splits = list(later.config["task"]["splits"])
-    names = (earlier.run.task, earlier.run.model, earlier.run.module)
+    left, right = earlier.identity, later.identity
     return (
-        names == (later.run.task, later.run.model, later.run.module)
+        left.group(Pairing.SELECTION) == right.group(Pairing.SELECTION)
         and earlier.is_grid
-        and earlier.split in splits[: splits.index(later.split)]
+        and left.split in right.earlier_splits
         and set(later.languages) <= set(earlier.languages)
     )
 
@@ -83,7 +83,7 @@ def _by_split(study: Study, earlier: Outcomes, later: Outcomes) -> Iterator[Judg
             cells = _chosen(asked, strategy, pooled=pooled)
             if all(column(later, cell) is not None for cell in cells.values()):
                 in_sample = _accuracies(study, asked, _verdicts(asked, cells))
-                protocol = f"{earlier.split} to {later.split}"
+                protocol = f"{earlier.identity.split} to {later.identity.split}"
                 correct = _verdicts(later, cells)
                 for scope in scopes(study, later):
                     yield Judged(
@@ -120,7 +120,7 @@ def _by_folds(study: Study, outcomes: Outcomes) -> Iterator[Judged]:
 def _held_out(
     outcomes: Outcomes, strategy: str, *, pooled: bool
 ) -> tuple[Bools, dict[str, tuple[Cell, ...]]]:
-    """Return the verdicts of `held_out`, and what the folds chose for each language."""
+    """Return the verdicts of `held_out`, [I], and the cells that folds chose, by language."""
     if pooled:
         found = held_out(outcomes, strategy)
         return found.correct, dict.fromkeys(outcomes.languages, found.cells)
@@ -133,15 +133,15 @@ def _held_out(
 
 
 def _chosen(outcomes: Outcomes, strategy: str, *, pooled: bool) -> dict[str, Cell]:
-    """Return the cell of each language."""
+    """Return the selected cell of each language."""
     found = {one.language: one.cell for one in select(outcomes, strategy, pooled=pooled)}
     return {name: found[POOLED if pooled else name] for name in outcomes.languages}
 
 
 def _verdicts(outcomes: Outcomes, cells: Mapping[str, Cell]) -> Bools:
-    """Return the verdict on each instance with its language's cell, [I]."""
-    places = np.array([column(outcomes, cells[name]) for name in outcomes.language.tolist()])
-    return np.asarray(outcomes.correct[np.arange(len(places)), places.astype(np.int64)])
+    """Return the verdict on each instance with the cell of its language, [I]."""
+    columns = np.array([column(outcomes, cells[name]) for name in outcomes.language.tolist()])
+    return np.asarray(outcomes.correct[np.arange(len(columns)), columns.astype(np.int64)])
 
 
 def _accuracies(study: Study, outcomes: Outcomes, correct: Bools) -> dict[str, float]:
@@ -150,6 +150,6 @@ def _accuracies(study: Study, outcomes: Outcomes, correct: Bools) -> dict[str, f
 
 
 def _shown(scope: Scope, cells: Mapping[str, tuple[Cell, ...]]) -> tuple[Cell, ...]:
-    """Return the distinct cells that served the languages of a scope, in their order."""
+    """Return the distinct cells of the languages of a scope, in their order."""
     languages = dict.fromkeys(scope.outcomes.language[scope.rows].tolist())
     return tuple(dict.fromkeys(cell for language in languages for cell in cells[language]))

@@ -1,23 +1,23 @@
-"""Resamples that all figures of a task's split share, whichever run, language or cell they are of.
+"""Resamples that all figures of a task's split share, of any run, language or cell.
 
-Tables, figures and the page draw from here, so that one figure has one interval.
+Tables, figures and the page use the same ones, so that a figure has the same interval everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from xtransplant.analysis.statistics import Bootstrap
+from xtransplant.analysis.intervals import Bootstrap
 
-DataSet = tuple[str, str]
-"""Task and split."""
+DataSet = Hashable
+"""Task and split, see `RunIdentity.data_set`."""
 
 
 class Resamples:
-    """The clusters of each data set, numbered by name, and one set of resamples of them."""
+    """The clusters of each data set, numbered in order of name, and their resamples."""
 
     def __init__(self, clusters: Iterable[tuple[DataSet, Iterable[str]]]) -> None:
         names: dict[DataSet, set[str]] = {}
@@ -36,6 +36,6 @@ class Resamples:
         return self._bootstraps[data_set]
 
     def codes(self, data_set: DataSet, clusters: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Return clusters as the resamples number them, one for each instance."""
+        """Return the number of each given cluster in the resamples."""
         codes = self._codes[data_set]
         return np.array([codes[name] for name in clusters], dtype=np.int64)

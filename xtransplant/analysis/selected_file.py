@@ -1,4 +1,4 @@
-"""Selected pairs of one experiment as the file that `xtransplant run` takes, figures in remarks."""
+"""Selected pairs of one experiment as a file that `xtransplant run` takes, with comments."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:
     """Return the content of the file.
 
     Raises:
-        OutputError: not exactly one experiment with several cells below the folder, or no cell that
+        OutputError: the folder does not hold exactly one experiment with several cells, or no cell
             fits the strategy.
-        ConfigError: an unknown strategy.
+        ConfigError: the strategy is unknown.
     """
     experiment = _only_experiment(folder)
     found = select(experiment, strategy, pooled=pooled)
@@ -34,13 +34,14 @@ def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:
             f"  {one.language}: {one.accuracy:.3f}, baseline {one.baseline_accuracy:.3f}, "
             f"folds {_folds(groups[one.language], strategy)}, n = {one.n}"
         )
-    labels = {name: text for name, text in experiment.labels.items() if name != "grid"}
+    labels = experiment.identity.labels()
+    del labels["grid"]
     pairs = {one.language: one.cell for one in found}
     return to_yaml({**labels, "strategy": strategy}, pairs, "\n".join(lines))
 
 
 def _folds(outcomes: Outcomes, strategy: str) -> str:
-    """Return the accuracy with cells that other folds chose: the mean of the languages'."""
+    """Return the accuracy with cells that other folds chose, averaged over languages."""
     if len(np.unique(outcomes.cluster)) < 2:
         return "need two instances"
     correct = held_out(outcomes, strategy).correct

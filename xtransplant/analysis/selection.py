@@ -1,4 +1,4 @@
-"""Choosing one cell for all instances, and judging it on instances that did not choose it."""
+"""Selecting one cell for all instances, and judging it on instances that did not select it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from xtransplant.errors import ConfigError, OutputError, unknown
 from xtransplant.types import Cell
 
 STRATEGIES = ("overall", "target_first", "source_last")
-"""Any cell; target layer 0; source layer N-1 (arXiv 2412.12686, table 5)."""
+"""Which cells may be selected: all, those with target layer 0, those with source layer N-1
+(arXiv 2412.12686, table 5)."""
 POOLED = "all"
-"""Stands for the language where one cell is chosen for all of them."""
+"""Takes the place of a language where one cell is selected for all languages."""
 N_FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Selected:
-    """The best cell of one language, or of all: its accuracy is in-sample, so optimistic."""
+    """The best cell of one language or of all; its accuracy is in-sample and so optimistic."""
 
     language: str
     cell: Cell
@@ -31,11 +32,11 @@ class Selected:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Verdicts with cells that other instances chose.
+    """Verdicts with cells that other instances selected.
 
     Attributes:
-        correct: [I].
-        cells: what each fold got; of one language or of all.
+        correct: verdicts, [I].
+        cells: cell that each fold was judged with.
     """
 
     correct: Bools
@@ -43,13 +44,13 @@ class HeldOut:
 
 
 def select(outcomes: Outcomes, strategy: str, *, pooled: bool) -> list[Selected]:
-    """Choose a cell by language, or one by the mean of the languages' accuracies.
+    """Select a cell for each language, or one for all by the mean of the languages' accuracies.
 
-    Of cells with the same accuracy that with the smallest target layer is chosen, then that with
-    the largest source layer.
+    Of cells with the same accuracy, the one with the smallest target layer is selected, then the
+    one with the largest source layer.
 
     Raises:
-        ConfigError: an unknown strategy.
+        ConfigError: the strategy is unknown.
         OutputError: no cell of the grid fits the strategy.
     """
     groups = [(POOLED, outcomes)] if pooled else by_language(outcomes)
@@ -57,18 +58,19 @@ def select(outcomes: Outcomes, strategy: str, *, pooled: bool) -> list[Selected]
 
 
 def held_out(outcomes: Outcomes, strategy: str, n_folds: int = N_FOLDS) -> HeldOut:
-    """Choose a cell on all folds but one and judge it on that one, fold by fold.
+    """Select a cell on all folds but one and judge it on that one, fold by fold.
 
-    Folds are made of whole clusters, by name, so that they are the same in every language: what is
-    known of a question in one language never chooses for the same question in another.
+    Folds consist of whole clusters and depend only on the clusters' names, so they are the same in
+    every language. A question in one language never helps to select for itself in another.
 
     Args:
-        outcomes: of one language, or of several, for which one cell is then chosen.
-        strategy: see `select`.
-        n_folds: at most; fewer where there are fewer clusters.
+        outcomes: run in one language, or in several; one cell is selected for all of them.
+        strategy: one of `STRATEGIES`.
+        n_folds: number of folds; fewer are made of fewer clusters.
 
     Raises:
-        ConfigError, OutputError: as `select`; a single cluster.
+        ConfigError: the strategy is unknown.
+        OutputError: no cell of the grid fits the strategy, or there is one cluster only.
     """
     fold = folds(outcomes.cluster, n_folds)
     correct = np.zeros(len(fold), dtype=bool)
@@ -89,7 +91,7 @@ def held_out(outcomes: Outcomes, strategy: str, n_folds: int = N_FOLDS) -> HeldO
 
 
 def folds(cluster: npt.NDArray[np.str_], n_folds: int) -> npt.NDArray[np.int64]:
-    """Return the fold of each instance: that of its cluster, by a shuffle that hangs on names."""
+    """Return the fold of each instance; it depends only on the names of the clusters."""
     names, codes = np.unique(cluster, return_inverse=True)
     order = np.random.default_rng(0).permutation(len(names))
     return np.asarray((order % min(n_folds, len(names)))[codes], dtype=np.int64)
@@ -101,7 +103,7 @@ def by_language(outcomes: Outcomes) -> list[tuple[str, Outcomes]]:
 
 
 def column(outcomes: Outcomes, cell: Cell) -> int | None:
-    """Return the place of a cell in a run's grid, None if it has no such cell."""
+    """Return the column of a cell in a run's arrays, None if the run does not have the cell."""
     return outcomes.cells.index(cell) if cell in outcomes.cells else None
 
 
@@ -120,22 +122,22 @@ def _selected(language: str, outcomes: Outcomes, strategy: str) -> Selected:
 
 
 def _best(outcomes: Outcomes, chosen: Bools, strategy: str) -> int:
-    """Return the place of the cell that is best on the chosen instances."""
-    places = _require_eligible(outcomes, strategy)
-    # Means of the same counts in another order differ in their last bits; they are ties.
+    """Return the column of the cell that is best on the chosen instances."""
+    columns = _require_eligible(outcomes, strategy)
+    # Sums in another order differ in their last bits, so equal accuracies are rounded to ties.
     accuracy = np.round(_macro(outcomes, chosen), 12)
     return min(
-        places,
-        key=lambda place: (
-            -accuracy[place],
-            outcomes.cells[place].target_layer,
-            -outcomes.cells[place].source_layer,
+        columns,
+        key=lambda number: (
+            -accuracy[number],
+            outcomes.cells[number].target_layer,
+            -outcomes.cells[number].source_layer,
         ),
     )
 
 
 def _macro(outcomes: Outcomes, chosen: Bools) -> npt.NDArray[np.float64]:
-    """Return each cell's accuracy on the chosen instances: the mean of the languages' means."""
+    """Return the macro average of each cell's accuracy on the chosen instances, [V]."""
     means = [
         outcomes.correct[inside].mean(0)
         for language in outcomes.languages
@@ -145,24 +147,24 @@ def _macro(outcomes: Outcomes, chosen: Bools) -> npt.NDArray[np.float64]:
 
 
 def eligible(outcomes: Outcomes, strategy: str) -> list[int]:
-    """Return the places of the cells that a strategy may choose.
+    """Return the columns of the cells that a strategy may select.
 
     Raises:
-        ConfigError: an unknown strategy.
+        ConfigError: the strategy is unknown.
     """
     if strategy not in STRATEGIES:
         raise ConfigError(unknown("strategy", strategy, STRATEGIES))
     if strategy == "target_first":
-        return [place for place, cell in enumerate(outcomes.cells) if cell.target_layer == 0]
+        return [number for number, cell in enumerate(outcomes.cells) if cell.target_layer == 0]
     if strategy == "source_last":
         last = outcomes.n_layers - 1 if outcomes.n_layers else None
-        return [place for place, cell in enumerate(outcomes.cells) if cell.source_layer == last]
+        return [number for number, cell in enumerate(outcomes.cells) if cell.source_layer == last]
     return list(range(len(outcomes.cells)))
 
 
 def _require_eligible(outcomes: Outcomes, strategy: str) -> list[int]:
-    if places := eligible(outcomes, strategy):
-        return places
+    if columns := eligible(outcomes, strategy):
+        return columns
     wanted = "target layer 0" if strategy == "target_first" else "the last source layer"
     raise OutputError(
         f"{outcomes.run.folder.path} has no cell with {wanted}, which strategy {strategy} needs; "

@@ -1,4 +1,4 @@
-"""Runs that belong together, and what their figures share: resamples and controls."""
+"""Runs that may be compared, with the resamples and the pairs that their figures share."""
 
 from __future__ import annotations
 
@@ -10,55 +10,68 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xtransplant.analysis.comparable import place, require_together
+from xtransplant.analysis.comparable import require_together
+from xtransplant.analysis.intervals import Bootstrap
 from xtransplant.analysis.load import load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
 from xtransplant.analysis.resamples import Resamples
-from xtransplant.analysis.statistics import Bootstrap
+from xtransplant.store.run_identity import Pairing, unusual_axes
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Runs that belong together, and the resamples that their figures share."""
+    """Runs that may be compared, and the resamples that all of their figures share."""
 
     outcomes: Sequence[Outcomes]
 
     @cached_property
     def experiments(self) -> list[Outcomes]:
-        """The runs that are no controls."""
-        return [one for one in self.outcomes if one.control == "none"]
+        """The runs that are not controls."""
+        return [one for one in self.outcomes if one.identity.is_experiment]
 
     def controls(self, experiment: Outcomes) -> list[Outcomes]:
-        """Return the controls of an experiment: other sources, all else the same."""
+        """Return the controls of an experiment, see `Pairing.CONTROL`."""
+        wanted = experiment.identity.group(Pairing.CONTROL)
         return [
             one
             for one in self.outcomes
-            if one.control != "none"
-            and place(one) == place(experiment)
-            and one.cells == experiment.cells
+            if not one.identity.is_experiment and one.identity.group(Pairing.CONTROL) == wanted
         ]
+
+    def labels(self, outcomes: Outcomes) -> dict[str, str]:
+        """Return the columns that name a run in a table, the same ones for every run."""
+        return outcomes.identity.labels(self._unusual_axes)
+
+    @property
+    def label_names(self) -> list[str]:
+        """Return the names of the columns of `labels`."""
+        return list(self.labels(self.outcomes[0]))
+
+    @cached_property
+    def _unusual_axes(self) -> list[str]:
+        return unusual_axes(one.identity for one in self.outcomes)
 
     @cached_property
     def _resamples(self) -> Resamples:
-        return Resamples((one.data_set, one.cluster.tolist()) for one in self.outcomes)
+        return Resamples((one.identity.data_set, one.cluster.tolist()) for one in self.outcomes)
 
     def bootstrap(self, outcomes: Outcomes) -> Bootstrap:
         """Return the resamples of a run's task and split."""
-        return self._resamples.bootstrap(outcomes.data_set)
+        return self._resamples.bootstrap(outcomes.identity.data_set)
 
     def clusters(self, outcomes: Outcomes) -> Ints:
-        """Return the cluster of each instance as the resamples number them, [I]."""
-        return self._resamples.codes(outcomes.data_set, outcomes.cluster.tolist())
+        """Return the number of each instance's cluster in the resamples, [I]."""
+        return self._resamples.codes(outcomes.identity.data_set, outcomes.cluster.tolist())
 
 
 def load_study(paths: Sequence[Path]) -> Study:
     """Read every run below some folders.
 
     Raises:
-        OutputError: no run there, a run that cannot be read, has no complete language or no whole
-            grid, or runs that do not belong together; the message names the field.
+        OutputError: there is no run, one cannot be read, has no complete language or lacks cells
+            of its grid, or the runs may not be compared; the message names the field.
     """
     runs = {run.folder.path.resolve(): run for path in paths for run in load_runs(path).runs}
     outcomes = [read_outcomes(run) for run in runs.values()]

@@ -1,4 +1,4 @@
-"""F2, F3 and F4: bounds over layers, bounds over tries, gains over what is known of languages."""
+"""F2, F3 and F4: bounds by layer, bounds by number of tries, gains by features of languages."""
 
 from __future__ import annotations
 
@@ -11,66 +11,67 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from xtransplant.analysis.contrasts import MICRO, Scope, difference, scopes
+from xtransplant.analysis.expected_bound import expected_upper_bound
+from xtransplant.analysis.intervals import Intervals
 from xtransplant.analysis.language_table import language
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.selection import by_language, held_out
-from xtransplant.analysis.statistics import Intervals, upper_bound_by_tries
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.drawing import COLOURS, lettering, panels, save, written
 
 WIDTH, HEIGHT = 3.4, 2.3
 N_TRIES = 24
-"""Points of a curve over tries."""
+"""Number of points of a curve over tries."""
 MARKERS = "osD^vP"
 
 
 def draw_layer_curves(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F2, one figure a run: source-fixed and target-fixed bounds, with the controls'."""
+    """Write F2, a figure for each run: source-fixed and target-fixed bounds, and the controls'."""
     for one in study.experiments:
         if not one.is_grid:
             continue
         labels = _labels(study, one)
-        title = f"F2  {_title(one)}: upper bounds with one layer fixed"
+        title = f"F2  {one.identity.title()}: upper bounds with one layer fixed"
         with lettering([title, *labels]):
             figure, axes = panels(2 * len(labels), 2, WIDTH, HEIGHT)
             for row, label in enumerate(labels):
                 for side, panel in zip(("source", "target"), axes[2 * row :], strict=False):
                     for run, scope in _with_controls(study, one, label):
                         layers, right = run.any_by_layer(f"{side}_layer")
-                        _curve(panel, layers, scope.interval(right), run.control)
+                        _curve(panel, layers, scope.interval(right), run.identity.control)
                     _baseline(panel, study, one, label)
                     panel.set_xlabel(f"{side} layer (any {_other(side)} layer)")
             _finish(figure, axes, title)
-            yield from save(figure, folder, "_".join(["F2_layers", *one.labels.values()]))
+            yield from save(figure, folder, "_".join(["F2_layers", *study.labels(one).values()]))
 
 
 def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F3, one figure a run: the upper bound expected of K cells, and the controls'."""
+    """Write F3, a figure for each run: the expected upper bound of K cells, and its controls'."""
     for one in study.experiments:
         if not one.is_grid:
             continue
         labels = _labels(study, one)
         tries = np.unique(np.geomspace(1, len(one.cells), N_TRIES).round().astype(np.int64))
-        title = f"F3  {_title(one)}: expected upper bound of K cells drawn from the grid"
+        title = f"F3  {one.identity.title()}: expected upper bound of K cells drawn from the grid"
         with lettering([title, *labels]):
             figure, axes = panels(len(labels), 3, WIDTH, HEIGHT)
             for label, panel in zip(labels, axes, strict=True):
                 for run, scope in _with_controls(study, one, label):
                     n_cells = np.full(len(run.baseline), len(run.cells))
-                    found = upper_bound_by_tries(n_cells, run.correct.sum(1), tries)
-                    _curve(panel, tries.tolist(), scope.interval(found), run.control)
+                    found = expected_upper_bound(n_cells, run.correct.sum(1), tries)
+                    _curve(panel, tries.tolist(), scope.interval(found), run.identity.control)
                 _baseline(panel, study, one, label)
                 panel.set_xscale("log")
                 panel.xaxis.set_major_formatter("{x:g}")
                 panel.set_xlabel("cells tried, K")
             _finish(figure, axes, title)
-            yield from save(figure, folder, "_".join(["F3_tries", *one.labels.values()]))
+            yield from save(figure, folder, "_".join(["F3_tries", *study.labels(one).values()]))
 
 
 def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F4, one figure a run: the gain of the selected pair against what languages are like.
+    """Write F4, a figure for each run: the gain of the selected pair by features of the language.
 
-    The pair is chosen by folds, so that it never saw what it gains.
+    The pair is selected on other folds than those that judge it.
     """
     for one in study.experiments:
         clusters = [len(np.unique(rows.cluster)) for _, rows in by_language(one)]
@@ -78,7 +79,7 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
         found = {name: about for name, about in known.items() if about}
         if not one.is_grid or min(clusters) < 2 or len(found) < 2:
             continue
-        title = f"F4  {_title(one)}: gain of the pair that other folds selected"
+        title = f"F4  {one.identity.title()}: gain of the pair that other folds selected"
         with lettering([title, *known]):
             figure, axes = panels(2, 2, WIDTH + 0.6, HEIGHT + 0.6)
             gains = {name: _gain(study, one, name) for name in found}
@@ -89,7 +90,7 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
             left_out = [name for name in known if name not in found]
             note = f"; nothing known of {', '.join(left_out)}" if left_out else ""
             figure.suptitle(written(title + note), fontsize=9)
-            yield from save(figure, folder, "_".join(["F4_languages", *one.labels.values()]))
+            yield from save(figure, folder, "_".join(["F4_languages", *study.labels(one).values()]))
 
 
 def _gain(study: Study, one: Outcomes, name: str) -> Intervals:
@@ -98,27 +99,27 @@ def _gain(study: Study, one: Outcomes, name: str) -> Intervals:
     return difference(scope, held_out(rows, "overall").correct, rows.baseline)[0]
 
 
-def _scatter(panel: Axes, places: Sequence[float], gains: dict[str, Intervals], label: str) -> None:
+def _scatter(panel: Axes, xs: Sequence[float], gains: dict[str, Intervals], label: str) -> None:
     values = np.array([100 * float(gain.estimate[0]) for gain in gains.values()])
     low = np.array([100 * float(gain.low[0]) for gain in gains.values()])
     high = np.array([100 * float(gain.high[0]) for gain in gains.values()])
     errors = np.maximum(np.stack([values - low, high - values]), 0)
     panel.axhline(0, color="0.6", linewidth=0.8)
-    panel.errorbar(places, values, errors, fmt="o", color=COLOURS[0], markersize=3, linewidth=0.8)
+    panel.errorbar(xs, values, errors, fmt="o", color=COLOURS[0], markersize=3, linewidth=0.8)
     names: dict[tuple[float, float], list[str]] = {}
-    for place, value, name in zip(places, values.tolist(), gains, strict=True):
-        names.setdefault((place, value), []).append(written(name))
+    for x, value, name in zip(xs, values.tolist(), gains, strict=True):
+        names.setdefault((x, value), []).append(written(name))
     for point, same in names.items():
         panel.annotate(", ".join(same), point, (3, 3), textcoords="offset points")
-    if len(set(places)) > 1 and len(set(values.tolist())) > 1 and len(places) > 2:
-        found = stats.spearmanr(places, values)
-        panel.set_title(f"Spearman {found.statistic:+.2f} over {len(places)} languages")
+    if len(set(xs)) > 1 and len(set(values.tolist())) > 1 and len(xs) > 2:
+        found = stats.spearmanr(xs, values)
+        panel.set_title(f"Spearman {found.statistic:+.2f} over {len(xs)} languages")
     panel.set_xlabel(label)
     panel.set_ylabel("gain over baseline, points")
 
 
 def _with_controls(study: Study, one: Outcomes, label: str) -> Iterator[tuple[Outcomes, Scope]]:
-    """Yield a run, then its controls, each with its scope of that label where it has one."""
+    """Yield a run and its controls, as far as they have a scope of that label, with the scope."""
     for run in (one, *study.controls(one)):
         same = set(run.languages) == set(one.languages)
         for scope in scopes(study, run):
@@ -126,11 +127,11 @@ def _with_controls(study: Study, one: Outcomes, label: str) -> Iterator[tuple[Ou
                 yield run, scope
 
 
-def _curve(panel: Axes, places: Sequence[int], found: Intervals, control: str) -> None:
+def _curve(panel: Axes, xs: Sequence[int], found: Intervals, control: str) -> None:
     number = len(panel.get_legend_handles_labels()[1])
     name = "transplant" if control == "none" else control.replace("_", " ")
     panel.plot(
-        places,
+        xs,
         100 * found.estimate,
         color=COLOURS[number],
         marker=MARKERS[number],
@@ -140,7 +141,7 @@ def _curve(panel: Axes, places: Sequence[int], found: Intervals, control: str) -
         label=name,
     )
     panel.fill_between(
-        places, 100 * found.low, 100 * found.high, color=COLOURS[number], alpha=0.15, linewidth=0
+        xs, 100 * found.low, 100 * found.high, color=COLOURS[number], alpha=0.15, linewidth=0
     )
 
 
@@ -165,7 +166,3 @@ def _labels(study: Study, one: Outcomes) -> list[str]:
 
 def _other(side: str) -> str:
     return "target" if side == "source" else "source"
-
-
-def _title(one: Outcomes) -> str:
-    return f"{one.run.task} ({one.split}), {one.run.model}, {one.run.module}"

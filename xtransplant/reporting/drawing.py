@@ -1,7 +1,4 @@
-"""How figures look: fonts for any script, colours for any reader, files in two formats.
-
-It knows matplotlib, not what is drawn.
-"""
+"""The look of figures: fonts for any script, colours for any reader, files in two formats."""
 
 from __future__ import annotations
 
@@ -18,18 +15,18 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager, get_font
 
 BASE_FONT = "DejaVu Sans"
-"""Comes with matplotlib: Latin, Greek, Cyrillic, Arabic, Hebrew and signs."""
+"""Part of matplotlib; it has Latin, Greek, Cyrillic, Arabic, Hebrew and symbols."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's, told apart with any colour vision."""
+"""The palette of Okabe and Ito, whose colours differ for any colour vision."""
 DIVERGING = "PuOr_r"
-"""Orange for gains, purple for losses: told apart with any colour vision."""
+"""Orange for gains, purple for losses; they differ for any colour vision."""
 PANEL = 2.6
-"""Side of a panel, inches."""
+"""Side of a panel in inches."""
 
 
 @contextmanager
 def lettering(texts: Iterable[str]) -> Iterator[None]:
-    """Draw inside with fonts that hold every letter of the texts, as far as any is installed."""
+    """Context in which figures use installed fonts that have the letters of the texts."""
     characters = {character for text in texts for character in text if not character.isspace()}
     with mpl.rc_context(
         {
@@ -45,7 +42,7 @@ def lettering(texts: Iterable[str]) -> Iterator[None]:
 
 
 def written(text: str) -> str:
-    """Return a text with the letters that no installed font holds as U+XXXX, in sight."""
+    """Return a text in which letters that no installed font has are written as [U+XXXX]."""
     characters = frozenset(character for character in text if not character.isspace())
     found = {BASE_FONT, *_fonts_for(characters)}
     return "".join(
@@ -59,7 +56,7 @@ def written(text: str) -> str:
 def panels(
     n: int, n_columns: int, width: float = PANEL, height: float = PANEL
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with `n` panels, row by row, each of the given size in inches."""
+    """Return a figure with `n` panels, row by row; `width` and `height` of a panel in inches."""
     n_columns = min(n, n_columns)
     n_rows = math.ceil(n / n_columns)
     size = (max(n_columns * width + 1.0, 5.0), n_rows * height + 0.9)
@@ -75,23 +72,23 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     stem = re.sub(r"[^\w.-]+", "_", name)
     paths = [folder / f"{stem}{suffix}" for suffix in (".png", ".pdf")]
     for path in paths:
-        # Without dates, so that the same results give the same files.
+        # No dates, so that equal results give equal files.
         dates = {"CreationDate": None} if path.suffix == ".pdf" else {}
         figure.savefig(path, dpi=150, metadata=dates)
-        figure.set_layout_engine("none")  # it stays as it is laid out; to do it again takes as long
+        figure.set_layout_engine("none")  # the layout is done; doing it again costs as much
     return paths
 
 
 @cache
 def _fonts_for(characters: frozenset[str]) -> tuple[str, ...]:
-    """Return installed fonts that hold the letters which the base font lacks."""
+    """Return installed fonts that have the letters which the base font lacks."""
     missing = {ord(character) for character in characters} - _letters(BASE_FONT)
     chosen: list[str] = []
     names = {entry.name for entry in fontManager.ttflist}
     for name in sorted(names, key=lambda name: ("Sans" not in name, name)):
         if not missing:
             break
-        # A font of last resort holds every letter, as the same box.
+        # A font of last resort has every letter, but as the same box.
         if missing & _letters(name) and not name.startswith("Last Resort"):
             chosen.append(name)
             missing -= _letters(name)
@@ -100,9 +97,9 @@ def _fonts_for(characters: frozenset[str]) -> tuple[str, ...]:
 
 @cache
 def _letters(name: str) -> frozenset[int]:
-    """Return the code points of an installed font."""
+    """Return the code points that an installed font has."""
     paths = [entry.fname for entry in fontManager.ttflist if entry.name == name]
     try:
         return frozenset(get_font(paths[0]).get_charmap())
-    except (IndexError, RuntimeError):  # a font that cannot be read holds nothing
+    except (IndexError, RuntimeError):  # a font that cannot be read has no letters
         return frozenset()

@@ -1,8 +1,8 @@
-"""F1 and F5: what every fixed cell gains over the baseline, source layers by target layers."""
+"""F1 and F5: the gain of every fixed cell over the baseline, source layers by target layers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,47 +11,51 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from xtransplant.analysis.contrasts import Scope, scopes
+from xtransplant.analysis.intervals import Floats
 from xtransplant.analysis.outcomes import Outcomes
-from xtransplant.analysis.statistics import Floats, corrected
+from xtransplant.analysis.significance import corrected
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.drawing import DIVERGING, lettering, panels, save, written
+from xtransplant.store.run_identity import Pairing
 from xtransplant.types import ModuleType
 
 LEVEL = 0.05
-"""Of the false discovery rate (Benjamini and Hochberg) below which a cell is marked."""
+"""False discovery rate (Benjamini and Hochberg) below which a cell is marked."""
 
 
 def draw_heatmaps(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F1, one figure a run: a panel for each language and the macro average."""
+    """Write F1, a figure for each run: a panel for each language and the macro average."""
     for one in study.experiments:
         if one.is_grid:
-            title = (
-                f"F1  {_title(one)}, {one.run.module}: accuracy of each fixed cell less baseline"
-            )
-            name = "_".join(["F1_heatmap", *one.labels.values()])
+            title = f"F1  {one.identity.title()}: accuracy of each fixed cell less baseline"
+            name = "_".join(["F1_heatmap", *study.labels(one).values()])
             yield from _draw(list(_shown(study, one)), title, folder, name)
 
 
 def draw_modules(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F5, the modules of a model side by side on the same scale, where there are several."""
-    groups: dict[tuple[object, ...], list[Outcomes]] = {}
+    """Write F5 for each model with several modules: the modules side by side on one scale."""
+    groups: dict[Hashable, list[Outcomes]] = {}
     for one in study.experiments:
         if one.is_grid:
-            groups.setdefault((one.data_set, one.run.model, one.cells), []).append(one)
+            groups.setdefault(one.identity.group(Pairing.MODULES), []).append(one)
     order = list(ModuleType)
     for group in groups.values():
         if len(group) > 1:
-            group.sort(key=lambda one: order.index(ModuleType(one.run.module)))
+            group.sort(key=lambda one: order.index(ModuleType(one.identity.module)))
             one = group[0]
-            title = f"F5  {_title(one)}: accuracy of each fixed cell less baseline, by module"
-            name = "_".join(["F5_modules", one.run.task, one.split, one.run.model])
+            labels = study.labels(one)
+            del labels["module"]
+            title = (
+                f"F5  {one.identity.title(with_module=False)}: "
+                "accuracy of each fixed cell less baseline, by module"
+            )
             shown = [_average(study, each) for each in group]
-            name = f"{name}_{one.config['grid']['name']}"
+            name = "_".join(["F5_modules", *labels.values()])
             yield from _draw(shown, title, folder, name, of_module=True)
 
 
 def _draw(
-    shown: Sequence[Scope], title: str, folder: Path, name: str, of_module: bool = False
+    shown: Sequence[Scope], title: str, folder: Path, name: str, *, of_module: bool = False
 ) -> list[Path]:
     differences = [_differences(scope) for scope in shown]
     largest = max(
@@ -61,7 +65,7 @@ def _draw(
     with lettering([title, *(scope.label for scope in shown)]):
         figure, axes = panels(len(shown), 4)
         for panel, scope, difference in zip(axes, shown, differences, strict=True):
-            heading = scope.outcomes.run.module if of_module else scope.label
+            heading = scope.outcomes.identity.module if of_module else scope.label
             _heatmap(panel, scope, difference, norm, heading)
         _legend(figure, axes, title)
         return save(figure, folder, name)
@@ -91,8 +95,8 @@ def _heatmap(
 def _ticks(panel: Axes, sources: Sequence[int], targets: Sequence[int]) -> None:
     for layers, set_ticks in ((targets, panel.set_xticks), (sources, panel.set_yticks)):
         step = max(1, len(layers) // 8)
-        places = list(range(0, len(layers), step))
-        set_ticks(places, [str(layers[place]) for place in places])
+        ticks = list(range(0, len(layers), step))
+        set_ticks(ticks, [str(layers[tick]) for tick in ticks])
 
 
 def _legend(figure: Figure, axes: Sequence[Axes], title: str) -> None:
@@ -111,7 +115,7 @@ def _differences(scope: Scope) -> Floats:
 
 
 def _shown(study: Study, one: Outcomes) -> Iterator[Scope]:
-    """Yield the languages and their macro average."""
+    """Yield the languages and, if there are several, their macro average."""
     everything = list(scopes(study, one))
     yield from everything[:-1] if len(everything) > 1 else everything
 
@@ -119,7 +123,3 @@ def _shown(study: Study, one: Outcomes) -> Iterator[Scope]:
 def _average(study: Study, one: Outcomes) -> Scope:
     """Return the macro average, or the only language."""
     return list(_shown(study, one))[-1]
-
-
-def _title(one: Outcomes) -> str:
-    return f"{one.run.task} ({one.split}), {one.run.model}"

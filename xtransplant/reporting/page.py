@@ -1,12 +1,12 @@
-"""One HTML file to explore runs: it opens from disk and asks the network for nothing.
+"""One HTML file to explore runs; it opens from disk and never uses the network.
 
-It owns how data, style and script become one file; `views` owns the data, `assets/page` the look
-and the behaviour. The heatmap is the page's own (a grid of elements, about a hundred lines) because
-plotly.js would add 4.5 MB for one heatmap whose squares could then not be reached by the keyboard.
+This module packs data, style and script into one file. `page_data` makes the data, `assets/page`
+has the look and the behaviour. The heatmap is a grid of elements, about a hundred lines of our own:
+plotly.js would add 4.5 MB, and the keyboard could not reach its squares.
 
-Texts are a model's or a data set's and not to be trusted. They travel as base64 of gzipped JSON, in
-which no tag can stand, the script puts them into text nodes only, and a content security policy
-lets the browser run this one script, by its hash, and connect to nothing.
+Texts come from models and data sets and are not trusted. They are stored as base64 of gzipped JSON,
+which cannot contain a tag. The script puts them into text nodes only. A content security policy
+lets the browser run only this script, by its hash, and connect to nothing.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from xtransplant.files import write_whole
 from xtransplant.reporting.page_data import INTERVAL, Texts, clusters_of, views_of
 
 SCRIPTS = ("dom.js", "data.js", "state.js", "heatmap.js", "instances.js", "page.js")
-"""In this order they are the page's one script."""
+"""The page's script is these files, in this order."""
 
 
 def write_page(runs: Runs, path: str | Path) -> None:
     """Write runs as one self-contained HTML page.
 
     Args:
-        runs: of any tasks, models, modules, languages and controls; of an unfinished run the page
-            holds the finished parts and says so.
-        path: of the file; its folder is made where it is missing.
+        runs: runs of any tasks, models, modules, languages and controls. Of an unfinished run the
+            page has the finished parts, and says so.
+        path: file to write; a missing folder is made.
 
     Raises:
-        OutputError: results that cannot be read or hold no row, or a file that cannot be written.
+        OutputError: results cannot be read or have no row, or the file cannot be written.
     """
     texts, resamples = Texts(), Resamples(clusters_of(run) for run in runs.runs)
     views = [view for run in runs.runs for view in views_of(run, texts, resamples)]
@@ -47,13 +47,13 @@ def write_page(runs: Runs, path: str | Path) -> None:
             f"no result yet in {runs.runs[0].folder.path} or any other of {len(runs.runs)} runs; "
             "run the same command again to finish"
         )
-    views.sort(key=_order)  # stable: languages stay in the run's order
+    views.sort(key=_order)  # stable, so languages keep the run's order
     payload = {"interval": INTERVAL, "texts": texts.decoded(), "views": views}
     write_whole(Path(path), _page(_packed(payload)).encode())
 
 
 def _order(view: dict[str, Any]) -> tuple[str | bool, ...]:
-    """Sort by what the page lets pick, the experiment itself before its controls."""
+    """Return the sorting key of a view: by the pickers, an experiment before its controls."""
     control = view["control"]
     return view["task"], view["model"], view["module"], control != "none", control
 

@@ -1,13 +1,14 @@
 """Runs as the data of the page: one view for each run and language, every text once.
 
-It does not know how the page shows them. The numbers are those of `aggregate`; what is added are
-intervals, the same as in the tables of a report, and the texts, answers and verdicts behind each
-number.
+Views have the numbers of `xtransplant.analysis.aggregate`, the intervals of the report's tables,
+and the texts, answers and verdicts behind each number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,42 +20,46 @@ from xtransplant.analysis.aggregate import INPUT, pairs_frame
 from xtransplant.analysis.load import Run
 from xtransplant.analysis.resamples import DataSet, Resamples
 from xtransplant.errors import OutputError
-from xtransplant.types import Instance
+from xtransplant.store.run_identity import Pairing
+from xtransplant.types import Cell, Instance
 
 Ints = npt.NDArray[np.int64]
 
+LABELS = ("task", "model", "module", "control", "split", "grid")
+"""The axes of a run that the page shows."""
+SIDES = ["source_layer", "target_layer"]
 INTERVAL = "95 % interval (bootstrap of clusters)"
-"""What the page calls the intervals of `accuracies`."""
+"""The page's name for the intervals of `accuracies`."""
 
 
 class Texts:
-    """Every distinct text once; elsewhere its position stands for it, and -1 for none."""
+    """Every distinct text once; views refer to it by position, and by -1 to no text."""
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
 
     def encode(self, values: Iterable[str | None]) -> list[int]:
-        """Return the position of each text, adding those that are new."""
+        """Return the position of each text; new texts are added."""
         codes, distinct = pd.factorize(pd.Series(values, dtype="str"))
         positions = [self._positions.setdefault(text, len(self._positions)) for text in distinct]
         encoded: list[int] = np.array([*positions, -1], dtype=np.int64)[codes].tolist()
         return encoded
 
     def decoded(self) -> list[str]:
-        """Return the texts, each at its position."""
+        """Return the texts in order of position."""
         return list(self._positions)
 
 
 def accuracies(
     resamples: Resamples, data_set: DataSet, correct: Ints, clusters: Sequence[str]
 ) -> dict[str, list[Any]]:
-    """Return the accuracy of each line of verdicts, with its 95 % interval, 0 to 1.
+    """Return the accuracy of each row of verdicts with its 95 % interval, 0 to 1.
 
     Args:
-        resamples: of the clusters.
-        data_set: what the instances are of.
-        correct: 1 or 0, of shape (lines, instances).
-        clusters: of each instance its cluster.
+        resamples: resamples of the clusters.
+        data_set: task and split of the instances, see `RunIdentity.data_set`.
+        correct: verdicts, 1 or 0, of shape (rows, instances).
+        clusters: cluster of each instance.
     """
     cluster = resamples.codes(data_set, clusters)
     found = resamples.bootstrap(data_set).intervals(correct.T, cluster)
@@ -67,9 +72,8 @@ def accuracies(
 
 
 def clusters_of(run: Run) -> tuple[DataSet, list[str]]:
-    """Return a run's task and split, and the cluster of each of its instances."""
-    data_set = run.task, str(run.folder.read_manifest().config["split"])
-    return data_set, _clusters(run.folder.read_instances())
+    """Return the data set of a run, and the cluster of each of its instances."""
+    return run.identity.data_set, _clusters(run.folder.read_instances())
 
 
 def _clusters(instances: Iterable[Instance]) -> list[str]:
@@ -77,36 +81,31 @@ def _clusters(instances: Iterable[Instance]) -> list[str]:
 
 
 def views_of(run: Run, texts: Texts, resamples: Resamples) -> list[dict[str, Any]]:
-    """Return what the page needs of a run, one view for each language (JSON values).
+    """Return the views of a run for the page, one for each language, as JSON values.
 
     Args:
-        run: finished or not; of an unfinished one, its finished parts.
-        texts: takes up the texts; views hold positions in it.
-        resamples: shared by all runs of the page.
+        run: finished or unfinished run; of the latter the finished parts are used.
+        texts: store of texts, to which those of the run are added.
+        resamples: resamples that all runs of the page share.
 
     Returns:
-        Views as `page.js` reads them. `text`, `answer` and `correct` are flat: first the baseline
-        of every instance, then for each cell, in the order of `cells`, that of every instance.
+        Views as `page.js` reads them. `text`, `answer` and `correct` are flat: the baseline of
+        every instance, then for each cell, in the order of `cells`, that of every instance.
 
     Raises:
-        OutputError: a part that cannot be read, or rows that are not a grid.
+        OutputError: a part cannot be read, or rows do not make a grid.
     """
     generations = run.folder.read_generations(columns=[*INPUT, "text"])
     if generations.empty:
         return []
     pairs = pairs_frame(generations)
-    manifest = run.folder.read_manifest()
     instances = run.folder.read_instances()
-    data_set = run.task, str(manifest.config["split"])
+    identity = replace(run.identity, cells=_cells(pairs))
     labels = {
-        "task": run.task,
-        "model": run.model,
-        "module": run.module,
+        **{name: getattr(identity, name) for name in LABELS},
         "run": run.folder.key,
-        "control": manifest.config["control"],
-        "split": manifest.config["split"],
-        "grid": manifest.config["grid"]["name"],
-        "status": manifest.status,
+        "setting": _digest(identity.group(Pairing.CONTROL)),
+        "status": run.folder.read_manifest().status,
     }
     return [
         labels
@@ -115,10 +114,20 @@ def views_of(run: Run, texts: Texts, resamples: Resamples) -> list[dict[str, Any
             pairs[pairs["language"] == language],
             [instance for instance in instances if instance.language == language],
             texts,
-            partial(accuracies, resamples, data_set),
+            partial(accuracies, resamples, identity.data_set),
         )
         for language, rows in generations.groupby("language", sort=False)
     ]
+
+
+def _cells(pairs: pd.DataFrame) -> tuple[Cell, ...]:
+    layers = pairs[SIDES].drop_duplicates().sort_values(SIDES)
+    return tuple(Cell(int(source), int(target)) for source, target in layers.to_numpy())
+
+
+def _digest(value: Hashable) -> str:
+    """Return a short text that is the same for equal values."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
 
 
 def _view(
@@ -161,9 +170,9 @@ def _view(
 def _by_cell_and_instance(
     rows: pd.DataFrame, instances: list[Instance], n_cells: int
 ) -> pd.DataFrame:
-    """Sort into baseline, then cells by layers, each with all instances in their order.
+    """Sort rows by cell, the baseline first, then by instance in the given order.
 
-    `pairs_frame` has already refused a cell or a baseline that is there twice.
+    `pairs_frame` has already refused repeated cells and baselines.
     """
     if len(rows) != len(instances) * (n_cells + 1):
         raise OutputError(
@@ -173,5 +182,5 @@ def _by_cell_and_instance(
         )
     position = {instance.id: position for position, instance in enumerate(instances)}
     return rows.assign(position=rows["instance_id"].map(position)).sort_values(
-        ["source_layer", "target_layer", "position"], na_position="first"
+        [*SIDES, "position"], na_position="first"
     )

@@ -1,4 +1,4 @@
-"""The report of a study: tables, figures and a page in one folder, from parquet alone."""
+"""The report of a study: tables, figures and a page in one folder, made from parquet alone."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from xtransplant.errors import OutputError
 from xtransplant.reporting.curves import draw_languages, draw_layer_curves, draw_tries
 from xtransplant.reporting.heatmaps import draw_heatmaps, draw_modules
 from xtransplant.reporting.page import write_page
+from xtransplant.reporting.table import Table
 from xtransplant.reporting.table_formats import write_table
-from xtransplant.reporting.tables import Table, all_tables
+from xtransplant.reporting.tables import all_tables
 
 FIGURES: tuple[Callable[[Study, Path], Iterator[Path]], ...] = (
     *(draw_heatmaps, draw_layer_curves, draw_tries, draw_languages, draw_modules),
 )
-"""F1 to F5."""
+"""F1 to F5; a new figure is a function and a line here."""
 PAGE = "page.html"
 
 
 def write_report(
     paths: Sequence[Path], folder: Path, on_file: Callable[[Path], None]
 ) -> list[Table]:
-    """Write every table and figure that the runs below some folders allow; return the tables.
+    """Write all tables and figures of the runs below some folders, and return the tables.
 
     Args:
-        paths: folders of runs, of any tasks, models, modules and controls.
-        folder: where files go; made where it is missing.
-        on_file: told of each file that was written.
+        paths: folders of runs of any tasks, models, modules and controls.
+        folder: folder to write to; a missing one is made.
+        on_file: callback for each written file.
 
     Raises:
-        OutputError: no run, runs that do not belong together, or a folder that cannot be written.
+        OutputError: there is no run, the runs may not be compared, or the folder cannot be
+            written.
     """
     study = load_study(paths)
     if not study.experiments:

@@ -1,4 +1,4 @@
-"""Tables as CSV with every digit, and as Markdown and LaTeX for readers: percent, intervals."""
+"""Tables as CSV with every digit, and as Markdown and LaTeX with percent and intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from xtransplant.reporting.tables import Table
+from xtransplant.reporting.table import Table
 
 MISSING = "-"
 LATEX = str.maketrans(
@@ -19,7 +19,7 @@ LATEX = str.maketrans(
         **{"→": r"$\to$", "<": "$<$", "−": "$-$"},
     }
 )
-"""What LaTeX would read as a command, and signs that its usual fonts lack."""
+"""Characters that are commands in LaTeX, or that its usual fonts lack."""
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
@@ -39,7 +39,7 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def shown_frame(table: Table) -> pd.DataFrame:
-    """Return a table as text: a figure with its interval in one cell, shares in percent."""
+    """Return a table as text, with a figure and its interval in one cell and shares in percent."""
     frame = table.frame
     shown = {}
     for name in frame.columns:
@@ -72,7 +72,7 @@ def markdown(table: Table, shown: pd.DataFrame) -> str:
 
 
 def latex(table: Table, shown: pd.DataFrame) -> str:
-    """Return a table as LaTeX; it needs the package booktabs."""
+    """Return a table as LaTeX for the package booktabs."""
     names = [str(name) for name in shown.columns]
     columns = "".join("l" if _is_text(shown, name) else "r" for name in names)
     lines = [" & ".join(cell.translate(LATEX) for cell in row) for row in shown.to_numpy().tolist()]
@@ -101,7 +101,7 @@ def _heading(name: str, *, percent: bool) -> str:
 
 
 def _is_text(shown: pd.DataFrame, name: str) -> bool:
-    # A figure with or without its interval; "0→0" and what begins with it are text.
+    # Numbers have an interval or not; "0→0" and texts that begin with it are no numbers.
     return not any(re.fullmatch(r"[+\-<]?\d[\d.e+\-]*( \[.*\])?", one) for one in shown[name])
 
 

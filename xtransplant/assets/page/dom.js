@@ -1,8 +1,8 @@
-// Elements and wording. Nothing on the page is made from markup: strings become text nodes.
+// Elements and wording. Strings become text nodes; the page never parses markup.
 
 const byId = (id) => document.getElementById(id);
 
-/** Make an element; strings among the children become text nodes, null and false nothing. */
+/** Make an element; string children become text nodes, null and false are left out. */
 function element(tag, attributes, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
@@ -12,7 +12,7 @@ function element(tag, attributes, ...children) {
   return node;
 }
 
-/** Put an untrusted text into an element of its own direction, language and line breaks. */
+/** Put an untrusted text into an element with its own direction, language and line breaks. */
 function foreign(tag, text, language) {
   if (text === null) return element(tag, { class: "absent" }, "none");
   if (text.trim() === "") return element(tag, { class: "absent" }, "empty text");
@@ -26,12 +26,12 @@ const arrow = (source, target) => `source layer ${source} → target layer ${tar
 
 const names = new Intl.DisplayNames(["en"], { type: "language" });
 
-/** Name a language, "Swahili (sw)"; the code alone where it is none that the browser knows. */
+/** Name a language, "Swahili (sw)"; return the code alone if the browser does not know it. */
 function languageName(code) {
   try {
     const name = names.of(code);
     return name === code ? code : `${name} (${code})`;
   } catch {
-    return code; // not of the form of a language tag
+    return code; // not a language tag
   }
 }

@@ -1,9 +1,9 @@
 // The heatmap: a grid of elements, one for each cell, coloured by its difference to the baseline.
-// The keyboard moves a single tab stop through the cells; the hint follows it as it does the mouse.
+// The keyboard moves a single tab stop through the cells; the hint follows keyboard and mouse.
 
 const VALUES_UP_TO = 12; // columns in which a figure still fits
 
-/** The difference, at least 5 points, at which the colour scale ends on both sides. */
+/** The largest difference to the baseline, at least 5 points: both ends of the colour scale. */
 function scaleOf(cells) {
   const largest = Math.max(...cells.map((cell) => Math.abs(cell.difference)));
   return Math.max(0.05, Math.ceil(largest * 20 - 1e-9) / 20);
@@ -37,7 +37,7 @@ function drawHeatmap(grid, cells) {
   );
 }
 
-/** Listen once: `cellsNow` gives the cells that stand, `open` is called with the one chosen. */
+/** Add the listeners: `cellsNow` returns the shown cells, `open` is called with the chosen one. */
 function watchHeatmap(grid, cellsNow, open) {
   const nodeOf = (event) => event.target.closest("[data-index]");
   const cellOf = (node) => cellsNow()[node.dataset.index];
@@ -65,7 +65,7 @@ function watchHeatmap(grid, cellsNow, open) {
 const row = (...children) => element("div", { role: "row", class: "row" }, ...children);
 const gap = () => element("div", { role: "gridcell", class: "gap", "aria-label": "not in the grid" });
 
-/** Number an axis, on large grids in steps, so that the figures do not touch. */
+/** Number an axis; on large grids in steps, so that numbers do not touch. */
 function heading(role, layer, position, count) {
   const step = [1, 2, 4, 5, 10, 20].find((size) => count / size <= 16) ?? 50;
   const shown = position % step === 0;
@@ -92,7 +92,7 @@ function square(cell, scale, isBest, withValue) {
   return node;
 }
 
-/** Mark the cell that is open; it is also where the tab key enters the heatmap. */
+/** Mark the open cell; the tab key enters the heatmap there. */
 function markOpen(grid, cell) {
   for (const node of grid.querySelectorAll("[tabindex='0']")) {
     node.tabIndex = -1;
@@ -111,7 +111,7 @@ function onKey(event, cells, cell, open) {
     const next = neighbour(cells, cell, event.key);
     if (!next) return;
     const node = event.currentTarget.querySelector(`[data-index="${next.index}"]`);
-    node.scrollIntoView({ block: "nearest" }); // before the hint measures where the cell is
+    node.scrollIntoView({ block: "nearest" }); // before the position of the hint is measured
     node.focus({ preventScroll: true });
   }
   event.preventDefault();
@@ -132,7 +132,7 @@ function neighbour(cells, { source, target }, key) {
   }
 }
 
-/** A cell in words: where, how accurate and how surely, against the baseline. */
+/** A cell in words: layers, accuracy, interval, and difference to the baseline. */
 function describe(cell) {
   return [
     arrow(cell.source, cell.target),

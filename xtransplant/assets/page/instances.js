@@ -1,7 +1,7 @@
 // The instances of the open cell: prompt pair, gold, and both texts with their verdict.
 
 const AT_ONCE = 50; // instances drawn before "show more"
-const SHORT = 300; // characters of both prompts up to which they stand open
+const SHORT = 300; // characters of both prompts; longer ones are folded
 
 const BADGES = {
   gained: "▲ gained",
@@ -107,7 +107,7 @@ function text(title, { text: content, answer, correct }, language, isSame = fals
       isSame && element("span", { class: "same" }, "same text"),
     ),
     foreign("p", content, language),
-    // A scorer that lower-cases the text as it stands has read nothing worth a line.
+    // An answer that only lower-cases the text is not shown again.
     answer?.toLowerCase() !== content.trim().toLowerCase() &&
       element("p", { class: "answer" }, "answer read: ", foreign("bdi", answer, language)),
   );

@@ -1,6 +1,6 @@
 // The page: from the fragment to pickers, summary, heatmap and instances.
 
-let state = null; // what stands on the page, as `readState` gave it
+let state = null; // what the page shows, from `readState`
 
 function draw(payload) {
   const before = state;
@@ -12,7 +12,7 @@ function draw(payload) {
   document.title = `${view.task} ${view.model} ${view.module} ${view.language} – xtransplant`;
   drawPickers(payload.views);
   if (before?.view !== view) {
-    // Only then: a heatmap that stays keeps the focus in it.
+    // Only if it changed: redrawing would lose the keyboard focus.
     drawSummary(payload, view, cells);
     drawLegend(view, cells);
     drawHeatmap(byId("heatmap"), cells);
@@ -33,7 +33,7 @@ function notice(view, unmet) {
   return lines.join(" ");
 }
 
-/** Offer of each facet what there is under those before it; a choice keeps the others it can. */
+/** Fill each picker with what exists under the pickers before it; a choice keeps the others if possible. */
 function drawPickers(views) {
   let candidates = views;
   for (const facet of FACETS) {
@@ -95,14 +95,12 @@ function drawSummary(payload, view, cells) {
   );
 }
 
-/** The same setting under the other controls, with as many instances and cells. */
+/** The same setting under the other controls: the same cells, on as many instances. */
 function controlsOf(views, view) {
-  const size = ({ n, cells }) => `${n} ${cells.accuracy.length}`;
   return views.filter(
     (other) =>
       other.control !== view.control &&
-      ["task", "model", "module", "language", "split"].every((name) => other[name] === view[name]) &&
-      size(other) === size(view),
+      ["setting", "language", "n"].every((name) => other[name] === view[name]),
   );
 }
 

@@ -1,16 +1,15 @@
-// What is shown is written in the URL fragment and nowhere else: every state has a link, and the
-// browser's back button works.
+// The URL fragment is the only state, so every state has a link and the back button works.
 
 const FACETS = ["task", "model", "module", "control", "language", "run"];
 
-/** What else a fragment may say: the values allowed, the first where it says nothing. */
+/** Other keys of a fragment with their allowed values; the first is the default. */
 const CHOICES = {
   show: ["all", "gained", "lost", "right", "wrong"],
   prompts: ["closed", "open"],
   theme: ["auto", "light", "dark"],
 };
 
-/** Find the view that agrees with a wish, earlier facets first; name those it cannot meet. */
+/** Find the view that meets a wish, earlier facets first; return the facets it cannot meet. */
 function resolve(views, wish) {
   let candidates = views;
   const unmet = [];
@@ -43,7 +42,7 @@ function readState(views, fragment) {
   };
 }
 
-/** Go to a state, given what changes of it; the page redraws when the fragment has changed. */
+/** Change parts of the state; the page redraws when the fragment changes. */
 function go(state, change) {
   const next = { ...state, ...change };
   const fields = Object.fromEntries(FACETS.map((facet) => [facet, next.view[facet]]));

@@ -1,0 +1,98 @@
+"""Paired tests over clusters of instances, and corrections for many tests; arrays in, arrays out.
+
+Instances of a cluster are not independent, so permutations swap whole clusters, the same ones for
+all columns. Shapes: I instances, C clusters, V values side by side such as the cells of a grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from xtransplant.analysis.intervals import Floats, Ints, cluster_sums
+
+N_PERMUTATIONS = 5000
+CORRECTIONS: dict[str, str] = {"holm": "holm", "bh": "fdr_bh"}
+"""The names that statsmodels has for them."""
+
+
+def mcnemar(n_gained: npt.ArrayLike, n_lost: npt.ArrayLike) -> Floats:
+    """Return the two-sided p-value of McNemar's exact test, for each pair of counts.
+
+    The test is valid for independent instances; for clustered ones use `sign_flip_test`.
+    """
+    gained, lost = np.asarray(n_gained), np.asarray(n_lost)
+    p: Floats = 2 * stats.binom.cdf(np.minimum(gained, lost), gained + lost, 0.5)
+    return np.minimum(p, 1.0)
+
+
+def sign_flip_test(
+    differences: npt.ArrayLike,
+    cluster: Ints,
+    alternative: Literal["two-sided", "greater"] = "two-sided",
+    seed: int = 0,
+    n_permutations: int = N_PERMUTATIONS,
+    *,
+    best_of_all: bool = True,
+) -> Floats:
+    """Return each column's p-value by permutation, corrected for the best of all columns (max-T).
+
+    Under the null hypothesis the transplanted and the untouched outcomes of a whole cluster can be
+    swapped. A swap changes the sign of the cluster's differences in all columns at once. The
+    statistic of a column is its sum, divided by the root of the sum of squares over clusters, which
+    no swap changes. The p-value is the share of swaps whose largest statistic is at least as large
+    (Westfall and Young 1993). With one column this is the plain paired permutation test. The
+    smallest p-value of many columns is that of the best cell of a grid.
+
+    Args:
+        differences: outcome of a cell minus outcome of the baseline, [I] or [I, V].
+        cluster: the cluster of each instance, 0..C-1.
+        alternative: "greater" tests for gains alone.
+        seed: of the random swaps.
+        n_permutations: number of swaps; the p-value is at least 1 / (n_permutations + 1).
+        best_of_all: correct for all columns; if False, each column is tested by itself.
+    """
+    columns = np.asarray(differences, dtype=np.float64).reshape(len(cluster), -1)
+    _, codes = np.unique(cluster, return_inverse=True)
+    sums = cluster_sums(columns, codes.astype(np.int64), int(codes.max()) + 1)
+    norm = np.sqrt((sums**2).sum(0))
+    scaled = np.divide(sums, norm, out=np.zeros_like(sums), where=norm > 0)
+    observed = scaled.sum(0)
+    rng = np.random.default_rng(seed)
+    signs = rng.choice(np.array([-1.0, 1.0]), size=(n_permutations, len(sums)))
+    permuted = signs @ scaled
+    if alternative == "two-sided":
+        observed, permuted = np.abs(observed), np.abs(permuted)
+    if best_of_all:
+        permuted = permuted.max(1, keepdims=True)
+    # Sums of the same terms in another order differ in their last bits.
+    reached = (permuted >= observed - 1e-9).sum(0)
+    return np.asarray((1 + reached) / (1 + n_permutations), dtype=np.float64)
+
+
+def paired_test(differences: npt.ArrayLike, cluster: Ints) -> tuple[str, Floats]:
+    """Return the name of the two-sided test, and each column's uncorrected p-value.
+
+    The test is McNemar's exact one where every instance is a cluster of its own, and
+    `sign_flip_test` elsewhere.
+
+    Args:
+        differences: one outcome minus another, so -1, 0 or 1, [I] or [I, V].
+        cluster: the cluster of each instance.
+    """
+    columns = np.asarray(differences, dtype=np.float64).reshape(len(cluster), -1)
+    if len(np.unique(cluster)) == len(cluster):
+        return "mcnemar", mcnemar((columns > 0).sum(0), (columns < 0).sum(0))
+    return "sign_flip", sign_flip_test(columns, cluster, best_of_all=False)
+
+
+def corrected(p: Sequence[float] | Floats, method: Literal["holm", "bh"]) -> Floats:
+    """Return p-values corrected for their number, by Holm or by Benjamini and Hochberg ("bh")."""
+    if len(p) == 0:
+        return np.zeros(0)
+    return np.asarray(multipletests(p, method=CORRECTIONS[method])[1], dtype=np.float64)

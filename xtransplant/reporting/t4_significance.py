@@ -1,0 +1,86 @@
+"""T4: every difference of the other tables with its test and p-value, and the best cell's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from xtransplant.analysis.contrasts import DIFFERENCE, scopes
+from xtransplant.analysis.significance import corrected
+from xtransplant.analysis.study import Study
+from xtransplant.reporting.t1_coarse import T1
+from xtransplant.reporting.t2_upper_bounds import T2
+from xtransplant.reporting.t3_selected_pairs import T3
+from xtransplant.reporting.table import Record, StudyRows, TableDefinition
+from xtransplant.reporting.table_rows import figure, labels
+
+CONTRASTS: tuple[tuple[TableDefinition, Callable[[Record], str]], ...] = (
+    (T1, lambda row: f"{row['cell']} - baseline"),
+    (T3, lambda row: f"{row['strategy']} ({row['chosen']}, {row['protocol']}) - baseline"),
+    (T2, lambda row: f"{row['bound']} - {row['control']}"),
+)
+"""The tables whose differences stand here, and what each row's contrast is called."""
+SHOWN = ("n", "difference", "difference_low", "difference_high", "test", "p")
+
+
+def _rows(rows: StudyRows) -> list[Record]:
+    found = [
+        _contrast(rows.study, row, name(row))
+        for table, name in CONTRASTS
+        for row in rows.of(table)
+        if "p" in row  # a bound without a control has none
+    ]
+    for row in _best_cells(rows.study):
+        found.append(_contrast(rows.study, row, f"best cell {row['cell']} (optimistic) - baseline"))
+    return _with_holm(found)
+
+
+def _contrast(study: Study, row: Record, name: str) -> Record:
+    kept = (*study.label_names, "language")
+    return {
+        **{key: row[key] for key in kept},
+        "contrast": name,
+        **{key: row[key] for key in SHOWN},
+    }
+
+
+def _best_cells(study: Study) -> Iterator[Record]:
+    """Yield the best cell of each grid with its max-T p-value."""
+    for one in study.experiments:
+        if not one.is_grid:
+            continue
+        for scope in scopes(study, one):
+            differences = one.correct.astype(np.float64) - one.baseline[:, None]
+            best = int(scope.mean(differences).argmax())
+            yield {
+                **labels(scope),
+                "cell": str(one.cells[best]),
+                "n": scope.n,
+                **figure("difference", scope.interval(differences[:, best], DIFFERENCE)),
+                "test": "max_t",
+                "p": float(scope.best_of_grid(differences)[best]),
+            }
+
+
+def _with_holm(rows: Sequence[Record]) -> list[Record]:
+    """Return the rows with `p_holm`: corrected within task, split and model."""
+    families: dict[tuple[str, ...], list[Record]] = {}
+    for row in rows:
+        families.setdefault((row["task"], row["split"], row["model"]), []).append(row)
+    for family in families.values():
+        for row, p in zip(family, corrected([row["p"] for row in family], "holm"), strict=True):
+            row["p_holm"] = float(p)
+    return list(rows)
+
+
+T4 = TableDefinition(
+    name="T4_significance",
+    title="Contrasts",
+    note=(
+        "p: exact McNemar, or permutation of clusters (sign_flip), or of the best cell of the grid "
+        "(max_t). Holm within task, split and model."
+    ),
+    rows=_rows,
+    percent=("difference",),
+)
