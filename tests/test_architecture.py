@@ -30,7 +30,10 @@ ROOMS = (
 )
 """From the top floor to the bottom one; a room imports rooms below it, and the ground files."""
 
-GROUND = ("types", "errors", "files", "jsonl", "languages", "progress", "cache")
+GROUND = (
+    *("types", "errors", "files", "jsonl", "languages", "progress", "cache"),
+    *("registry", "calls"),
+)
 """Files beside the rooms, which import no room."""
 
 DOORS = ("xtransplant", "xtransplant.__main__")

@@ -8,7 +8,7 @@ import pytest
 
 from xtransplant.errors import DataError
 from xtransplant.scoring.logprobs import jensen_shannon_distance
-from xtransplant.scoring.scorers import SCORERS
+from xtransplant.scoring.registry import SCORERS
 from xtransplant.types import Instance, Option, Reply, Score
 
 

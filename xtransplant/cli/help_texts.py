@@ -98,6 +98,7 @@ RESCORE_EXAMPLES = """\b
 Examples:
   xtransplant rescore outputs/xnli scorer=option
   xtransplant rescore outputs/xnli/llama2-7b/mlp scorer=paper,option
+  xtransplant rescore outputs 'scorer=regex(pattern="answer is (\\\\w+)")'
   xtransplant rescore outputs           the same scorers, in the version of this package
 """
 

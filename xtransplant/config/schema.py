@@ -123,8 +123,8 @@ class TaskConfig:
         languages: all there are.
         pivot: the language on the other side of every pair.
         direction: `en_to_x` or `x_to_en`.
-        scorer: key of `xtransplant.scoring.scorers.SCORERS`, or a list of them: the first gives
-            `answer` and `correct`, the verdicts of the others stand beside.
+        scorer: a setting of `xtransplant.scoring.registry.find_scorers`, or a list of them: the
+            first gives `answer` and `correct`, the verdicts of the others are kept beside.
     """
 
     name: str = REQUIRED

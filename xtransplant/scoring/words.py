@@ -60,21 +60,21 @@ WITHOUT_SPACES = re.compile(
 def exact_match(reply: Reply, instance: Instance) -> Score:
     """Right if the words are those of the gold answer or of an alias, in their order."""
     words = normalised(reply.text, instance.target_language)
-    return Score(_text(words), bool(words) and words in _golds(instance))
+    return Score(joined(words), bool(words) and words in golds_of(instance))
 
 
 def f1(reply: Reply, instance: Instance) -> Score:
     """Give the best F1 over gold answer and aliases as `value`; right from one half on."""
     words = normalised(reply.text, instance.target_language)
-    value = max(_f1(words, gold) for gold in _golds(instance))
-    return Score(_text(words), value >= F1_OF_A_RIGHT_ANSWER, value)
+    value = max(_f1(words, gold) for gold in golds_of(instance))
+    return Score(joined(words), value >= F1_OF_A_RIGHT_ANSWER, value)
 
 
 def contains_any(reply: Reply, instance: Instance) -> Score:
     """Right if the words of the gold answer or of an alias stand in the text, whole, in a row."""
     words = normalised(reply.text, instance.target_language)
-    right = any(gold and _is_within(gold, words) for gold in _golds(instance))
-    return Score(_text(words), right)
+    right = any(gold and _is_within(gold, words) for gold in golds_of(instance))
+    return Score(joined(words), right)
 
 
 def normalised(text: str, language: str) -> list[str]:
@@ -112,13 +112,15 @@ def _without_elided(code: str) -> Callable[[str], str]:
     return lambda text: pattern.sub("", text)
 
 
-def _golds(instance: Instance) -> list[list[str]]:
+def golds_of(instance: Instance) -> list[list[str]]:
+    """Return the normalised words of the gold answer and of each alias."""
     return [
         normalised(gold, instance.target_language) for gold in (instance.gold, *instance.aliases)
     ]
 
 
-def _text(words: Sequence[str]) -> str | None:
+def joined(words: Sequence[str]) -> str | None:
+    """Return words as an answer; no words are no answer."""
     return " ".join(words) or None
 
 
