@@ -20,11 +20,13 @@ from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.progress import OnStep, silent
+from xtransplant.prompts.styles import STYLES
 from xtransplant.prompts.tokenise import encode_options, encode_pair, require_room
 from xtransplant.scoring.judging import require_fit
 from xtransplant.scoring.registry import find_scorers, names_that_read_aliases
 from xtransplant.scoring.scorer import Scorer
 from xtransplant.tasks.load import Data, load_data
+from xtransplant.tasks.splits import UNITS
 from xtransplant.types import Cell, Instance, ModuleType, Part
 
 INSTANCES_PER_PART = 10
@@ -192,7 +194,7 @@ def _parts(
 ) -> list[Part]:
     """Split each language's instances into parts of `n_instances`."""
     parts = []
-    chat = config.prompt.style == "chat"
+    chat = STYLES[config.prompt.style].chat
     for language, loaded in instances.items():
         prompts = [encode_pair(tokenizer, instance, chat) for instance in loaded]
         for instance, pair in zip(loaded, prompts, strict=True):
@@ -205,7 +207,7 @@ def _parts(
             options = encode_options(tokenizer, pair.target, long)
             answer = max([new_tokens, *map(len, options)])
             require_room(pair.target, answer, context_length, f"target {where}")
-        whole = config.task.sample_by == "cluster"
+        whole = UNITS[config.task.sample_by].whole_clusters
         for block, chunk in enumerate(_chunks(loaded, n_instances, whole_clusters=whole)):
             parts.append(Part(language, block, tuple(loaded[chunk]), tuple(prompts[chunk])))
     return parts

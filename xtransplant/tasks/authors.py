@@ -23,7 +23,8 @@ from typing import Any
 
 from xtransplant.errors import DataError, unknown
 from xtransplant.jsonl import read_bytes, read_json_lines, read_strings
-from xtransplant.tasks.lazy_instance import Draft, drafts_of
+from xtransplant.tasks.lazy_instance import LazyInstance, lazy_instances_of
+from xtransplant.tasks.sides import source_and_target
 from xtransplant.types import Direction, Instance, Option
 
 MARKERS = ("({})", "（{}）")
@@ -95,7 +96,7 @@ class Authors:
         self._data_dir = data_dir
         self._pivot = pivot
 
-    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
+    def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
         """Pair the rows of a language with those of the pivot.
 
         The id holds the line number, so parallel rows have the same id in every language. Gold and
@@ -110,10 +111,8 @@ class Authors:
         pivot_file = self._pivot if layout.english is None else language
         pivot_path = self._file(folder, layout.english or layout.prompts, pivot_file)
         own_path = self._file(folder, layout.prompts, language)
-        if direction is Direction.EN_TO_X:
-            paths, languages = (pivot_path, own_path), (self._pivot, language)
-        else:
-            paths, languages = (own_path, pivot_path), (language, self._pivot)
+        paths = source_and_target(direction, pivot_path, own_path)
+        languages = source_and_target(direction, self._pivot, language)
         sources, targets = (self._prompts(path) for path in paths)
         _require_same_length(paths[1], targets, paths[0], sources)
         if layout.opinions:
@@ -142,7 +141,7 @@ class Authors:
                 zip(sources, targets, answers, strict=True), start=1
             )
         )
-        return drafts_of(instances, source=paths[0], target=paths[1])
+        return lazy_instances_of(instances, source=paths[0], target=paths[1])
 
     def fingerprint(self, split: str) -> str:
         """Return the SHA-256 of all data files of a split: relative names, sizes and bytes.

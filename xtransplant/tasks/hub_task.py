@@ -15,7 +15,8 @@ from xtransplant.errors import ConfigError, DataError
 from xtransplant.languages import language as find_language
 from xtransplant.prompts.templates import Rendered, load_template
 from xtransplant.tasks.hub import HubData, Row
-from xtransplant.tasks.lazy_instance import Draft
+from xtransplant.tasks.lazy_instance import LazyInstance
+from xtransplant.tasks.sides import source_and_target
 from xtransplant.tasks.translations import translate_prompt
 from xtransplant.types import Direction, Instance, Question
 
@@ -113,8 +114,8 @@ class HubTask:
         self._instructions = instructions
         self._translate = translate
 
-    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
-        """Return a draft of every instance of a language; the caller draws the split from them.
+    def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
+        """Return every instance of a language; the caller draws the split from them.
 
         Raises:
             DataError: data that cannot be read, of other columns than expected, or not parallel.
@@ -139,7 +140,7 @@ class HubTask:
         if len(others) > len(own):
             self.lacking = {**self.lacking, language: len(others) - len(own)}
         return [
-            Draft(
+            LazyInstance(
                 self._id(question),
                 by_id[question.id].cluster,
                 partial(self._build, question, by_id[question.id], language, direction, translated),
@@ -148,7 +149,7 @@ class HubTask:
         ]
 
     def fingerprint(self, split: str) -> str:
-        """Return what was read and the template's digest; after `drafts`."""
+        """Return what was read and the template's digest; after `lazy_instances`."""
         del split
         return f"{self._reader.fingerprint} {self._template.digest}"
 
@@ -179,10 +180,8 @@ class HubTask:
     ) -> Instance:
         if translated:
             own = self._translated(own, language)
-        sides = ((other, self._task.pivot), (own, language))
-        if direction is Direction.X_TO_EN:
-            sides = (sides[1], sides[0])
-        (source, source_language), (target, target_language) = sides
+        source, target = source_and_target(direction, other, own)
+        source_language, target_language = source_and_target(direction, self._task.pivot, language)
         if not (target.gold or "").strip():
             raise DataError(
                 f"task {self._task.name}: question {own.id} has no gold answer in "

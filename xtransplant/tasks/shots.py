@@ -8,7 +8,7 @@ from itertools import islice
 
 from xtransplant.errors import DataError
 from xtransplant.prompts.tokenise import answered
-from xtransplant.tasks.lazy_instance import Draft
+from xtransplant.tasks.lazy_instance import LazyInstance
 from xtransplant.tasks.splits import rank
 from xtransplant.types import Instance
 
@@ -17,7 +17,7 @@ BETWEEN = "\n\n"
 
 def with_shots(
     instances: Sequence[Instance],
-    pool: Sequence[Draft],
+    pool: Sequence[LazyInstance],
     sample: Collection[str],
     n: int,
     seed: int,
@@ -35,7 +35,7 @@ def with_shots(
     return [_with_shots(instance, unseen_first, n) for instance in instances]
 
 
-def _with_shots(instance: Instance, pool: Sequence[Draft], n: int) -> Instance:
+def _with_shots(instance: Instance, pool: Sequence[LazyInstance], n: int) -> Instance:
     others = (
         other
         for other in pool
