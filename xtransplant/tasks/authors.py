@@ -9,7 +9,7 @@ A split is a folder `<TASK>_<split>`; line i of a file is row i, one JSON value 
 XCOPA and GlobalOpinionQA have English prompts of their own for each language: in `en`, and in
 `split` as objects {input_text, label, country}, beside the translated prompts in `translated`.
 
-The data are not shipped: `task.data_dir` says where they are. Prompts are given on unchanged.
+The data are not shipped: `task.data_dir` says where they are. Prompts are used unchanged.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Layout:
     """Where the files of a task are.
 
     Attributes:
-        folder: first part of the folder's name, and the name of its parent in the release.
-        file: name of a file, without its ending.
+        folder: first part of the folder's name, and name of its parent in the release.
+        file: name of a file, without its suffix.
         prompts: sub-folder of the prompts in language X.
-        english: sub-folder of English prompts made for each language X; None where the pivot has a
+        english: sub-folder of English prompts made for each language X; None if the pivot has a
             file among `prompts` like every other language.
-        keys: of the options, in the order of the prompt; empty for free answers.
+        keys: option keys in the order of the prompt; empty for free answers.
         labels: whether `ans_lang` holds the options' texts.
-        opinions: whether English prompts are objects with the shares of the options.
+        opinions: whether English prompts are objects that hold the options' shares.
     """
 
     folder: str
@@ -69,7 +69,7 @@ LAYOUTS = {
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a row tells beside its prompts."""
+    """What a row holds besides its prompts."""
 
     gold: str
     options: tuple[Option, ...] = ()
@@ -81,7 +81,7 @@ class Authors:
     """A task in this format (`xtransplant.tasks.loaders.TaskSource`).
 
     Args:
-        name: of the task; first part of instance ids.
+        name: name of the task; first part of instance ids.
         data_dir: the folder of a split, or a parent of it.
         pivot: the language of the other prompt.
     """
@@ -99,8 +99,8 @@ class Authors:
     def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
         """Pair the rows of a language with those of the pivot.
 
-        The id holds the line number, so parallel rows have the same id in every language. Gold and
-        options are those of the target prompt.
+        The id holds the line number, so parallel rows have the same id in every language. Gold
+        answer and options belong to the target prompt.
 
         Raises:
             DataError: no such folder or language; a malformed line, an empty prompt, or a gold
@@ -261,7 +261,7 @@ def _field(row: object, name: str, type_: type, path: Path, line: int) -> Any:
 
 
 def _as_printed(options: tuple[Option, ...], prompt: str) -> tuple[Option, ...]:
-    """Return the options with the markers that the prompt shows, where it shows them."""
+    """Return the options with their markers in the form that the prompt shows, if it shows one."""
     printed = []
     for option in options:
         key = option.marker.strip("()")

@@ -1,8 +1,8 @@
-"""Prompts of one's own: a JSONL file, one object a line, {id, language, source, target, gold}.
+"""The user's own prompts: a JSONL file, one object a line, {id, language, source, target, gold}.
 
-Further fields may be `options` (markers as the prompts show them, such as ["(A)", "(B)"]), then
-`gold` is a bare key ("A"); `aliases` (further right answers); `cluster`; `category`. The prompt in
-`language` may be left out and is then the translation of the other one.
+Optional fields are `options` (markers as the prompts show them, such as ["(A)", "(B)"]; `gold` is
+then a bare key such as "A"), `aliases` (further right answers), `cluster` and `category`. The
+prompt in `language` may be left out; it is then translated from the other one.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class OwnPrompts:
     """The rows of a file (`xtransplant.tasks.loaders.TaskSource`).
 
     Args:
-        path: of the JSONL file.
+        path: the JSONL file.
         pivot: the language of the prompt that is not in the row's `language`.
-        translate: asked for prompts that are left out.
+        translate: translates prompts that are left out.
     """
 
     draws_splits = True
@@ -48,8 +48,8 @@ class OwnPrompts:
         """Return every row of a language; the whole file is checked.
 
         Raises:
-            DataError: a malformed line or one whose id was there before, with its number; a
-                language without rows.
+            DataError: a malformed line or a repeated id, with the line number; a language
+                without rows.
         """
         del split
         rows = read_json_lines(self._path)

@@ -1,7 +1,7 @@
 """The questions of the pocket world, which ship with the package.
 
-A split is a folder with one file a language, `<split>/<language>.jsonl`: a JSON object a line with
-the texts `id`, `source` (English), `target` (that language) and `gold`, the answer's name.
+A split is a folder with one file per language, `<split>/<language>.jsonl`. A line is a JSON object
+of the texts `id`, `source` (English), `target` (that language) and `gold`, the answer's name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FIELDS = ("id", "source", "target", "gold")
 
 
 class Pocket:
-    """The packaged questions, or those of a folder in their layout.
+    """The packaged questions, or those in a folder with the same layout.
 
     Args:
         data_dir: folder of the splits; None for the packaged one.
@@ -41,8 +41,8 @@ class Pocket:
         """Return the questions of one language; `x_to_en` swaps the prompts.
 
         Raises:
-            DataError: a folder that is not there; an unknown split or language; a malformed line,
-                with file and line number.
+            DataError: a missing folder, an unknown split or language, or a malformed line with
+                file and line number.
         """
         folder = self._split_folder(split)
         path = folder / f"{language}.jsonl"
