@@ -1,12 +1,17 @@
 """Who may import whom. The order of the rooms is stated here and enforced here."""
 
 import ast
+import sys
+from enum import EnumMeta, StrEnum
 from graphlib import TopologicalSorter
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
 import xtransplant
+from xtransplant.config.validate import CHOICES
 
 PACKAGE = Path(xtransplant.__file__).parent
 FILES = {
@@ -30,7 +35,10 @@ ROOMS = (
 )
 """From the top floor to the bottom one; a room imports rooms below it, and the ground files."""
 
-GROUND = ("types", "errors", "files", "jsonl", "languages", "progress", "cache")
+GROUND = (
+    *("types", "errors", "files", "jsonl", "languages", "progress", "cache"),
+    *("registry", "calls"),
+)
 """Files beside the rooms, which import no room."""
 
 DOORS = ("xtransplant", "xtransplant.__main__")
@@ -172,6 +180,60 @@ def test_only_those_who_start_a_run_see_the_whole_configuration() -> None:
         *("commands.translate", "commands.prepare"),
     }
     assert seers == {f"xtransplant.{name}" for name in entitled}
+
+
+HANDLERS = {
+    "module": ("models.architecture.WRITTEN", "types.ModuleType"),
+    "direction": ("tasks.sides.SIDES", "types.Direction"),
+    "control": ("tasks.controls.CONTROLS", "config.schema.CONTROLS"),
+    "model.dtype": ("models.dtypes.DTYPES", "config.schema.DTYPES"),
+    "prompt.style": ("prompts.styles.STYLES", "config.schema.PROMPT_STYLES"),
+    "prompt.instruction_language": (
+        "tasks.loaders.INSTRUCTIONS",
+        "config.schema.INSTRUCTION_LANGUAGES",
+    ),
+    "task.sample_by": ("tasks.splits.UNITS", "config.schema.SAMPLE_UNITS"),
+    "task.lost_markers": ("tasks.markers.LOST_MARKERS", "config.schema.LOST_MARKERS"),
+}
+"""For each enumerated setting the table of its handlers, and the enumeration of its values."""
+
+HANDLED_ELSEWHERE = {
+    "task.direction": "the same values as direction",
+    "device_map": "accelerate's own names, which transformers takes and checks",
+}
+
+
+def value_of(name: str) -> object:
+    module, _, attribute = name.rpartition(".")
+    return getattr(import_module(f"xtransplant.{module}"), attribute)
+
+
+def test_every_enumerated_setting_names_its_handlers() -> None:
+    assert {*HANDLERS, *HANDLED_ELSEWHERE} == set(CHOICES)
+    for setting, (table, _) in HANDLERS.items():
+        handled = value_of(table)
+        assert isinstance(handled, dict)
+        assert list(handled) == list(CHOICES[setting]), setting
+
+
+@pytest.mark.parametrize("setting", HANDLERS)
+def test_a_value_without_handler_fails_at_import(
+    setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, enumeration = HANDLERS[setting]
+    values = value_of(enumeration)
+    assert isinstance(values, tuple | EnumMeta)
+    more: object = (*values, "extra")
+    if isinstance(values, EnumMeta):
+        more = StrEnum("More", {m.name: m.value for m in values} | {"EXTRA": "extra"})  # type: ignore[misc]
+    monkeypatch.setattr(f"xtransplant.{enumeration}", more)
+    path = FILES[f"xtransplant.{table.rpartition('.')[0]}"]
+    spec = spec_from_file_location("imported_again", path)
+    assert spec and spec.loader
+    again = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "imported_again", again)
+    with pytest.raises(RuntimeError, match=f"^{setting}: no handler for extra$"):
+        spec.loader.exec_module(again)
 
 
 def test_no_module_is_too_long() -> None:

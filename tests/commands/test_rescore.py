@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,8 @@ import pytest
 
 from xtransplant.cli import app as cli
 from xtransplant.errors import OutputError
-from xtransplant.scoring.scorers import chosen, judge
+from xtransplant.scoring.judging import judge
+from xtransplant.scoring.registry import find_scorers
 from xtransplant.store.columns import Row
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.store.score_files import require_verdicts, write_judged_part
@@ -46,7 +48,7 @@ def rows_of(language, ids, scorers=("paper",), logprobs=False):
         for cell, text in zip(CELLS, TEXTS[id], strict=True):
             generation = Generation((1, 2), text, "eos", LOGPROBS[id] if logprobs else None)
             reply = [(instance, Reply(text, "eos", generation.option_logprobs))]
-            scores = {each.label: judge(each, reply)[0] for each in chosen(list(scorers))}
+            scores = {each.label: judge(each, reply)[0] for each in find_scorers(list(scorers))}
             rows.append(Row(instance, cell, generation, scores))
     return rows
 
@@ -274,18 +276,24 @@ def test_verdicts_that_were_deleted_are_kept_from_the_part(folder):
 
 
 def test_a_run_is_refused_where_the_parts_hold_other_verdicts(folder):
-    require_verdicts(folder, ["paper-2"])
-    require_verdicts(RunFolder(folder.path / "not yet", KEY), ["paper-2"])
+    paper, f1, option = find_scorers(["paper", "f1", "option"])
+    number = find_scorers({"name": "regex", "pattern": r"'(\d)', \w"})[0]
+    require_verdicts(folder, [paper])
+    require_verdicts(RunFolder(folder.path / "not yet", KEY), [paper])
     first = folder.parts()[0]
-    for wanted, names in ((["option-2"], "option"), (["paper-3", "f1-1"], "paper,f1")):
+    for wanted, label, setting in (
+        ([option], "option-2", "scorer=option"),
+        ([replace(paper, version=3), f1], "paper-3", "scorer=paper,f1"),
+        ([number, f1], number.label, """'scorer=regex(pattern="'"'"'(\\\\d)'"'"', \\\\w"),f1'"""),
+    ):
         with pytest.raises(OutputError) as error:
             require_verdicts(folder, wanted)
         assert str(error.value) == (
-            f"{first} holds verdicts of scorer paper-2, this run asks for {wanted[0]}; to replace "
-            f"them without a GPU: xtransplant rescore {folder.path} scorer={names}"
+            f"{first} holds verdicts of scorer paper-2, this run asks for {label}; to replace "
+            f"them without a GPU: xtransplant rescore {folder.path} {setting}"
         )
     with pytest.raises(OutputError) as error:
-        require_verdicts(folder, ["paper-2", "option-2"])
+        require_verdicts(folder, [paper, option])
     assert str(error.value) == (
         f"{folder.path} has no verdicts of scorer option-2 on fr-0000.parquet; to add them without "
         f"a GPU: xtransplant rescore {folder.path} scorer=paper,option"

@@ -10,7 +10,7 @@ import yaml
 
 from xtransplant.config.compose import ANY_CHECKPOINT, compose, conf_dir, entries, find_model, sweep
 from xtransplant.config.run_key import run_folder, run_key, to_dict
-from xtransplant.config.schema import ModelConfig, RunConfig
+from xtransplant.config.schema import CONTROLS, ModelConfig, RunConfig
 from xtransplant.config.validate import CHOICES, WORDING, schema_keys
 from xtransplant.errors import ConfigError
 from xtransplant.types import Cell
@@ -373,8 +373,7 @@ def test_find_model(own, tmp_path):
         ),
         (
             ["control=nose"],
-            "unknown control 'nose'; allowed: noise, none, random_instance, same_prompt, "
-            "shuffled_language; nearest match: noise",
+            f"unknown control 'nose'; allowed: {', '.join(sorted(CONTROLS))}; nearest match: noise",
         ),
         (
             ["model.dtype=float23"],

@@ -10,9 +10,9 @@ import torch
 import xtransplant as xt
 from xtransplant.cli import app as cli
 from xtransplant.engine import oracle
-from xtransplant.errors import DataError
+from xtransplant.errors import ConfigError, DataError
 from xtransplant.models.families import Model
-from xtransplant.tasks.controls import controlled
+from xtransplant.tasks.controls import TRANSPLANT, Inputs, controlled, require_goes_with
 from xtransplant.types import Cell, Instance, ModuleType
 
 TASK = Path(xt.__file__).parent / "assets" / "pocket" / "task" / "dev"
@@ -176,7 +176,7 @@ def instance(name: str, source: str, language: str = "fr") -> Instance:
 def test_random_instance_passes_over_the_same_question() -> None:
     twins = [instance("a", "Who?"), instance("b", "Who?"), instance("c", "What?")]
     for seed in range(5):
-        drawn = controlled("random_instance", {"fr": twins}, seed, [], list)["fr"]
+        drawn = controlled("random_instance", Inputs({"fr": twins}, seed, [], list))["fr"]
         assert [one.source for one in drawn] == ["What?", "What?", "Who?"]
         assert [one.target for one in drawn] == ["fr a", "fr b", "fr c"]
 
@@ -191,5 +191,21 @@ def test_random_instance_passes_over_the_same_question() -> None:
 )
 def test_nothing_to_draw_is_one_line(control: str, languages: list[str], message: str) -> None:
     with pytest.raises(DataError) as raised:
-        controlled(control, {"fr": [instance("a", "Who?")]}, 0, languages, lambda _: [])
+        controlled(control, Inputs({"fr": [instance("a", "Who?")]}, 0, languages, lambda _: []))
     assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_controls_go_with_what_the_contract_says() -> None:
+    """A random source or the target itself says nothing about a mean difference of languages."""
+    difference = {"op": "add", "vector": "difference"}
+    for control in ("none", "noise", "shuffled_language"):
+        require_goes_with(control, TRANSPLANT)
+        require_goes_with(control, difference)
+    for control in ("random_instance", "same_prompt"):
+        require_goes_with(control, TRANSPLANT)
+        with pytest.raises(ConfigError) as raised:
+            require_goes_with(control, difference)
+        assert str(raised.value) == (
+            f"control={control} does not go with intervention.vector=difference; "
+            "allowed: activation"
+        )

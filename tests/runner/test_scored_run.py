@@ -1,15 +1,21 @@
 """Runs with options on a tiny checkpoint: several scorers, log-probabilities, a changed scorer."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from tiny_checkpoint import save_llama, tokenizer
 
 from xtransplant.cli import app as cli
+from xtransplant.config.compose import compose, entries, sweep
 from xtransplant.prompts.tokenise import encode, encode_options
+from xtransplant.scoring.registry import find_scorers
+from xtransplant.store.checksum import to_parquet
 from xtransplant.types import Prompt
 
 PROMPTS = {"en": "So? (1) a (2) b (3) c\nIt is:", "fr": "Ou? (1) d (2) e (3) f\nEst:"}
@@ -147,3 +153,117 @@ def test_a_marker_that_would_reach_into_the_prompt_is_encoded_by_itself():
     assert encode_options(pieces, prompt, ["(1)"]) == ((ord("("), ord("1"), ord(")")),)
     other = Prompt((7, ord("是")), "是")
     assert encode_options(pieces, other, ["(1)"]) == ((ord("("), ord("1"), ord(")")),)
+
+
+PATTERN = r'^[\s"(]*(\w+), = \d{0,3}|(x)'
+"""With all that shells, Hydra and OmegaConf read: quotes, commas, equals, braces, backslashes."""
+AS_CALL = r"""regex(pattern=r'^[\s"(]*(\w+), = \d{0,3}|(x)', ignore_case=True)"""
+
+
+def settings_kept(folder: Path) -> dict[str, object]:
+    (kept,) = folder.glob("scores/regex-1-*.json")
+    assert kept.with_suffix("").is_dir()
+    found = json.loads(kept.read_text("utf-8"))
+    assert isinstance(found, dict)
+    return found["arguments"]
+
+
+def write_texts(folder: Path, texts: list[str]) -> None:
+    """Put texts of our own in the place of what a tiny random model wrote."""
+    for path in folder.glob("generations/*.parquet"):
+        table = pq.read_table(path)
+        place = table.schema.get_field_index("text")
+        column = pa.array(texts, table.schema.field("text").type)
+        path.write_bytes(to_parquet(table.set_column(place, table.schema.field("text"), column)))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"task.scorer={AS_CALL}",
+        f"task.scorer=[option,{AS_CALL}]",
+        # Hydra's quotes leave backslashes alone.
+        "task.scorer={name:regex,pattern:'^[\\s\"(]*(\\w+), = \\d{0,3}|(x)',ignore_case:true}",
+    ],
+)
+def test_a_scorer_with_arguments_from_the_command_line(here: Path, capsys, given: str) -> None:
+    assert run(given, "limit=1", "grid=pairs", "grid.pairs=[[0,0],[0,1],[1,0]]") == 0
+    (folder,) = (path.parent for path in Path("outputs").rglob("generations"))
+    assert settings_kept(folder) == {"ignore_case": True, "pattern": PATTERN}
+    assert run(given, "limit=1", "grid=pairs", "grid.pairs=[[0,0],[0,1],[1,0]]") == 0  # goes on
+
+
+def test_texts_are_rescored_by_a_scorer_with_arguments(here: Path, capsys) -> None:
+    size = ("limit=1", "grid=pairs", "grid.pairs=[[0,0],[0,1],[1,0]]")
+    assert run("task.scorer=paper", *size) == 0
+    (folder,) = (path.parent for path in Path("outputs").rglob("generations"))
+    write_texts(folder, ['"1, = 22', "(2, = ", "X", "(1)"])  # gold is 1
+    assert cli.main(["rescore", str(folder), f"scorer={AS_CALL},paper"]) == 0
+    rows = generations()
+    assert rows.answer.fillna("-").tolist() == [
+        "1",
+        "2",
+        "-",
+        "-",
+    ]  # of "X" the first group takes no part
+    assert rows.correct.tolist() == [True, False, False, False]
+    assert settings_kept(folder) == {"ignore_case": True, "pattern": PATTERN}
+    (label,) = {path.name for path in folder.glob("scores/regex*/")}
+    part = pq.read_schema(folder / "generations" / "fr-0000.parquet")
+    assert part.metadata[b"xtransplant.scorer"].decode() == label
+    # The command that a refusal names is understood as it stands.
+    capsys.readouterr()
+    assert run(r"task.scorer=regex(pattern='\\d+')", *size) == 2
+    error = capsys.readouterr().err
+    assert f"holds verdicts of scorer {label}, this run asks for regex-1-" in error
+    words = shlex.split(error.partition("without a GPU: ")[2])
+    assert words[0] == "xtransplant" and cli.main(words[1:]) == 0
+    assert generations().answer.fillna("-").tolist() == ["1", "2", "-", "1"]
+    assert run(r"task.scorer=regex(pattern='\\d+')", *size) == 0
+    # Without a scorer: those of the configuration, which the last command has changed.
+    assert cli.main(["rescore", str(folder)]) == 0
+    assert generations().answer.fillna("-").tolist() == ["1", "2", "-", "1"]
+
+
+@pytest.mark.parametrize(
+    ("scorer", "message"),
+    [
+        ("regex", "scorer regex needs the argument pattern, "),
+        ("regex(pattern='(')", "pattern '(' of scorer regex is no regular expression: "),
+        ("regex(pattern='a',ignorecase=True)", "unknown argument of scorer regex 'ignorecase'; "),
+        ("regex(pattern='a'", "cannot read \"task.scorer=regex(pattern='a'\": "),
+        ("{name:regex,pattern:7}", "bad value 7 for pattern of scorer regex; allowed: text"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_write_nothing(
+    here: Path, capsys, scorer: str, message: str
+) -> None:
+    assert run(f"task.scorer={scorer}") == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}") and error.count("\n") == 1
+    assert not Path("outputs").exists()
+
+
+def test_a_task_of_ones_own_names_a_scorer_with_arguments(here: Path) -> None:
+    conf = here / "conf" / "task" / "mine.yaml"
+    conf.parent.mkdir(parents=True)
+    shipped = entries("task")["xnli"]
+    lines = [line for line in shipped.read_text("utf-8").splitlines() if "scorer" not in line]
+    more = ["scorer:", "- paper", "- name: regex", r"  pattern: '\d'", "- 'regex(pattern=\"a\")'"]
+    conf.write_text("\n".join([*lines, *more]), "utf-8")
+    config = compose(["task=mine", "languages=[fr]"], here / "conf")
+    assert [scorer.setting for scorer in find_scorers(config.task.scorer)] == [
+        "paper",
+        r'regex(pattern="\\d")',
+        'regex(pattern="a")',
+    ]
+    one = compose(["task=mine", "languages=[fr]", "task.scorer=option"], here / "conf")
+    assert one.task.scorer == "option"
+
+
+def test_a_sweep_takes_scorers_with_arguments() -> None:
+    seen = sweep(
+        ["task.scorer=paper,regex(pattern='a,b'),[f1,regex(pattern='(c)')]"],
+        lambda make, overrides: make().task.scorer,
+    )
+    assert seen == ["paper", "regex(pattern='a,b')", ["f1", "regex(pattern='(c)')"]]

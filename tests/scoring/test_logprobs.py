@@ -8,7 +8,7 @@ import pytest
 
 from xtransplant.errors import DataError
 from xtransplant.scoring.logprobs import jensen_shannon_distance
-from xtransplant.scoring.scorers import SCORERS
+from xtransplant.scoring.registry import SCORERS
 from xtransplant.types import Instance, Option, Reply, Score
 
 
@@ -42,7 +42,7 @@ def test_without_log_probabilities_one_line_says_what_to_do():
             score(name, None, asked(0.5, 0.5))
         assert str(error.value) == (
             "instance q7 (de) has no option log-probabilities, which this scorer needs; choose "
-            "paper or option, or run it again into another output_root: such runs store them"
+            "paper or option, or run it again with another output_root: new runs store them"
         )
 
 

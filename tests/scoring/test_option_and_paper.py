@@ -12,7 +12,8 @@ import pytest
 from answer_table import ANSWERS, LABELS, QUESTIONS, keys
 
 from xtransplant.errors import ConfigError
-from xtransplant.scoring.scorers import SCORERS, chosen, judge
+from xtransplant.scoring.judging import judge, require_fit
+from xtransplant.scoring.registry import SCORERS, find_scorers
 from xtransplant.types import Instance, Option, Reply, Score
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "reference" / "golden"
@@ -316,7 +317,7 @@ def test_each_distinct_reply_is_judged_once_and_verdicts_keep_their_order():
         judged.append((instance.id, reply.text))
         return Score(reply.text, reply.text == instance.gold)
 
-    scorer = replace(SCORERS["paper"], rule=rule)
+    scorer = replace(SCORERS["paper"].scorer({}), rule=rule)
     one, two = replace(free("a"), id="1"), replace(free("b"), id="2")
     replies = [(one, "a"), (one, "b"), (one, "a"), (two, "b"), (two, "a"), (one, "b")]
     verdicts = judge(scorer, [(instance, Reply(text)) for instance, text in replies])
@@ -337,9 +338,9 @@ def test_statements_of_a_question_are_right_together_or_not_at_all():
         for statement, of_cells in zip(statements, texts, strict=True)
         for text in of_cells.split()
     ]
-    alone = judge(SCORERS["option"], replies)
+    alone = judge(SCORERS["option"].scorer({}), replies)
     assert "".join("-+"[v.correct] for v in alone) == "++-+-++++++-"
-    together = judge(SCORERS["statements"], replies)
+    together = judge(SCORERS["statements"].scorer({}), replies)
     assert "".join("-+"[v.correct] for v in together) == "+--+--++-++-"
     assert [v.answer for v in together] == [v.answer for v in alone]
 
@@ -352,11 +353,11 @@ def test_statements_of_a_question_are_right_together_or_not_at_all():
         (["f1", "paper", "f1"], ["f1", "paper"]),
     ],
 )
-def test_chosen_scorers(names, expected):
-    assert [scorer.name for scorer in chosen(names)] == expected
+def test_scorers_of_a_setting(names, expected):
+    assert [scorer.name for scorer in find_scorers(names)] == expected
 
 
-NAMES = "contains_any, exact_match, f1, logprob, opinion, option, paper, statements"
+NAMES = ", ".join(sorted(SCORERS))
 
 
 @pytest.mark.parametrize(
@@ -370,13 +371,13 @@ NAMES = "contains_any, exact_match, f1, logprob, opinion, option, paper, stateme
 )
 def test_unknown_scorers(names, message):
     with pytest.raises(ConfigError) as error:
-        chosen(names)
+        find_scorers(names)
     assert str(error.value) == message
 
 
-def test_scorers_are_listed_under_their_own_names_with_a_version():
+def test_labels_are_names_and_versions():
     """A version must go up when a verdict changes: results carry it."""
-    assert {name: scorer.label for name, scorer in SCORERS.items()} == {
+    labels = {
         "paper": "paper-2",
         "option": "option-2",
         "statements": "statements-2",
@@ -386,6 +387,7 @@ def test_scorers_are_listed_under_their_own_names_with_a_version():
         "logprob": "logprob-1",
         "opinion": "opinion-1",
     }
+    assert {scorer.name: scorer.label for scorer in find_scorers([*labels])} == labels
 
 
 @pytest.mark.parametrize("name", ["option", "logprob", "opinion"])
@@ -393,20 +395,19 @@ def test_scorers_of_options_refuse_free_answers(name):
     with pytest.raises(
         ConfigError, match=f"scorer {name} needs answer options, instance i \\(fr\\)"
     ):
-        SCORERS[name].require(free("Paris"))
+        require_fit(find_scorers(name), [free("Paris")])
 
 
 def test_only_opinion_needs_shares():
     asked = QUESTIONS["two"]
-    for scorer in SCORERS.values():
-        if scorer.name != "opinion":
-            scorer.require(asked)
+    require_fit(find_scorers(["paper", "option", "statements", "f1", "logprob"]), [asked])
+    opinion = find_scorers("opinion")
     with pytest.raises(ConfigError, match="opinion needs the share of people behind each option"):
-        SCORERS["opinion"].require(asked)
+        require_fit(opinion, [asked])
     for shares, fits in [((0.2, 0.8), True), ((0.0, 0.0), False), ((0.5, None), False)]:
         options = tuple(Option("(1)", share=share) for share in shares)
         if fits:
-            SCORERS["opinion"].require(replace(asked, options=options))
+            require_fit(opinion, [replace(asked, options=options)])
             continue
         with pytest.raises(ConfigError):
-            SCORERS["opinion"].require(replace(asked, options=options))
+            require_fit(opinion, [replace(asked, options=options)])

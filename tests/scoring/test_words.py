@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from xtransplant.scoring.scorers import SCORERS
+from xtransplant.scoring.registry import SCORERS
 from xtransplant.scoring.words import normalised
 from xtransplant.types import Instance, Reply, Score
 

@@ -12,7 +12,7 @@ from xtransplant.config.schema import TaskConfig
 from xtransplant.errors import DataError
 from xtransplant.tasks.authors import Authors
 from xtransplant.tasks.loaders import open_source
-from xtransplant.tasks.markers import lost_marker
+from xtransplant.tasks.markers import find_lost_marker
 from xtransplant.types import Direction, Option
 
 LABELS = {
@@ -56,7 +56,7 @@ def sample(data):
 
 def load(data_dir, language="fr", split="sample", direction=Direction.EN_TO_X):
     source = Authors("xnli", data_dir, "en")
-    return [draft.build() for draft in source.drafts(split, language, direction)]
+    return [draft.build() for draft in source.lazy_instances(split, language, direction)]
 
 
 def refused(data_dir, *arguments, **keywords):
@@ -250,7 +250,7 @@ def every_language(name, data_dir):
     direction = Direction(task.direction)
     languages = task.data_dir_languages or task.languages
     return {
-        language: [each.build() for each in source.drafts("sample", language, direction)]
+        language: [each.build() for each in source.lazy_instances("sample", language, direction)]
         for language in languages
     }
 
@@ -275,7 +275,7 @@ def test_the_shipped_task_loads_the_authors_sample(reference):
         for rows in loaded.values()
         for instance in rows
     } == {("(1)", "(2)", "(3)")}
-    assert not any(lost_marker(instance) for rows in loaded.values() for instance in rows)
+    assert not any(find_lost_marker(instance) for rows in loaded.values() for instance in rows)
     assert loaded["fr"][0].options[0].label == "(1)\u00a0Entraîner"
     assert loaded["zh"][49].options[2].label == "矛盾"
 
@@ -316,7 +316,9 @@ def test_the_authors_opinions_are_answered_in_english(reference):
         for instance, row in zip(rows, english, strict=True):
             assert row["label"]["ABCDEFGHIJKLMNOPQ".index(instance.gold)] == max(row["label"])
     # Counted by hand with grep: Arabic and Greek letters took the place of all of theirs.
-    lost = {language: sum(map(bool, map(lost_marker, rows))) for language, rows in loaded.items()}
+    lost = {
+        language: sum(map(bool, map(find_lost_marker, rows))) for language, rows in loaded.items()
+    }
     assert (lost["ar"], lost["el"], lost["am"], lost["sw"], lost["de"]) == (50, 50, 50, 0, 0)
 
 

@@ -44,7 +44,7 @@ def model():
 
 def load(split="dev", language="sw", data_dir=None, direction=Direction.EN_TO_X):
     source = Pocket(data_dir, "en")
-    return [draft.build() for draft in source.drafts(split, language, direction)]
+    return [draft.build() for draft in source.lazy_instances(split, language, direction)]
 
 
 def test_configuration_names_what_the_generator_makes():

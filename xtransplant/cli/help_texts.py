@@ -3,7 +3,17 @@
 A paragraph keeps its line breaks where its first line is a backspace character.
 """
 
-RUN = """Run every cell of a grid on every instance of a task.
+from textwrap import wrap
+
+from xtransplant.config.schema import CONTROLS
+
+COLUMN, WIDTH = " " * 18, 46
+"""Where the description of a key starts, and how many characters it has."""
+
+*_first, _last = wrap(", ".join(CONTROLS), WIDTH - 2)
+_controls = f"\n{COLUMN}".join([*_first, f"{_last:<{WIDTH}}"])
+
+RUN = f"""Run every cell of a grid on every instance of a task.
 
 \b
 Groups, one entry each (see xtransplant ls):
@@ -16,8 +26,7 @@ Keys:
   split           a split of the task                           [its first]
   limit           instances per language at most                [null: all]
   seed            of everything random                          [0]
-  control         none, random_instance, noise, same_prompt
-                  or shuffled_language                          [none]
+  control         {_controls}[none]
   shard.index     this process's share of the parts, from 0     [0]
   shard.count     number of shares                              [1]
   output_root     folder of the results                         [outputs]
@@ -98,6 +107,7 @@ RESCORE_EXAMPLES = """\b
 Examples:
   xtransplant rescore outputs/xnli scorer=option
   xtransplant rescore outputs/xnli/llama2-7b/mlp scorer=paper,option
+  xtransplant rescore outputs 'scorer=regex(pattern="answer is (\\\\w+)")'
   xtransplant rescore outputs           the same scorers, in the version of this package
 """
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from xtransplant.calls import split
 from xtransplant.errors import ConfigError, OutputError, unknown
 
 Folders = Annotated[
@@ -102,4 +103,4 @@ def _scorer_names(setting: str) -> list[str]:
     key, equals, value = setting.partition("=")
     if not equals or key != "scorer":
         raise ConfigError(unknown("setting", setting, ["scorer=NAME", "scorer=NAME,NAME"]))
-    return value.removeprefix("[").removesuffix("]").replace(" ", "").split(",")
+    return split(value)

@@ -1,13 +1,14 @@
 """Score the stored texts of runs again: parts get the verdicts of other scorers, without a model.
 
-    1  verdicts are computed and kept under `scores/`, the new parts staged under `.rescored/`
-    2  instances.parquet and pairs.parquet, which are about the old verdicts, are removed
-    3  each new part is renamed over its old one
-    4  instances.parquet and pairs.parquet are made of the new parts
+    1  Verdicts are computed and written to `scores/`, the new parts to `.rescored/`.
+    2  instances.parquet and pairs.parquet, which rest on the old verdicts, are removed.
+    3  Each new part is renamed over its old one.
+    4  instances.parquet and pairs.parquet are made from the new parts.
 
-What is killed before 3 leaves the old verdicts whole. What is killed in 3, which is renaming alone,
-leaves parts of two scorers: whoever reads them is told so, and the same command finishes. Nothing
-of an earlier attempt is trusted, so it may also be another scorer's command.
+If the command is killed before step 3, every part still has its old verdicts. If it is killed
+during step 3, parts hold verdicts of two scorers; readers refuse such a folder, and the same
+command finishes the work. No file of an interrupted attempt is reused, so a command with another
+scorer may follow as well.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from xtransplant.errors import OutputError
 from xtransplant.files import writing
 from xtransplant.runner.results import show_summary
 from xtransplant.runner.views import aggregate_run
-from xtransplant.scoring.scorers import Scorer, chosen, judge, require_fit
+from xtransplant.scoring.judging import judge, require_fit
+from xtransplant.scoring.registry import find_scorers
+from xtransplant.scoring.scorer import Scorer
 from xtransplant.store.columns import instances_of, replies_of, scorer_of, scores_of, with_verdicts
 from xtransplant.store.part_file import reading
 from xtransplant.store.run_folder import RunFolder
-from xtransplant.store.score_files import verdicts_path, write_verdicts
+from xtransplant.store.score_files import keep_settings, verdicts_path, write_verdicts
 from xtransplant.terminal import Console
 from xtransplant.types import LanguageSummary
 
@@ -39,24 +42,24 @@ class _Job:
     folder: RunFolder
     scorers: tuple[Scorer, ...]
     setting: object
-    """The scorers as the configuration gives them."""
+    """The same scorers as the configuration writes them."""
 
 
-def rescore(out: Path, names: Sequence[str], console: Console) -> None:
+def rescore(out: Path, settings: Sequence[str], console: Console) -> None:
     """Score every run below a folder again, and show its summary.
 
     Args:
         out: folder of one run or of several.
-        names: of the scorers, the first for `answer` and `correct`; none: those that each run's
-            configuration names, in this version of the package.
-        console: what shows progress and summaries.
+        settings: scorers by name or as calls, the first for `answer` and `correct`; if empty,
+            those that each run's configuration names, in this version of the package.
+        console: where progress and summaries are shown.
 
     Raises:
         ConfigError: an unknown scorer, or one that does not fit an instance.
         DataError: option log-probabilities are needed and were not stored.
         OutputError: no run there, or a file that cannot be read or written.
     """
-    jobs = [_job(run.folder, list(names)) for run in load_runs(out).runs]
+    jobs = [_job(run.folder, list(settings)) for run in load_runs(out).runs]
     for job in jobs:
         _require_fit(job)
     for job in jobs:
@@ -67,9 +70,9 @@ def rescore(out: Path, names: Sequence[str], console: Console) -> None:
         console.write(f"results: {job.folder.path}")
 
 
-def _job(folder: RunFolder, names: list[str]) -> _Job:
-    setting = names or folder.read_manifest().config["task"]["scorer"]
-    return _Job(folder, chosen(setting), setting)
+def _job(folder: RunFolder, settings: list[str]) -> _Job:
+    setting = settings or folder.read_manifest().config["task"]["scorer"]
+    return _Job(folder, find_scorers(setting), setting)
 
 
 def _require_fit(job: _Job) -> None:
@@ -81,8 +84,9 @@ def _require_fit(job: _Job) -> None:
 
 
 def _stage(job: _Job, parts: Sequence[Path], console: Console) -> None:
-    """Compute all verdicts, keep them, and write the new parts beside the old ones."""
+    """Compute and write all verdicts, and write the new parts beside the old ones."""
     folder = job.folder
+    keep_settings(folder, job.scorers)
     with console.steps() as on_step:
         for done, path in enumerate(parts):
             on_step(f"scoring {folder.path}", done, len(parts))
@@ -100,7 +104,7 @@ def _stage(job: _Job, parts: Sequence[Path], console: Console) -> None:
 
 
 def _take_staged(job: _Job, parts: Sequence[Path]) -> list[LanguageSummary]:
-    """Put the staged parts in place, and make the two views of them; sum complete languages up."""
+    """Put the staged parts in place, make the two views, return the complete languages' summary."""
     folder, before = job.folder, job.folder.read_manifest()
     task = {**before.config["task"], "scorer": job.setting}
     folder.update_manifest(config={**before.config, "task": task}, status="running", reason=None)

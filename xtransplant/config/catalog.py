@@ -10,12 +10,14 @@ from typing import Any
 import yaml
 
 from xtransplant.config.compose import entries
+from xtransplant.config.schema import DTYPES
 from xtransplant.errors import ConfigError, unknown
+from xtransplant.registry import handlers
 from xtransplant.types import Cell
 
 Row = tuple[str, ...]
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "tf32": 4}
+BYTES = handlers("model.dtype", DTYPES, {"float32": 4, "bfloat16": 2, "float16": 2, "tf32": 4})
 """Of one weight, by dtype."""
 
 

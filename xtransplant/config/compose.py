@@ -7,7 +7,7 @@ when something is composed, so that listing what there is stays quick.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 
+from xtransplant.calls import quote_calls
 from xtransplant.config.schema import (
     ModelConfig,
     RunConfig,
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 ANY_CHECKPOINT = "hf"
 """The model entry for a checkpoint without one of its own: its results are named after its id."""
+
+TAKES_CALLS = ("task.scorer",)
+"""Keys whose values may be calls such as `regex(pattern="a")`."""
 
 GROUPS = ("model", "task", "grid", "decode", "experiment")
 
@@ -71,7 +75,7 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> RunConf
     Raises:
         ConfigError: anything wrong with them, in one line.
     """
-    given = [_expanded(override) for override in overrides]
+    given = [_readable(override) for override in overrides]
     _check(given, config_dir)
     return _compose_checked(given, config_dir)
 
@@ -100,7 +104,7 @@ def sweep(
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
 
-    axes = _check([_expanded(each) for each in overrides], config_dir, sweep=True)
+    axes = _check([_readable(each) for each in overrides], config_dir, sweep=True)
     first = [values[0] for values in axes]
     for axis, values in enumerate(axes):
         for value in values:
@@ -201,12 +205,25 @@ def _values_in_one(overrides: Sequence[str]) -> str:
     return f"{key}=" + ",".join(override.partition("=")[2] for override in overrides)
 
 
-def _expanded(override: str) -> str:
-    """Expand the home folder in `KEY=~/FOLDER`: shells do not, and Hydra cannot read it."""
+def _readable(override: str) -> str:
+    """Return an override as Hydra can read it.
+
+    The home folder of `KEY=~/FOLDER`, which shells leave as it is, is expanded. Scorers with
+    arguments are put in quotes: Hydra takes `regex(…)` for a function of its own.
+    """
     key, equals, value = override.partition("=")
-    if not value.startswith("~/"):
-        return override
-    return f"{key}{equals}{_quoted(os.path.expanduser(value))}"
+    if value.startswith("~/"):
+        value = _quoted(os.path.expanduser(value))
+    if key in TAKES_CALLS:
+        value = quote_calls(value, _quoted, _hydra_functions())
+    return f"{key}{equals}{value}"
+
+
+def _hydra_functions() -> Collection[str]:
+    """Return the functions of Hydra's override grammar, such as `choice` and `range`."""
+    from hydra.core.override_parser.overrides_parser import create_functions
+
+    return create_functions().functions
 
 
 def _quoted(text: str) -> str:

@@ -1,8 +1,10 @@
 """The configuration as data: every key, its type and its default. No Hydra, no local import.
 
-Enumerated values are plain `str` fields that `validation.check_values` holds against their enum:
-OmegaConf reads and shows an Enum by member name, so an enum field would take `MLP` and refuse
-`mlp`. The classes are not frozen because Hydra 1.3 cannot compose into a frozen schema.
+Enumerated values are plain `str` fields, which `validate.check_values` compares with the tuples
+below or with an enum of `types`. OmegaConf reads and shows an Enum by member name, so an enum field
+would accept `MLP` and refuse `mlp`. Each value has a handler, or the import of the module that
+handles it fails; tests/test_architecture.py lists these modules. The classes are not frozen because
+Hydra 1.3 cannot compose into a frozen schema.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 REQUIRED: Any = "???"
-"""OmegaConf's mark for a value that a YAML file or the command line must give."""
+"""OmegaConf's mark for a required value without a default."""
 
 DTYPES = ("float32", "bfloat16", "float16", "tf32")
 CONTROLS = ("none", "random_instance", "noise", "same_prompt", "shuffled_language")
@@ -24,14 +26,14 @@ DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 
 @dataclass
 class FamilyConfig:
-    """Where an architecture keeps its parts, if that is not found; see `docs/models.md`.
+    """Where an architecture keeps its parts, if they are not found; see `docs/models.md`.
 
     Attributes:
         layers: path from the language model to its list of decoder layers.
         attn: path from a decoder layer to its self-attention.
         mlp: path from a decoder layer to its feed-forward module.
-        cross_attn: path from a decoder layer to its attention to the encoder, if it has one.
-        encoder_layers: path from the language model to its list of encoder layers, if it has them.
+        cross_attn: path from a decoder layer to its attention to the encoder, if any.
+        encoder_layers: path from the language model to its list of encoder layers, if any.
     """
 
     layers: str | None = None
@@ -43,14 +45,14 @@ class FamilyConfig:
 
 @dataclass
 class ModelAbout:
-    """What `xtransplant ls models` tells of a checkpoint; it changes nothing.
+    """What `xtransplant ls models` shows of a checkpoint; it has no other effect.
 
     Attributes:
         family: transformers' model type.
-        layers: N; of an encoder-decoder model its decoder layers.
-        parameters: all of them, those of a vision tower too, tied ones once.
-        licence: its name.
-        gated: whether the hub asks for an access token.
+        layers: N; for an encoder-decoder model the number of decoder layers.
+        parameters: number of parameters, a vision tower included, tied ones counted once.
+        licence: name of the licence.
+        gated: whether the hub requires an access token.
     """
 
     family: str | None = None
@@ -65,17 +67,17 @@ class ModelConfig:
     """A checkpoint: `conf/model/<name>.yaml`.
 
     Attributes:
-        name: folder of its results; of entry `hf`, the last path component of `id`.
+        name: folder of its results; for the entry `hf`, the last path component of `id`.
         id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
         revision: commit, tag or branch of a Hugging Face id.
         dtype: float32, bfloat16, float16, or tf32: float32 with a GPU's TF32 products.
-        distribution: pip requirement of the installed package that carries the file `id`.
-        trust_remote_code: run Python code that comes with the checkpoint.
-        allow_pickle: read pickled weights, which can run code.
-        family: layout, for an architecture that is not known.
+        distribution: pip requirement of the installed package that contains the file `id`.
+        trust_remote_code: whether to run Python code that comes with the checkpoint.
+        allow_pickle: whether to read pickled weights, which can run code.
+        family: layout of an architecture that is not known.
         adapter: Hugging Face id or local folder of a PEFT adapter.
         adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
-        language_token: token with which the decoder of a translator starts its answer.
+        language_token: token that starts the answer of a translator's decoder.
         about: family, size and licence.
     """
 
@@ -103,28 +105,31 @@ class TaskConfig:
         id: Hugging Face id of its data, or a local folder in the hub's layout.
         revision: commit, tag or branch of a Hugging Face id.
         config: the data's configuration for a language; may hold `{language}` and `{flores}`.
-        data_split: the split of the data that instances are drawn from.
-        pivot_id: where the pivot's texts are, if not in `id`.
-        pivot_revision: of `pivot_id`.
-        pivot_config: their configuration.
+        data_split: the split of the data from which instances are drawn.
+        pivot_id: Hugging Face id or folder of the pivot's texts, if they are not in `id`.
+        pivot_revision: commit, tag or branch of `pivot_id`.
+        pivot_config: configuration of the pivot's texts.
         data_dir: folder of the authors' finished prompts, or of the data files of task pocket.
-        data_dir_languages: the languages that `data_dir` has, if not all of the task's.
+        data_dir_languages: the languages in `data_dir`, if they are not all of the task's.
         file: JSONL file of task prompts.
-        licence: of the data.
-        size: what there is, as shown by `xtransplant ls tasks`.
-        template: name of a file of `xtransplant/assets/prompts`, or the path of one's own.
-        keys: of the options, in their order; a prompt shows "(A)" for key A.
-        machine_translated: the data are in the pivot alone; the others are machine-translated.
-        splits: the first is the default.
-        sample_size: units per language of split `sample`, where splits are drawn here.
-        sample_seed: of that drawing.
-        sample_by: the unit: `id` for an instance, `cluster` for all of a question or passage.
-        lost_markers: `refuse`, `keep` or `drop` prompts that do not show all of their options.
-        languages: all there are.
-        pivot: the language on the other side of every pair.
+        licence: licence of the data.
+        size: amount of data, as shown by `xtransplant ls tasks`.
+        template: name of a file in `xtransplant/assets/prompts`, or the path of the user's own.
+        keys: option keys in their order; a prompt shows "(A)" for key A.
+        machine_translated: whether the data are in the pivot only and the other prompts are
+            machine-translated.
+        splits: names of the splits; the first is the default.
+        sample_size: units per language in split `sample`, if splits are drawn here.
+        sample_seed: seed of the drawing of splits.
+        sample_by: unit of splits: `id` for an instance, `cluster` for all instances of a question
+            or passage.
+        lost_markers: what happens to prompts that do not show all of their options: `refuse`,
+            `keep` or `drop`.
+        languages: all languages of the task.
+        pivot: the language of the other prompt of every pair.
         direction: `en_to_x` or `x_to_en`.
-        scorer: key of `xtransplant.scoring.scorers.SCORERS`, or a list of them: the first gives
-            `answer` and `correct`, the verdicts of the others stand beside.
+        scorer: a setting of `xtransplant.scoring.registry.find_scorers`, or a list of them: the
+            first gives `answer` and `correct`, the verdicts of the others are kept beside.
     """
 
     name: str = REQUIRED
@@ -157,14 +162,14 @@ class TaskConfig:
 
 @dataclass
 class PromptConfig:
-    """How a question is put.
+    """How a question is asked.
 
     Attributes:
         style: `plain`; `chat` (in the checkpoint's chat template); `few_shot` (after `shots`
             answered questions in the prompt's own language).
         instruction_language: `target` for the language of the question; `en` for English
-            instructions around a question in its own.
-        shots: answered questions before the one to be answered, where the style is `few_shot`.
+            instructions around a question in its own language.
+        shots: number of answered questions before the question, with style `few_shot`.
     """
 
     style: str = "plain"
@@ -174,17 +179,17 @@ class PromptConfig:
 
 @dataclass
 class TranslationConfig:
-    """The model that `xtransplant translate` translates with, and where its work is kept.
+    """The model that `xtransplant translate` uses, and where its translations are kept.
 
     Attributes:
         model: Hugging Face id or local folder of a seq2seq or causal model.
         revision: commit, tag or branch of a Hugging Face id.
-        instruction: what a model without language codes is told; holds `{source_language}`,
-            `{target_language}` and `{text}`; null for the text alone, and a written one for causal
-            models.
-        max_new_tokens: of a translation at most.
-        allow_pickle: read pickled weights, which can run code.
-        folder: where translations are kept; null for `translations` in the project's cache folder.
+        instruction: prompt of a model without language codes; holds `{source_language}`,
+            `{target_language}` and `{text}`; null for the text alone, or for causal models a
+            default prompt.
+        max_new_tokens: longest translation, in tokens.
+        allow_pickle: whether to read pickled weights, which can run code.
+        folder: folder of translations; null for `translations` in the project's cache folder.
     """
 
     model: str = "facebook/nllb-200-distilled-600M"
@@ -200,12 +205,12 @@ class GridConfig:
     """Which cells: `conf/grid/<name>.yaml`; see `xtransplant.config.grid.resolve_cells`.
 
     Attributes:
-        name: of the entry.
-        source_layers: None for every `stride`-th layer.
-        target_layers: likewise.
-        stride: step of an axis that is not listed.
-        pairs: these cells only.
-        file: of `xtransplant select`, in the place of `pairs`.
+        name: name of the entry.
+        source_layers: source layers; None for every `stride`-th layer.
+        target_layers: target layers; None for every `stride`-th layer.
+        stride: step of an axis whose layers are not listed.
+        pairs: cells; if given, nothing else counts.
+        file: file of `xtransplant select`, instead of `pairs`.
     """
 
     name: str = REQUIRED
@@ -225,7 +230,7 @@ class DecodeConfig:
 
 @dataclass
 class ShardConfig:
-    """Which share of a run's parts this process does: `index` of 0..`count`-1."""
+    """The share of a run's parts that this process computes: `index` in 0..`count`-1."""
 
     index: int = 0
     count: int = 1
@@ -236,19 +241,20 @@ class RunConfig:
     """One run.
 
     Attributes:
-        module: a name of `types.ModuleType`.
-        languages: "all" for all of the task but its pivot, one name, or a list of names.
-        direction: None for the task's.
-        split: None for the task's first.
-        limit: instances per language at most; None for all.
-        seed: of everything random.
+        module: a value of `types.ModuleType`.
+        languages: "all" for all of the task except its pivot, one name, or a list of names.
+        direction: a value of `types.Direction`; None for the task's.
+        split: name of a split; None for the task's first.
+        limit: maximum number of instances per language; None for all.
+        seed: seed of everything random.
         control: "none" for the experiment itself, else what stands in for its source; see
             `xtransplant.tasks.controls`.
-        output_root: where result folders are made.
-        dry_run: show the plan and stop.
-        rows_per_batch: cells that decode together; None chooses. It never changes results.
+        output_root: folder in which result folders are created.
+        dry_run: whether to show the plan and stop.
+        rows_per_batch: number of cells that decode together, which never changes results; None
+            lets the program choose.
         device: "auto", "cpu", "cuda", "cuda:1", …
-        device_map: spreads the layers over all GPUs, then the CPU: one of `DEVICE_MAPS`.
+        device_map: one of `DEVICE_MAPS`, by which layers are spread over all GPUs, then the CPU.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)

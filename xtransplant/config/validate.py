@@ -1,7 +1,7 @@
 """Mistakes in a configuration, each worded as one line.
 
-Keys, names and types are checked before Hydra composes, values afterwards. It knows the schema and
-Hydra's grammar, not where YAML files are.
+Keys, names and types are checked before Hydra composes, values afterwards. The schema and Hydra's
+grammar are known here, the places of YAML files are not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Direction, ModuleType
 
 Options = Mapping[str, Sequence[str]]
-"""For each config group the names of its YAML files."""
+"""The names of each config group's YAML files."""
 
 WORDING = {
     "int": "an integer",
@@ -47,7 +47,7 @@ WORDING = {
     "list[list[int]] | None": "a list of pairs such as [[16,4],[-1,0]], or null",
     "Any": "all, or a list of names such as [fr,sw]",
 }
-"""How the type of a field is told to a user."""
+"""The wording of each field type in messages."""
 
 CHOICES: Mapping[str, Sequence[str]] = {
     "module": list(ModuleType),
@@ -61,11 +61,11 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "task.sample_by": SAMPLE_UNITS,
     "task.lost_markers": LOST_MARKERS,
 }
-"""The fields with an enumeration of values."""
+"""The allowed values of each enumerated key; each value has a handler, see `schema`."""
 
 
 def schema_keys(schema: type = RunConfig, prefix: str = "") -> dict[str, str]:
-    """Return every dotted key of the schema with its type as written there."""
+    """Return every dotted key of the schema with its type as the source code spells it."""
     keys: dict[str, str] = {}
     for field in fields(schema):
         section: object = field.default_factory
@@ -79,7 +79,7 @@ def schema_keys(schema: type = RunConfig, prefix: str = "") -> dict[str, str]:
 def check_overrides(
     overrides: Sequence[str], options: Options, *, sweep: bool = False
 ) -> list[list[str]]:
-    """Check overrides by themselves: syntax, keys, group entries, types.
+    """Check each override on its own: syntax, key, group entry, type.
 
     Args:
         overrides: as typed.
@@ -97,7 +97,7 @@ def check_overrides(
     expanded = []
     for text in overrides:
         override = _parse(text)
-        if override.is_hydra_override():  # Hydra's own keys are Hydra's to check
+        if override.is_hydra_override():  # Hydra checks its own keys
             expanded.append([text])
             continue
         if override.is_delete():
@@ -157,34 +157,34 @@ def check_values(config: RunConfig) -> None:
 
 
 def selected_languages(config: RunConfig) -> list[str]:
-    """Return the languages of a run, each once: for "all" those of the data but the pivot.
+    """Return the languages of a run, each once; "all" stands for the data's without the pivot.
 
     Raises:
-        ConfigError: a language that the task does not have, or none at all.
+        ConfigError: a language that the task does not have, or no language.
     """
-    task, chosen = config.task, config.languages
-    if chosen == "all":
+    task, asked = config.task, config.languages
+    if asked == "all":
         there = (task.data_dir and task.data_dir_languages) or task.languages
-        chosen = [language for language in there if language != task.pivot]
-        if there and not chosen:
+        asked = [language for language in there if language != task.pivot]
+        if there and not asked:
             raise ConfigError(
                 f"task {task.name}: languages=all leaves none, since its only language "
                 f"{task.pivot!r} is on the other side of every pair; name it: "
                 f"languages=[{task.pivot}]"
             )
-    given = [chosen] if isinstance(chosen, str) else chosen
+    given = [asked] if isinstance(asked, str) else asked
     if not isinstance(given, list) or not given:
-        raise ConfigError(f"bad value {chosen!r} for languages; allowed: {WORDING['Any']}")
-    names = [str(name) for name in given]  # a file of one's own may call a language 7
+        raise ConfigError(f"bad value {asked!r} for languages; allowed: {WORDING['Any']}")
+    names = [str(name) for name in given]  # the user's own file may call a language 7
     for name in names:
         _require_one_of("language", name, task.languages, f"task {task.name}: ")
     return list(dict.fromkeys(names))
 
 
 def one_line(error: Exception, options: Options) -> str:
-    """Word an error of Hydra or OmegaConf, which have many lines, as one.
+    """Return the message of an error of Hydra or OmegaConf, which has many lines, as one line.
 
-    What is left for them to find are mistakes inside YAML files and in `hydra.` keys.
+    Such errors are about YAML files and `hydra.` keys; other mistakes are found before.
     """
     text = str(error).partition("Config search path")[0]
     key = re.search(r"full_key: (\S+)", text)
@@ -203,7 +203,7 @@ def one_line(error: Exception, options: Options) -> str:
 
 
 def not_utf8(config_dir: Path | None) -> str:
-    """Return the path of the first YAML file of a user's folder that is no text."""
+    """Return the path of the first YAML file in a user's folder that is not UTF-8."""
     for path in sorted(config_dir.rglob("*.yaml") if config_dir else ()):
         try:
             path.read_text("utf-8")
@@ -229,7 +229,7 @@ def _single_values(override: Override, options: Options) -> Iterator[Override]:
     if not override.is_sweep_override():
         yield override
         return
-    value: object = override.value()  # its annotation leaves Glob out
+    value: object = override.value()  # Hydra's annotation omits Glob
     if isinstance(value, Glob):
         texts = value.filter(list(options.get(override.key_or_group, [])))
     elif override.is_discrete_sweep():
@@ -245,7 +245,7 @@ def _single_values(override: Override, options: Options) -> Iterator[Override]:
 def _unknown_key(key: str, keys: Mapping[str, str], options: Options) -> str:
     everything = [*keys, *options]
     close = get_close_matches(key, everything, n=1, cutoff=0.4)
-    # The fields of groups are many: shown only where one of them is meant.
+    # Groups have many fields, which are shown only if one of them is the nearest match.
     hidden = tuple(f"{group}." for group in options if not close or _section(close[0]) != group)
     return unknown("key", key, [name for name in everything if not name.startswith(hidden)])
 

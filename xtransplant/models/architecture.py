@@ -7,10 +7,25 @@ from typing import Any
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from xtransplant.errors import LayerError
+from xtransplant.registry import handlers
 from xtransplant.types import ModuleType
 
 MODULES = (ModuleType.CROSS_ATTN, ModuleType.ENCODER_BLOCK)
 """Modules that only encoder-decoder models have."""
+
+WRITTEN = handlers(
+    "module",
+    ModuleType,
+    {
+        ModuleType.ATTN: "attn",
+        ModuleType.MLP: "mlp",
+        ModuleType.BLOCK: "layers",
+        ModuleType.ATTN_RESIDUAL: "attn",
+        ModuleType.CROSS_ATTN: "cross_attn",
+        ModuleType.ENCODER_BLOCK: "encoder_layers",
+    },
+)
+"""The attribute of `families.Model` that holds the modules written, by value of `module`."""
 
 _DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
 """Names of the number of decoder layers in configurations."""

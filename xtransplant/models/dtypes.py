@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import torch
 
+from xtransplant.config import schema
 from xtransplant.errors import ModelError, unknown
+from xtransplant.registry import handlers
 
-TORCH_DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-    "tf32": torch.float32,
-}
+TORCH_DTYPES = handlers(
+    "model.dtype",
+    schema.DTYPES,
+    {
+        "float32": torch.float32,
+        "bfloat16": torch.bfloat16,
+        "float16": torch.float16,
+        "tf32": torch.float32,
+    },
+)
+"""Types of the weights by `model.dtype`."""
 
 
 def precision(name: str, device: torch.device) -> torch.dtype:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from xtransplant.errors import LayerError, ModelError
-from xtransplant.models.architecture import n_layers
+from xtransplant.models.architecture import WRITTEN, n_layers
 from xtransplant.models.decoder_prompt import decoder_prompt
 from xtransplant.models.generation import eos_token_ids
 from xtransplant.models.layout_messages import describe, lists, names
@@ -117,17 +117,8 @@ class Model:
 
     def modules(self, module: ModuleType) -> Sequence[nn.Module | None]:
         """Return each layer's module whose output is written for `module`; None if it has none."""
-        match module:
-            case ModuleType.ATTN | ModuleType.ATTN_RESIDUAL:
-                return self.attn
-            case ModuleType.MLP:
-                return self.mlp
-            case ModuleType.BLOCK:
-                return self.layers
-            case ModuleType.CROSS_ATTN:
-                return self.cross_attn
-            case ModuleType.ENCODER_BLOCK:
-                return self.encoder_layers
+        found: Sequence[nn.Module | None] = getattr(self, WRITTEN[module])
+        return found
 
     @property
     def module_types(self) -> tuple[ModuleType, ...]:

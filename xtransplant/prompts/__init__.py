@@ -1,1 +1,6 @@
-"""Templates and tokens: from a question to what the model reads."""
+"""From a question to what the model reads.
+
+templates   questions to text
+styles      what each value of `prompt.style` does
+tokenise    text to token ids and back
+"""

@@ -1,9 +1,9 @@
 """Questions to prompts, by the templates in `assets/prompts`: one YAML file each.
 
 `layout` is the prompt, the same in every language; its `{names}` are phrases and fields. Phrases
-are in `phrases`, by language, and those that several templates share in `words.yaml`; a phrase may
-hold fields itself, or be a choice between wordings by the question's variant. It knows no data
-source and no tokenizer.
+are listed by language under `phrases`; those that several templates share are in `words.yaml`. A
+phrase may hold fields itself, or be a choice of wordings by the question's variant. No data source
+and no tokenizer is known here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WORDS = "words"
 
 @dataclass(frozen=True)
 class Rendered:
-    """A question as a prompt, and its options as the prompt shows them."""
+    """A question as a prompt, with the options as the prompt shows them."""
 
     text: str
     options: tuple[Option, ...]
@@ -35,7 +35,14 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Template:
-    """One template in all of its languages; `digest` changes with every letter of it."""
+    """One template in all of its languages.
+
+    Attributes:
+        name: of the file.
+        digest: SHA-256 of the content.
+        layout: the prompt with `{names}`.
+        phrases: texts by language and name.
+    """
 
     name: str
     digest: str
@@ -43,12 +50,12 @@ class Template:
     phrases: Mapping[str, Mapping[str, Any]]
 
     def render(self, question: Question, language: str, keys: tuple[str, ...]) -> Rendered:
-        """Put a question in words.
+        """Return a question as a prompt.
 
         Args:
-            question: with the fields that the layout names.
-            language: of the instructions.
-            keys: of the options, at least as many as there are.
+            question: has the fields that the layout names.
+            language: the language of the instructions.
+            keys: option keys, at least as many as the question has options.
 
         Raises:
             ConfigError: the template has no phrases in that language, or stray braces.
@@ -79,17 +86,7 @@ class Template:
             ),
         }
         try:
-            # Fields go in as values, never as patterns: their braces mean nothing.
-            words = {
-                name: _wording(phrase, question.variant).format_map(values)
-                for name, phrase in phrases.items()
-                if f"{{{name}}}" in self.layout
-            }
-            layout = self.layout
-            for name, word in words.items():
-                if word.endswith("："):  # it brings its own space
-                    layout = layout.replace(f"{{{name}}} ", f"{{{name}}}")
-            return Rendered(layout.format_map(values | words).strip(), options)
+            return Rendered(self._filled_in(phrases, values, question.variant), options)
         except KeyError as error:
             raise DataError(
                 f"template {self.name} ({language}) asks for {error}, which question "
@@ -101,9 +98,25 @@ class Template:
                 "around names only, any other is written twice: {{"
             ) from error
 
+    def _filled_in(
+        self, phrases: Mapping[str, Any], values: Mapping[str, str], variant: str
+    ) -> str:
+        """Return the layout with phrases and fields in the place of their names."""
+        # Fields are inserted as values, so braces in them have no meaning.
+        words = {
+            name: _wording(phrase, variant).format_map(values)
+            for name, phrase in phrases.items()
+            if f"{{{name}}}" in self.layout
+        }
+        layout = self.layout
+        for name, word in words.items():
+            if word.endswith("："):  # a full-width colon includes its space
+                layout = layout.replace(f"{{{name}}} ", f"{{{name}}}")
+        return layout.format_map({**values, **words}).strip()
+
 
 def load_template(name: str) -> Template:
-    """Read a template by its name in `assets/prompts`, or by the path of a YAML file of one's own.
+    """Read a template by its name in `assets/prompts`, or by the path of the user's own YAML file.
 
     Raises:
         ConfigError: no such template, or a malformed file.
@@ -121,7 +134,7 @@ def _read(path: Path) -> Template:
     own, words = _yaml(path), _yaml(words_file)
     if not isinstance(own.get("layout"), str):
         raise ConfigError(f"{path} has no text 'layout'; compare it with {FOLDER / 'choice.yaml'}")
-    # A shared word is "question", and "{question_word}" in a layout, where {question} is the field.
+    # A layout names the shared word "question" {question_word}, because {question} is the field.
     shared = {
         code: {
             (name if name == "choose" else f"{name}_word"): phrase for name, phrase in entry.items()

@@ -1,4 +1,4 @@
-"""Text to token ids and back: the only place that tokenises. Knows no model and no task."""
+"""Text to token ids and back; the only place that tokenises. No model and no task is known here."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from xtransplant.types import Instance, Prompt, PromptPair
 
 
 def encode(tokenizer: Any, prompt: str | Sequence[int] | Prompt) -> Prompt:
-    """Turn text or token ids into a prompt; text gets the tokenizer's usual special tokens.
+    """Return text or token ids as a prompt; text gets the tokenizer's usual special tokens.
 
     A text that already starts with the beginning-of-sequence token gets no second one.
 
     Raises:
-        PromptError: empty, or a single token (there is nothing before it to share); neither text
-            nor token ids.
+        PromptError: the prompt is empty, a single token, or neither text nor token ids. Engines
+            share the tokens before the last one, so there must be some.
     """
     if isinstance(prompt, Prompt):
         ids, text = list(prompt.token_ids), prompt.text
@@ -50,9 +50,15 @@ def token_ids(value: object, what: str, allowed: str = "a list of token ids") ->
 
 
 def encode_pair(tokenizer: Any, instance: Instance, chat: bool = False) -> PromptPair:
-    """Encode both prompts of an instance, as a user's turn in the chat template if `chat`.
+    """Encode both prompts of an instance.
 
-    A PromptError names the instance and the side.
+    Args:
+        tokenizer: of the checkpoint.
+        instance: has the two texts.
+        chat: whether a prompt is a user's turn in the checkpoint's chat template.
+
+    Raises:
+        PromptError: a prompt that cannot be encoded; the message names instance and side.
     """
     return PromptPair(
         *(
@@ -63,10 +69,10 @@ def encode_pair(tokenizer: Any, instance: Instance, chat: bool = False) -> Promp
 
 
 def answered(prompt: str, answer: str) -> str:
-    """Return a prompt with its answer.
+    """Return a prompt followed by its answer.
 
-    A space stands between, unless the prompt ends in white space or in a wide character (of
-    Chinese or Japanese text), after which none is written.
+    A space is put between them unless the prompt ends in white space or in a wide character, as of
+    Chinese or Japanese text.
     """
     last = prompt[-1:]
     no_space = not last or last.isspace() or unicodedata.east_asian_width(last) in "WF"
@@ -76,10 +82,10 @@ def answered(prompt: str, answer: str) -> str:
 def encode_options(
     tokenizer: Any, prompt: Prompt, markers: Sequence[str]
 ) -> tuple[tuple[int, ...], ...]:
-    """Return the ids of each option's marker as it would follow a prompt given as text.
+    """Return the token ids of each option's marker as the continuation of a prompt.
 
-    The text is that of `answered`. Where the marker's first token would reach back into the prompt,
-    whose ids stay as they are, the marker is encoded by itself.
+    The text is that of `answered`. The prompt's ids stay as they are, so a marker whose first token
+    would include the end of the prompt is encoded by itself.
     """
     text = prompt.text or ""
     options = []
@@ -109,7 +115,7 @@ def require_room(prompt: Prompt, max_new_tokens: int, context_length: int, name:
 
 
 def decode_text(tokenizer: Any, token_ids: Sequence[int]) -> str:
-    """Turn generated ids into text as the released code does: no special tokens, spaces as is."""
+    """Return generated ids as text, without special tokens, as the authors' code does."""
     text = tokenizer.decode(
         list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
@@ -134,7 +140,7 @@ def _encode_side(tokenizer: Any, instance: Instance, side: str, text: str, chat:
 
 
 def _as_chat(tokenizer: Any, text: str) -> str:
-    """Return a text as the user's turn, up to where the answer begins."""
+    """Return a text as the user's turn in the chat template, up to where the answer begins."""
     if not tokenizer.chat_template:
         raise PromptError("the tokenizer has no chat template; set prompt.style=plain or few_shot")
     turns = [{"role": "user", "content": text}]

@@ -20,9 +20,13 @@ from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.progress import OnStep, silent
+from xtransplant.prompts.styles import STYLES
 from xtransplant.prompts.tokenise import encode_options, encode_pair, require_room
-from xtransplant.scoring.scorers import Scorer, chosen, require_fit
+from xtransplant.scoring.judging import require_fit
+from xtransplant.scoring.registry import find_scorers, names_that_read_aliases
+from xtransplant.scoring.scorer import Scorer
 from xtransplant.tasks.load import Data, load_data
+from xtransplant.tasks.splits import UNITS
 from xtransplant.types import Cell, Instance, ModuleType, Part
 
 INSTANCES_PER_PART = 10
@@ -75,7 +79,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     model_config = load_config(**checkpoint, on_step=on_step)
     text_config = model_config.get_text_config()
     cells = run_cells(config.grid, n_layers(model_config, ModuleType(config.module)))
-    scorers = chosen(config.task.scorer)
+    scorers = find_scorers(config.task.scorer)
     data = load_data(config)
     require_fit(scorers, chain.from_iterable(data.instances.values()))
     tokenizer = load_tokenizer(**checkpoint, on_step=on_step)
@@ -128,8 +132,8 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
         remarks.append(f"data: questions without a counterpart, left out: {counts}")
     if scorers := data["unread_aliases"]:
         remarks.append(
-            f"data: further right answers (aliases) do not count for {', '.join(scorers)}, but for "
-            "exact_match, f1 and contains_any: task.scorer=…"
+            f"data: further right answers (aliases) do not count for {', '.join(scorers)}; they do "
+            f"for {', '.join(names_that_read_aliases())}: task.scorer=…"
         )
     return remarks
 
@@ -190,7 +194,7 @@ def _parts(
 ) -> list[Part]:
     """Split each language's instances into parts of `n_instances`."""
     parts = []
-    chat = config.prompt.style == "chat"
+    chat = STYLES[config.prompt.style].chat
     for language, loaded in instances.items():
         prompts = [encode_pair(tokenizer, instance, chat) for instance in loaded]
         for instance, pair in zip(loaded, prompts, strict=True):
@@ -203,7 +207,7 @@ def _parts(
             options = encode_options(tokenizer, pair.target, long)
             answer = max([new_tokens, *map(len, options)])
             require_room(pair.target, answer, context_length, f"target {where}")
-        whole = config.task.sample_by == "cluster"
+        whole = UNITS[config.task.sample_by].whole_clusters
         for block, chunk in enumerate(_chunks(loaded, n_instances, whole_clusters=whole)):
             parts.append(Part(language, block, tuple(loaded[chunk]), tuple(prompts[chunk])))
     return parts

@@ -29,13 +29,15 @@ from xtransplant.runner.plan import Plan, data_remarks, make_plan, weights_argum
 from xtransplant.runner.results import show_results
 from xtransplant.runner.stopping import require_none
 from xtransplant.runner.views import aggregate_run
-from xtransplant.scoring.scorers import Scorer, chosen, judge
+from xtransplant.scoring.judging import judge
+from xtransplant.scoring.registry import find_scorers
+from xtransplant.scoring.scorer import Scorer
 from xtransplant.store.columns import Row
 from xtransplant.store.leases import Lease
 from xtransplant.store.part_file import part_name
 from xtransplant.store.receipts import Receipt, states, write_receipt
 from xtransplant.store.run_folder import RunFolder
-from xtransplant.store.score_files import require_verdicts, write_judged_part
+from xtransplant.store.score_files import keep_settings, require_verdicts, write_judged_part
 from xtransplant.tasks.controls import noise_seed
 from xtransplant.terminal import Console
 from xtransplant.types import Instance, ModuleType, Part, PromptPair, Reply
@@ -50,13 +52,14 @@ def run(config: RunConfig, console: Console) -> None:
     read = None if paths is None else states(paths)  # before anything is read
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
-    scorers = chosen(config.task.scorer)
+    scorers = find_scorers(config.task.scorer)
     if not is_first():  # it holds a part of the model, and computes with the one that writes
         _do_parts(config, plan, None, _heard(), sum(plan.n_instances.values()), console)
         return
     folder = RunFolder(plan.folder, plan.key)
-    require_verdicts(folder, [scorer.label for scorer in scorers])
+    require_verdicts(folder, scorers)
     folder.open_or_create(to_dict(config), plan.n_parts)
+    keep_settings(folder, scorers)
     for remark in data_remarks(plan.data):
         console.info(remark)
     with folder.running():
@@ -159,7 +162,7 @@ def _part_rows(
         pairs = instances[start : start + n_together]
         grids += _grids(config, plan, pairs, model)
         progress.advance(len(pairs) * len(plan.cells))
-    return _scored(part.instances, grids, chosen(config.task.scorer))
+    return _scored(part.instances, grids, find_scorers(config.task.scorer))
 
 
 def _grids(

@@ -1,4 +1,4 @@
-"""Verdicts by the log-probabilities of the options' markers; the text does not count."""
+"""Verdicts by the log-probabilities of the options' markers; the text is not read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from xtransplant.types import Instance, Reply, Score
 
 
 def likeliest_option(reply: Reply, instance: Instance) -> Score:
-    """Take the most likely option, the first of several that are; right if it is the gold one."""
+    """Return the most likely option, of equals the first; right if it is the gold one."""
     logprobs = _logprobs(reply, instance)
     answer = instance.options[logprobs.index(max(logprobs))].key
     return Score(answer, answer == instance.gold)
 
 
 def opinion(reply: Reply, instance: Instance) -> Score:
-    """Give the likeness of the model's opinion and the people's as `value`, 0 to 1.
+    """Return how alike the model's and the people's opinions are as `value`, 0 to 1.
 
-    It is 1 minus the Jensen-Shannon distance, base 2, between the softmax of the options'
+    This is 1 minus the Jensen-Shannon distance, base 2, between the softmax of the options'
     log-probabilities and the shares of the people asked (Durmus et al., arXiv 2306.16388).
     `answer` and `correct` are those of `likeliest_option`.
     """
@@ -35,7 +35,7 @@ def jensen_shannon_distance(p: Sequence[float], q: Sequence[float]) -> float:
     """Return the square root of the Jensen-Shannon divergence, base 2: 0 to 1."""
     middle = [(a + b) / 2 for a, b in zip(p, q, strict=True)]
     divergence = (_kl_divergence(p, middle) + _kl_divergence(q, middle)) / 2
-    return math.sqrt(min(max(divergence, 0.0), 1.0))  # rounding may leave 0..1 by an ulp
+    return math.sqrt(min(max(divergence, 0.0), 1.0))  # rounding errors may exceed 0..1
 
 
 def _kl_divergence(p: Sequence[float], q: Sequence[float]) -> float:
@@ -56,7 +56,7 @@ def _logprobs(reply: Reply, instance: Instance) -> tuple[float, ...]:
     if found is None:
         raise DataError(
             f"{where} has no option log-probabilities, which this scorer needs; choose paper or "
-            "option, or run it again into another output_root: such runs store them"
+            "option, or run it again with another output_root: new runs store them"
         )
     if len(found) != len(instance.options):
         raise DataError(

@@ -1,21 +1,21 @@
-"""The option that a text names, read with more care than the authors' rule does.
+"""The option that a text names, read with more care than in the authors' rule.
 
-Before anything is read, the text is brought to one form: compatibility characters to plain ones
-(NFKC: full-width, circled), digits of every script to ASCII, invisible format characters, the
-frames of keycaps (1\ufe0f\u20e3) and Markdown's asterisks and backticks out. An option is named by
+The text is normalised first. Compatibility characters (full-width, circled) become plain ones by
+NFKC, digits of every script become ASCII, and invisible format characters, the frames of keycaps
+(1\ufe0f\u20e3), asterisks and backticks of Markdown are removed. An option is named by
 
-its marker   its key in brackets or quotation marks of any kind, case aside: (2) [２] 「٢」 "b";
-its label    as a whole word, case aside. A longer label is looked for first and its place taken,
-             so that "Not acceptable" is not also "Acceptable";
-its key      bare, as printed: alone on a line; at the start of a line or after a colon, where
+its marker   its key in brackets or quotation marks of any kind, in either case: (2) [２] 「٢」 "b";
+its label    as a whole word, in either case. Longer labels are searched first and masked, so that
+             "Not acceptable" is not also "Acceptable";
+its key      bare, as printed: alone on a line; at the start of a line or after a colon, if
              punctuation or a dash follows ("B. No", "Answer: 2"); or as the last word of a
-             sentence, but for "is" in languages whose verb comes last ("答えはBです"). Not in a
-             number or an abbreviation (1.5, 3:30, -1, D.C.), not where the text was cut off, and
-             not beside another bare key.
+             sentence, before a final "is" in languages whose verb comes last ("答えはBです"). A key
+             is not read in a number or an abbreviation (1.5, 3:30, -1, D.C.), at the end of a text
+             that was cut off, or beside another bare key.
 
 One named option is the answer; none (a refusal) or several are no answer. A label next to
-characters of a script without spaces counts, since no word ends there; a negated label counts,
-since nothing here knows grammar.
+characters of a script without spaces counts, because such scripts mark no ends of words. A negated
+label counts, because no grammar is known here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PAUSES = ".,:;!?)\\]。、،؛؟।۔"
 """Punctuation that may follow a bare key at the start of a line; full-width forms are ASCII."""
 
 JOINERS = "\u200c\u200d"
-"""Format characters that are part of words."""
+"""Zero-width non-joiner and joiner: format characters that are part of words."""
 
 KEYCAP = "\ufe0f\u20e3"
 
@@ -43,23 +43,24 @@ IS = (
     *("है", "हैं", "आहे", "हो", "ہے", "ہیں", "ਹੈ", "છે", "است", "دی", "ആണ്", "ஆகும்", "ነው"),
     "['’][dt][ıiuü]r",
 )
-"""What stands between a key and the end of a sentence where the verb comes last, as patterns."""
+"""Patterns of words between a key and the end of a sentence whose verb comes last."""
 KOREAN_IS = re.compile(r"(?<=[0-9A-Za-z])(?=번|입니다|이다|이에요|예요|이야)")
-"""Where Korean joins such a word to the key."""
+"""Where Korean joins such a word to the key, without a space."""
 
 LEADS = re.compile(r"(?:^|\n|:)\s*$")
 PAUSE_FOLLOWS = re.compile(rf"[ \t]*\n|[{PAUSES}]+(?!\w)|\s+[-–—]\s")
 SENTENCE_ENDS = re.compile(r"[.!?。।۔؟]+(?:\s|$)")
 IS_FOLLOWS = re.compile(rf"\s*(?:{'|'.join(IS)})\s*(?:$|[.!?。।۔؟\n])")
-GOES_BEFORE = re.compile(rf"\d[,:/]$|\w\.$|[-−{OPENING}]$")
-GOES_ON = re.compile(r"[,:/−-]\d|\.\w")
-"""What makes a key a part of a number or an abbreviation, or of an unclosed bracket."""
+PART_BEFORE = re.compile(rf"\d[,:/]$|\w\.$|[-−{OPENING}]$")
+"""What precedes a key that is part of a number, an abbreviation or an unclosed bracket."""
+PART_AFTER = re.compile(r"[,:/−-]\d|\.\w")
+"""What follows a key that is part of a number or an abbreviation."""
 
 MASK = "\0"
 
 
 def named_option(reply: Reply, instance: Instance) -> Score:
-    """Read the one option that the text names; right if it is the gold one."""
+    """Return the one option that the text names; right if it is the gold one."""
     text = _plain(reply.text)
     folded = _folded(text)
     keys = [_plain(option.key) for option in instance.options]
@@ -89,7 +90,7 @@ def _plain(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Remove case; the Turkish i with and without a dot are one letter then."""
+    """Return text without case; the Turkish i with and without a dot become one letter."""
     return text.casefold().replace("i\u0307", "i").replace("ı", "i")
 
 
@@ -100,7 +101,7 @@ def _has_marker(folded: str, key: str) -> bool:
 
 
 def _labelled(folded: str, options: tuple[Option, ...]) -> set[int]:
-    """Return the positions of the options whose labels stand in the text."""
+    """Return the positions of the options whose labels occur in the text."""
     text = " ".join(folded.split())
     labels = [(_label(option), number) for number, option in enumerate(options)]
     found = set()
@@ -112,7 +113,7 @@ def _labelled(folded: str, options: tuple[Option, ...]) -> set[int]:
 
 
 def _label(option: Option) -> str:
-    """Return the label without the marker that some label files put before it."""
+    """Return the label without the marker that some label files put first."""
     label = _folded(_plain(option.label or ""))
     key = re.escape(_folded(_plain(option.key)))
     return " ".join(re.sub(rf"^\s*[{OPENING}]\s*{key}\s*[{CLOSING}]", "", label).split())
@@ -134,10 +135,10 @@ def _is_only_key(text: str, keys: Sequence[str]) -> bool:
 
 
 def _alone(text: str, key: str) -> Iterator[int]:
-    """Give each place where a key stands as a word of its own."""
+    """Yield each position of a key that is a word of its own."""
     for start in _whole_words(text, key):
         end = start + len(key)
-        if not (GOES_BEFORE.search(text[:start][-2:]) or GOES_ON.match(text[end : end + 2])):
+        if not (PART_BEFORE.search(text[:start][-2:]) or PART_AFTER.match(text[end : end + 2])):
             yield start
 
 
@@ -151,10 +152,10 @@ def _whole_words(text: str, word: str) -> Iterator[int]:
 
 
 def _joins(neighbour: str, *, before: bool = False) -> bool:
-    """Return whether a character beside a word makes it a part of a longer one."""
+    """Return whether a neighbouring character makes a word part of a longer one."""
     if not neighbour:
         return False
-    if unicodedata.category(neighbour).startswith("M"):  # a vowel sign belongs to what is before
+    if unicodedata.category(neighbour).startswith("M"):  # a sign of the letter before
         return not (before and WITHOUT_SPACES.match(neighbour))
     if WITHOUT_SPACES.match(neighbour):
         return False

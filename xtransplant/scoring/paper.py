@@ -1,19 +1,19 @@
 """The rules of the authors' released evaluation (github YYF-Tommy/XTransplant, `evaluation/`).
 
-Which rule holds depends on the instance:
+The rule depends on the instance:
 
 numbered options   XNLI (with labels), XCOPA (without). Full-width parentheses of the text become
                    ASCII. An option is indicated if the text holds its marker "(k)", is exactly
-                   "k", or holds its label as it stands. Right if the gold option alone is.
+                   "k", or holds its label unchanged. Right if only the gold option is indicated.
 letters            GlobalOpinionQA: markers (A), (B), … without labels. The text is upper-cased,
                    parentheses stay. A letter is indicated if the text holds "(A)" or is exactly
-                   "A". Right if the gold letter alone is, of all letters from A to Z: one that is
-                   no option of the question spoils the answer as well.
+                   "A". Right if only the gold letter is indicated, of all letters from A to Z; a
+                   letter that is no option of the question spoils the answer as well.
 free answers       XQuAD. Right if the text holds the gold answer, both lower-cased.
 
-"Is exactly" leaves white space aside at both ends: the authors compare `pred.strip()`, of a text
-without special tokens, and after "my answer would be:" a model goes on with a space. An empty gold
-answer is in every text; the authors' data have none, and here none is ever right.
+"Is exactly" ignores white space at both ends: the authors compare `pred.strip()` of a text without
+special tokens, because after "my answer would be:" a model continues with a space. An empty gold
+answer is part of every text; the authors' data have none, and here it is never right.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def paper(reply: Reply, instance: Instance) -> Score:
     if not instance.options:
         return _free(reply.text, instance.gold)
     labels = {option.key: option.label for option in instance.options}
-    # The authors ask for the gold option and then for no other one. Since "is indicated" means
-    # the same for both, that is: the gold option alone.
+    # The authors check that the gold option is indicated and that no other option is. Both checks
+    # use the same rule, so exactly one indicated option is enough here.
     if all(key in LETTERS and label is None for key, label in labels.items()):
         indicated = _indicated(reply.text.upper(), dict.fromkeys(LETTERS))
     else:
@@ -51,6 +51,6 @@ def _indicated(text: str, labels: Mapping[str, str | None]) -> list[str]:
 
 
 def _free(text: str, gold: str) -> Score:
-    # Nothing is read out of a free answer, so the answer is the text as the rule compares it.
+    # The rule extracts nothing from a free answer, so the answer is the text that is compared.
     lowered = text.lower()
     return Score(lowered.strip() or None, bool(gold.strip()) and gold.lower() in lowered)

@@ -2,13 +2,13 @@
 
 The normalisation is that of SQuAD's and MLQA's evaluation scripts: lower case, no punctuation
 (Unicode categories P*, and the ASCII symbols that SQuAD counts as such), no articles, words split
-at white space, and each character of a script without spaces a word of its own. Articles of en,
-es, de, vi and ar are MLQA's (of Arabic, it takes out "ال" wherever it stands), those of nl, sv,
-da, no, pt and hu are of MKQA's script; of fr and it, whole and elided articles; of el, ro and tr,
-which neither covers, the articles that are words. Other languages have none.
+at white space, and each character of a script without spaces as a word of its own. The articles of
+en, es, de, vi and ar are MLQA's (in Arabic it removes "ال" everywhere); those of nl, sv, da, no, pt
+and hu are from MKQA's script. For fr and it, whole and elided articles are removed; for el, ro and
+tr, which neither script covers, the articles that are words. Other languages have none.
 
-Two departures, both where nothing is left: an answer of articles alone keeps them, so that "A"
-can be an answer, and an empty gold answer is never matched.
+There are two departures for answers of which nothing is left. An answer of articles alone keeps
+them, so that "A" can be an answer, and an empty gold answer is never matched.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from functools import cache
 from xtransplant.types import Instance, Reply, Score
 
 F1_OF_A_RIGHT_ANSWER = 0.5
-"""`correct` of `f1`: at least this; `value` holds the F1 itself."""
+"""The least F1 of an answer that `f1` calls right; `value` holds the F1 itself."""
 
 ARTICLES = {
     "da": "en et",
@@ -45,7 +45,7 @@ ARTICLES = {
 """Whole words, by language."""
 
 ELIDED = {"fr": "l d", "it": "l un dell degl"}
-"""Articles that an apostrophe joins to the next word, by language."""
+"""Articles joined to the next word by an apostrophe, by language."""
 
 WITHOUT_SPACES = re.compile(
     "["
@@ -54,27 +54,27 @@ WITHOUT_SPACES = re.compile(
     "\u0e01-\u0e7f\u0e81-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "]"
 )
-"""A character of a script that writes no spaces between words."""
+"""A character of a script without spaces between words."""
 
 
 def exact_match(reply: Reply, instance: Instance) -> Score:
-    """Right if the words are those of the gold answer or of an alias, in their order."""
+    """Right if the words equal those of the gold answer or of an alias, in the same order."""
     words = normalised(reply.text, instance.target_language)
-    return Score(_text(words), bool(words) and words in _golds(instance))
+    return Score(joined(words), bool(words) and words in golds_of(instance))
 
 
 def f1(reply: Reply, instance: Instance) -> Score:
-    """Give the best F1 over gold answer and aliases as `value`; right from one half on."""
+    """Return the best F1 over gold answer and aliases as `value`; right if at least one half."""
     words = normalised(reply.text, instance.target_language)
-    value = max(_f1(words, gold) for gold in _golds(instance))
-    return Score(_text(words), value >= F1_OF_A_RIGHT_ANSWER, value)
+    value = max(_f1(words, gold) for gold in golds_of(instance))
+    return Score(joined(words), value >= F1_OF_A_RIGHT_ANSWER, value)
 
 
 def contains_any(reply: Reply, instance: Instance) -> Score:
-    """Right if the words of the gold answer or of an alias stand in the text, whole, in a row."""
+    """Right if the text holds the words of the gold answer or of an alias, whole and in a row."""
     words = normalised(reply.text, instance.target_language)
-    right = any(gold and _is_within(gold, words) for gold in _golds(instance))
-    return Score(_text(words), right)
+    right = any(gold and _is_within(gold, words) for gold in golds_of(instance))
+    return Score(joined(words), right)
 
 
 def normalised(text: str, language: str) -> list[str]:
@@ -82,13 +82,13 @@ def normalised(text: str, language: str) -> list[str]:
 
     Args:
         text: any text.
-        language: its code; of "zh-CN" the part before the hyphen counts.
+        language: code of its language; only the part before a hyphen counts ("zh-CN").
     """
     code = language.partition("-")[0]
     lowered = text.lower()
     words = _words(lowered)
     kept = _words(_without_elided(code)(lowered))
-    if code == "ar":  # the article is the beginning of a word, which MLQA replaces by a space
+    if code == "ar":  # the article is the start of a word; MLQA replaces it by a space
         kept = " ".join(kept).replace("ال", " ").split()
     articles = ARTICLES.get(code, "").split()
     return [word for word in kept if word not in articles] or words
@@ -112,18 +112,20 @@ def _without_elided(code: str) -> Callable[[str], str]:
     return lambda text: pattern.sub("", text)
 
 
-def _golds(instance: Instance) -> list[list[str]]:
+def golds_of(instance: Instance) -> list[list[str]]:
+    """Return the normalised words of the gold answer and of each alias."""
     return [
         normalised(gold, instance.target_language) for gold in (instance.gold, *instance.aliases)
     ]
 
 
-def _text(words: Sequence[str]) -> str | None:
+def joined(words: Sequence[str]) -> str | None:
+    """Return words as an answer; no words are no answer."""
     return " ".join(words) or None
 
 
 def _f1(words: Sequence[str], gold: Sequence[str]) -> float:
-    """Return the harmonic mean of precision and recall over the words, as bags."""
+    """Return the harmonic mean of precision and recall over two bags of words."""
     common = sum((Counter(words) & Counter(gold)).values())
     return 2 * common / (len(words) + len(gold)) if common else 0.0
 

@@ -1,26 +1,32 @@
 """Which scorer's verdicts a run holds, and where those of every scorer are kept.
 
-    generations/<part>        `answer` and `correct` by one scorer, named in the part's metadata
-    scores/<scorer>/<part>    the verdicts of each scorer that ever judged the part, with `value`
+    generations/<part>      `answer` and `correct` by one scorer, whose label is in the metadata
+    scores/<label>/<part>   the verdicts of each scorer that ever judged the part, with `value`
+    scores/<label>.json     the arguments of a scorer that has some
 
-A scorer is named with its version, "paper-2". Verdicts are written before the part whose rows they
-are about, so those of a part that exists are there.
+A label is name and version, "paper-2", with a digest where there are arguments,
+"regex-1-5b0e2a9c". A part's verdicts are written before the part itself, so wherever a part
+exists, its verdicts exist too.
 """
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtransplant.errors import OutputError
-from xtransplant.files import clear_leftovers, writing
+from xtransplant.files import clear_leftovers, write_unless_same, writing
 from xtransplant.store.columns import Row, part_table, scorer_of, verdicts_table
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from xtransplant.scoring.scorer import Scorer
 
 
 def write_judged_part(
@@ -29,54 +35,69 @@ def write_judged_part(
     """Write a part, and before it the verdicts of each scorer; see `RunFolder.write_part`."""
     part = part_table(rows, control, folder.key)
     name = folder.part_path(language, block).name
-    # A part that was lost and is made again may have other texts than its kept verdicts are on.
-    for kept in folder.path.glob("scores/*"):
+    # A part that was lost and is computed again may have other texts than those judged before.
+    for kept in folder.path.glob("scores/*/"):
         clear_leftovers(kept / name)
         with writing(kept / name):
             (kept / name).unlink(missing_ok=True)
-    for scorer in rows[0].scores:
-        write_verdicts(folder, name, part, scorer, [row.scores[scorer] for row in rows])
+    for label in rows[0].scores:
+        write_verdicts(folder, name, part, label, [row.scores[label] for row in rows])
     folder.write_part(language, block, control, rows)
 
 
 def write_verdicts(
-    folder: RunFolder, name: str, part: pa.Table, scorer: str, scores: Sequence[Score]
+    folder: RunFolder, name: str, part: pa.Table, label: str, scores: Sequence[Score]
 ) -> None:
-    """Keep a scorer's verdicts on the part of that file name."""
-    folder.write_table(f"scores/{scorer}/{name}", verdicts_table(part, scorer, scores))
+    """Write the verdicts of the scorer with that label on the part with that file name."""
+    folder.write_table(f"scores/{label}/{name}", verdicts_table(part, label, scores))
 
 
-def verdicts_path(folder: RunFolder, scorer: str, name: str) -> Path:
-    """Return where a scorer's verdicts on the part of that file name are kept."""
-    return folder.path / "scores" / scorer / name
+def verdicts_path(folder: RunFolder, label: str, name: str) -> Path:
+    """Return the file of a scorer's verdicts on the part with that file name."""
+    return folder.path / "scores" / label / name
 
 
-def require_verdicts(folder: RunFolder, scorers: Sequence[str]) -> None:
+def keep_settings(folder: RunFolder, scorers: Sequence[Scorer]) -> None:
+    """Write the arguments of scorers beside their verdicts, so that labels lead back to them."""
+    for scorer in scorers:
+        if scorer.arguments:
+            facts = {
+                "setting": scorer.setting,
+                "name": scorer.name,
+                "version": scorer.version,
+                "arguments": dict(scorer.arguments),
+            }
+            content = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+            write_unless_same(folder.path / "scores" / f"{scorer.label}.json", content.encode())
+
+
+def require_verdicts(folder: RunFolder, scorers: Sequence[Scorer]) -> None:
     """Check that the finished parts hold the verdicts that a run asks for.
 
     Args:
         folder: of the run; it need not exist.
-        scorers: with their versions; the first is that of the parts, the others are kept beside.
+        scorers: the first is the scorer of the parts, verdicts of the others are kept beside.
 
     Raises:
-        OutputError: they hold those of another scorer or version, or lack some; one line that
-            gives the command to mend it.
+        OutputError: a part holds verdicts of another scorer, version or arguments, or lacks some;
+            one line with the command that mends it.
     """
-    names = ",".join(scorer.rpartition("-")[0] for scorer in scorers)
-    mend = f"xtransplant rescore {folder.path} scorer={names}"
+    setting = "scorer=" + ",".join(scorer.setting for scorer in scorers)
+    mend = f"xtransplant rescore {folder.path} {shlex.quote(setting)}"
+    first, *others = (scorer.label for scorer in scorers)
     for path in folder.parts():
         if folder.fault_at(path):  # the run sets it aside
             continue
         with folder.part(path) as part:
             found = scorer_of(part.schema_arrow)
-        if found != scorers[0]:
+        if found != first:
             raise OutputError(
-                f"{path} holds verdicts of scorer {found}, this run asks for {scorers[0]}; to "
+                f"{path} holds verdicts of scorer {found}, this run asks for {first}; to "
                 f"replace them without a GPU: {mend}"
             )
-        for scorer in scorers[1:]:
-            if not verdicts_path(folder, scorer, path.name).exists():
+        for label in others:
+            if not verdicts_path(folder, label, path.name).exists():
                 raise OutputError(
-                    f"{folder.path} has no verdicts of scorer {scorer} on {path.name}; to add "
+                    f"{folder.path} has no verdicts of scorer {label} on {path.name}; to add "
                     f"them without a GPU: {mend}"
                 )

@@ -9,7 +9,7 @@ A split is a folder `<TASK>_<split>`; line i of a file is row i, one JSON value 
 XCOPA and GlobalOpinionQA have English prompts of their own for each language: in `en`, and in
 `split` as objects {input_text, label, country}, beside the translated prompts in `translated`.
 
-The data are not shipped: `task.data_dir` says where they are. Prompts are given on unchanged.
+The data are not shipped: `task.data_dir` says where they are. Prompts are used unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import Any
 
 from xtransplant.errors import DataError, unknown
 from xtransplant.jsonl import read_bytes, read_json_lines, read_strings
-from xtransplant.tasks.lazy_instance import Draft, drafts_of
+from xtransplant.tasks.lazy_instance import LazyInstance, lazy_instances_of
+from xtransplant.tasks.sides import source_and_target
 from xtransplant.types import Direction, Instance, Option
 
 MARKERS = ("({})", "（{}）")
@@ -36,14 +37,14 @@ class Layout:
     """Where the files of a task are.
 
     Attributes:
-        folder: first part of the folder's name, and the name of its parent in the release.
-        file: name of a file, without its ending.
+        folder: first part of the folder's name, and name of its parent in the release.
+        file: name of a file, without its suffix.
         prompts: sub-folder of the prompts in language X.
-        english: sub-folder of English prompts made for each language X; None where the pivot has a
+        english: sub-folder of English prompts made for each language X; None if the pivot has a
             file among `prompts` like every other language.
-        keys: of the options, in the order of the prompt; empty for free answers.
+        keys: option keys in the order of the prompt; empty for free answers.
         labels: whether `ans_lang` holds the options' texts.
-        opinions: whether English prompts are objects with the shares of the options.
+        opinions: whether English prompts are objects that hold the options' shares.
     """
 
     folder: str
@@ -68,7 +69,7 @@ LAYOUTS = {
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a row tells beside its prompts."""
+    """What a row holds besides its prompts."""
 
     gold: str
     options: tuple[Option, ...] = ()
@@ -80,7 +81,7 @@ class Authors:
     """A task in this format (`xtransplant.tasks.loaders.TaskSource`).
 
     Args:
-        name: of the task; first part of instance ids.
+        name: name of the task; first part of instance ids.
         data_dir: the folder of a split, or a parent of it.
         pivot: the language of the other prompt.
     """
@@ -95,11 +96,11 @@ class Authors:
         self._data_dir = data_dir
         self._pivot = pivot
 
-    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
+    def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
         """Pair the rows of a language with those of the pivot.
 
-        The id holds the line number, so parallel rows have the same id in every language. Gold and
-        options are those of the target prompt.
+        The id holds the line number, so parallel rows have the same id in every language. Gold
+        answer and options belong to the target prompt.
 
         Raises:
             DataError: no such folder or language; a malformed line, an empty prompt, or a gold
@@ -110,10 +111,8 @@ class Authors:
         pivot_file = self._pivot if layout.english is None else language
         pivot_path = self._file(folder, layout.english or layout.prompts, pivot_file)
         own_path = self._file(folder, layout.prompts, language)
-        if direction is Direction.EN_TO_X:
-            paths, languages = (pivot_path, own_path), (self._pivot, language)
-        else:
-            paths, languages = (own_path, pivot_path), (language, self._pivot)
+        paths = source_and_target(direction, pivot_path, own_path)
+        languages = source_and_target(direction, self._pivot, language)
         sources, targets = (self._prompts(path) for path in paths)
         _require_same_length(paths[1], targets, paths[0], sources)
         if layout.opinions:
@@ -142,7 +141,7 @@ class Authors:
                 zip(sources, targets, answers, strict=True), start=1
             )
         )
-        return drafts_of(instances, source=paths[0], target=paths[1])
+        return lazy_instances_of(instances, source=paths[0], target=paths[1])
 
     def fingerprint(self, split: str) -> str:
         """Return the SHA-256 of all data files of a split: relative names, sizes and bytes.
@@ -262,7 +261,7 @@ def _field(row: object, name: str, type_: type, path: Path, line: int) -> Any:
 
 
 def _as_printed(options: tuple[Option, ...], prompt: str) -> tuple[Option, ...]:
-    """Return the options with the markers that the prompt shows, where it shows them."""
+    """Return the options with their markers in the form that the prompt shows, if it shows one."""
     printed = []
     for option in options:
         key = option.marker.strip("()")

@@ -1,15 +1,12 @@
 """Controls: the same grid and as many tries, with a source that cannot know the answer.
 
-An upper bound keeps the best of hundreds of tries, so it rises by chance alone; what counts is its
-excess over a control. Four of them, by `control=`:
+An upper bound keeps the best of hundreds of tries, so it rises by chance alone. What counts is its
+excess over a control.
 
-`random_instance`    the source prompt of another instance of the same language;
-`noise`              Gaussian noise with each layer's norm in place of the source's activations;
-`same_prompt`        the target prompt is its own source;
-`shuffled_language`  the question in a language that is neither this one nor the pivot.
-
-It knows instances, no tokens and no models; the engine makes the noise. What a control draws hangs
-on the seed and the instance, never on which languages or shards a command runs.
+A control is an entry of `CONTROLS`, which says all that it does: which source prompts it reads,
+what takes the place of their activations, and which interventions it goes with. Source prompts are
+made here; the engine makes the noise. What a control draws depends only on the seed and the
+instance, never on which languages or shards a command runs.
 """
 
 from __future__ import annotations
@@ -17,50 +14,98 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from xtransplant.errors import DataError
+from xtransplant.config import schema
+from xtransplant.errors import ConfigError, DataError
+from xtransplant.registry import handlers
 from xtransplant.types import Instance
 
 Load = Callable[[str], Sequence[Instance]]
 """From a language of the task to all its instances."""
 
+TRANSPLANT: Mapping[str, str] = {"op": "replace", "vector": "activation"}
+"""The only intervention there is: the output is replaced by the source prompt's activation."""
 
-def controlled(
-    control: str,
-    instances: Mapping[str, Sequence[Instance]],
-    seed: int,
-    languages: Sequence[str],
-    load: Load,
-) -> dict[str, list[Instance]]:
-    """Return the instances with the source prompts of a control.
 
-    Args:
-        control: one of `xtransplant.config.schema.CONTROLS`.
-        instances: by language, those of the run.
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a control makes source prompts from.
+
+    Attributes:
+        instances: those of the run, by language.
         seed: of what is drawn.
-        languages: those `shuffled_language` may draw from: the task's without its pivot.
-        load: asked for the other languages' instances, where they are needed.
+        languages: the task's languages without its pivot.
+        load: returns all instances of one of these languages.
+    """
+
+    instances: Mapping[str, Sequence[Instance]]
+    seed: int
+    languages: Sequence[str]
+    load: Load
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What stands in for the source.
+
+    Attributes:
+        sources: returns the instances, by language, with the source prompts that are read.
+        noise: whether Gaussian noise with each layer's norm replaces the activations read.
+        goes_with: allowed values of the intervention's properties; a property that is not named
+            may have any value.
+    """
+
+    sources: Callable[[Inputs], dict[str, list[Instance]]]
+    noise: bool = False
+    goes_with: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def controlled(control: str, inputs: Inputs) -> dict[str, list[Instance]]:
+    """Return the instances, by language, with the source prompts of a control.
 
     Raises:
         DataError: too few instances or languages to draw another one, or a question that a drawn
             language does not have.
     """
-    if control == "random_instance":
-        return {language: _random_instance(some, seed) for language, some in instances.items()}
-    if control == "same_prompt":
-        return {language: _same_prompt(some) for language, some in instances.items()}
-    if control == "shuffled_language":
-        return _shuffled_language(instances, seed, languages, load)
-    return {language: list(some) for language, some in instances.items()}
+    return CONTROLS[control].sources(inputs)
 
 
 def noise_seed(control: str, instance: Instance, seed: int) -> int | None:
-    """Return what an instance's noise is drawn from, None where the control is another one."""
-    return _draw(seed, instance) if control == "noise" else None
+    """Return the seed of an instance's noise, None if the control uses none."""
+    return _draw(seed, instance) if CONTROLS[control].noise else None
 
 
-def _random_instance(instances: Sequence[Instance], seed: int) -> list[Instance]:
+def require_goes_with(control: str, intervention: Mapping[str, str]) -> None:
+    """Check that a control makes sense with an intervention.
+
+    Args:
+        control: one of `CONTROLS`.
+        intervention: value of each of its properties, such as `TRANSPLANT`.
+
+    Raises:
+        ConfigError: a property with a value that the control does not go with.
+    """
+    for name, allowed in CONTROLS[control].goes_with.items():
+        if intervention[name] not in allowed:
+            raise ConfigError(
+                f"control={control} does not go with intervention.{name}={intervention[name]}; "
+                f"allowed: {', '.join(allowed)}"
+            )
+
+
+def _own_sources(inputs: Inputs) -> dict[str, list[Instance]]:
+    return {language: list(some) for language, some in inputs.instances.items()}
+
+
+def _random_instance(inputs: Inputs) -> dict[str, list[Instance]]:
+    """Give each instance the source prompt of another instance of its language."""
+    return {
+        language: _other_sources(some, inputs.seed) for language, some in inputs.instances.items()
+    }
+
+
+def _other_sources(instances: Sequence[Instance], seed: int) -> list[Instance]:
     # One order for every language, so that parallel instances get parallel sources.
     order = list(range(len(instances)))
     random.Random(seed).shuffle(order)
@@ -83,20 +128,26 @@ def _next_source(instances: Sequence[Instance], order: Sequence[int], place: int
     )
 
 
-def _same_prompt(instances: Sequence[Instance]) -> list[Instance]:
-    return [
-        replace(instance, source=instance.target, source_language=instance.target_language)
-        for instance in instances
-    ]
-
-
-def _shuffled_language(
-    instances: Mapping[str, Sequence[Instance]], seed: int, languages: Sequence[str], load: Load
-) -> dict[str, list[Instance]]:
-    by_id = {language: {one.id: one for one in load(language)} for language in sorted(languages)}
+def _same_prompt(inputs: Inputs) -> dict[str, list[Instance]]:
+    """Make each target prompt its own source."""
     return {
-        language: [_in_another_language(instance, seed, by_id) for instance in some]
-        for language, some in instances.items()
+        language: [
+            replace(instance, source=instance.target, source_language=instance.target_language)
+            for instance in some
+        ]
+        for language, some in inputs.instances.items()
+    }
+
+
+def _shuffled_language(inputs: Inputs) -> dict[str, list[Instance]]:
+    """Ask each question in a language that is neither its own nor the pivot."""
+    by_id = {
+        language: {one.id: one for one in inputs.load(language)}
+        for language in sorted(inputs.languages)
+    }
+    return {
+        language: [_in_another_language(instance, inputs.seed, by_id) for instance in some]
+        for language, some in inputs.instances.items()
     }
 
 
@@ -121,6 +172,22 @@ def _in_another_language(
 
 
 def _draw(seed: int, instance: Instance) -> int:
-    """Return a number that hangs on the seed and the instance alone, 0..2^63-1."""
+    """Return a number that depends only on the seed and the instance, 0..2^63-1."""
     name = f"{seed}\0{instance.language}\0{instance.id}".encode()
     return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") >> 1
+
+
+_ACTIVATION = {"vector": ("activation",)}
+
+CONTROLS = handlers(
+    "control",
+    schema.CONTROLS,
+    {
+        "none": Control(_own_sources),
+        "random_instance": Control(_random_instance, goes_with=_ACTIVATION),
+        "noise": Control(_own_sources, noise=True),
+        "same_prompt": Control(_same_prompt, goes_with=_ACTIVATION),
+        "shuffled_language": Control(_shuffled_language),
+    },
+)
+"""By value of `control`. A new one is a line here and a name in `config.schema.CONTROLS`."""

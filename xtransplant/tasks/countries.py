@@ -1,4 +1,4 @@
-"""Which language a country's answers are asked in: the table `assets/countries.yaml`."""
+"""The countries that stand for a language: the table `assets/countries.yaml`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ COUNTRIES = Path(__file__).parents[1] / "assets" / "countries.yaml"
 
 
 def country_name(name: str) -> str:
-    """Return a country's name without a remark: "Kenya" of "Kenya (Non-national sample)"."""
+    """Return a country's name without remarks: "Kenya" for "Kenya (Non-national sample)"."""
     return name.partition(" (")[0].strip()
 
 
 def speaks(country: str, code: str) -> bool:
-    """Tell whether a country is one of those that stand for a language."""
+    """Return whether a country stands for a language."""
     return country_name(country) in _table().get(language(code).code, ())
 
 

@@ -7,7 +7,7 @@ from xtransplant.tasks.hub_task import Reader
 from xtransplant.types import Question
 
 TRUTH = {"true": "A", "1": "A", "false": "B", "0": "B"}
-"""The key of a statement's right option; anything else is refused."""
+"""The key of a statement's right option; other values are refused."""
 
 
 def easy(reader: Reader, language: str) -> list[Question]:
@@ -28,8 +28,8 @@ def easy(reader: Reader, language: str) -> list[Question]:
 def hard(reader: Reader, language: str) -> list[Question]:
     """Return the English statements about the countries of a language.
 
-    Four statements are a question, and it counts only if all four are judged right; they have it
-    as their cluster, and in front of the last hyphen of their id.
+    Four statements form a question, which counts only if all four are judged right. The question
+    is their cluster, and the part of their ids before the last hyphen.
     """
     found, seen = [], dict[int, int]()
     for row in reader.rows(language):

@@ -17,7 +17,7 @@ KEYS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def questions(reader: Reader, language: str) -> list[Question]:
     """Return the English questions put to the countries of a language.
 
-    Gold is the option that most people of the country chose, the first one of several.
+    The gold answer is the option that most people of the country chose; of equals, the first.
 
     Raises:
         DataError: a row that cannot be read.
@@ -25,10 +25,10 @@ def questions(reader: Reader, language: str) -> list[Question]:
     found = []
     for number, row in enumerate(reader.rows(language)):
         options = tuple(str(option) for option in _literal(row["options"], number))
-        for country, chosen in _selections(row, number).items():
+        for country, given in _selections(row, number).items():
             if not speaks(country, language):
                 continue
-            shares = tuple(float(share) for share in chosen)
+            shares = tuple(float(share) for share in given)
             if len(shares) != len(options):
                 raise DataError(
                     f"GlobalOpinionQA, row {number}: {len(options)} options, but {len(shares)} "
@@ -49,7 +49,7 @@ def questions(reader: Reader, language: str) -> list[Question]:
 
 
 def _selections(row: Row, number: int) -> dict[str, list[float]]:
-    """Read `selections`: the text of a defaultdict, a dict between its braces."""
+    """Return the shares of each country; the data hold the text of a Python defaultdict."""
     text = str(row["selections"])
     found = _literal(text[text.index("{") : text.rindex("}") + 1] if "{" in text else text, number)
     if not isinstance(found, dict):

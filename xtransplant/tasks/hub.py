@@ -1,7 +1,7 @@
 """Rows of data sets on the Hugging Face hub, by `datasets.load_dataset`; its only importer.
 
 A local folder in the hub's layout (a README.md with its configurations, data files) is read by the
-same call. What was fetched stays in the cache of `datasets`, so that later runs need no network.
+same call. Downloads stay in the cache of `datasets`, so later runs need no network.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _LONGEST = 300
 
 
 class HubData:
-    """One data set at one revision; every configuration of it is read once.
+    """One data set at one revision; each of its configurations is read once.
 
     Args:
         id: Hugging Face id, or a local folder in the hub's layout.
-        revision: commit, tag or branch of an id; a folder has none.
+        revision: commit, tag or branch of an id; ignored for a folder.
 
     Raises:
-        DataError: a path where no folder is.
+        DataError: the id is a path without a folder.
     """
 
     def __init__(self, id: str, revision: str | None) -> None:
@@ -46,7 +46,7 @@ class HubData:
         """Return all rows of a configuration and split, in the data's order.
 
         Raises:
-            DataError: unknown, out of reach, or of another revision than the one asked for.
+            DataError: they do not exist, cannot be reached, or the cache holds another revision.
         """
         if (config, split) not in self._rows:
             self._rows[config, split] = self._load(config, split)
@@ -54,7 +54,7 @@ class HubData:
 
     @property
     def fingerprint(self) -> str:
-        """What the content was: id and commit, or the digest of a folder's files; never a path."""
+        """Name of the content: id and commit, or the digest of a folder's files; never a path."""
         if self._folder:
             return _digest(self._folder)
         return f"{self.id}@{self._commit or self._revision or 'main'}"
@@ -76,9 +76,9 @@ class HubData:
         return rows
 
     def _note_commit(self, loaded: Any) -> None:
-        """Remember the commit that the files are of; off line, `datasets` ignores the revision.
+        """Remember the commit of the files, which names their folder in the cache.
 
-        The folder of its cache is named by it.
+        Offline, `datasets` ignores the revision, so a pinned one is compared here.
         """
         folders = (Path(file["filename"]).parent.name for file in loaded.cache_files)
         found = {name for name in folders if COMMIT.fullmatch(name)}
@@ -94,7 +94,7 @@ class HubData:
     def _errors(self, config: str | None, split: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # datasets raises whatever its many layers stumble over
+        except Exception as error:  # datasets lets errors of many libraries through
             text = " ".join(f"{type(error).__name__}: {error}".split())
             revision = "" if self._folder else f", revision {self._revision or 'main'}"
             hint = "run `xtransplant prepare` where there is a network, or give task.id=FOLDER"

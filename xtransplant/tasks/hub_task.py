@@ -1,7 +1,7 @@
-"""From a data set's rows to instances: read questions in two languages, put them, pair them.
+"""From a data set's rows to instances: read questions in two languages, render and pair them.
 
-What is particular to a data set (which column is what) is in its own small file, a function from a
-`Reader` and a language to questions.
+Each data set has a small file of its own, a function from a `Reader` and a language to questions,
+which knows the data set's columns.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from xtransplant.errors import ConfigError, DataError
 from xtransplant.languages import language as find_language
 from xtransplant.prompts.templates import Rendered, load_template
 from xtransplant.tasks.hub import HubData, Row
-from xtransplant.tasks.lazy_instance import Draft
+from xtransplant.tasks.lazy_instance import LazyInstance
+from xtransplant.tasks.sides import source_and_target
 from xtransplant.tasks.translations import translate_prompt
 from xtransplant.types import Direction, Instance, Question
 
 Translate = Callable[[str, str], str]
-"""From a text in the task's pivot and a language to the text in that language; or DataError."""
+"""From a text in the task's pivot and a language to the translation; may raise DataError."""
 
 
 class Reader:
-    """Rows of a task's data, as its YAML says where they are."""
+    """Rows of a task's data, from where the task's YAML says they are."""
 
     def __init__(self, task: TaskConfig) -> None:
         self._task = task
@@ -38,19 +39,21 @@ class Reader:
             HubData(task.pivot_id, task.pivot_revision) if task.pivot_id else self._data
         )
 
-    @property
-    def languages(self) -> Sequence[str]:
-        """The task's languages, where those of a run are not all that its questions depend on."""
+    def all_languages(self) -> Sequence[str]:
+        """Return the task's languages and make them part of the fingerprint.
+
+        For data sets whose questions depend on the list of languages.
+        """
         self._all_languages_count = True
         return self._task.languages
 
     @property
     def pivot(self) -> str:
-        """The language on the other side of every pair."""
+        """The language of the other prompt of every pair."""
         return self._task.pivot
 
     def any_but(self, language: str) -> str:
-        """Return another of the task's languages, where it makes no difference which one."""
+        """Return one of the task's languages other than this one; any will do."""
         return next(each for each in self._task.languages if each != language)
 
     def rows(self, language: str) -> list[Row]:
@@ -60,12 +63,12 @@ class Reader:
         return self._data.rows(config, self._split)
 
     def pivot_rows(self) -> list[Row]:
-        """Return the rows of the pivot, where it is a data set of its own."""
+        """Return the rows of the pivot where they are a data set of their own."""
         return self._pivot_data.rows(self._task.pivot_config, self._split)
 
     @property
     def fingerprint(self) -> str:
-        """What was read so far, and by which settings: see `HubData.fingerprint`."""
+        """What was read so far and the settings it depends on; see `HubData.fingerprint`."""
         data = dict.fromkeys((self._data, self._pivot_data))
         configs = [each for each in (self._task.config, self._task.pivot_config) if each]
         languages = sorted(set(self._task.languages)) if self._all_languages_count else []
@@ -77,24 +80,28 @@ class Reader:
 
 
 def key_at(keys: Sequence[str], number: int) -> str:
-    """Return a key by its number, from 0: a negative one, which hides a label, is none of them."""
+    """Return the key at a position from 0; negative ones, which mean hidden labels, are refused.
+
+    Raises:
+        IndexError: no such position.
+    """
     if not 0 <= number < len(keys):
         raise IndexError(f"label {number} where 0 to {len(keys) - 1} are allowed")
     return keys[number]
 
 
 ReadQuestions = Callable[[Reader, str], list[Question]]
-"""What a data set's own file is: its rows in a language as questions, with the same id in each."""
+"""A data set's own function: its rows in a language as questions, with the same ids in each."""
 
 
 class HubTask:
-    """A task whose questions are read from a data set and put by a template.
+    """A task whose questions are read from a data set and rendered by a template.
 
     Args:
-        task: where the data are, and how they are put.
+        task: names the data and the template.
         read: the data set's own function.
-        instructions: the language of instructions; None for each prompt's own.
-        translate: asked for what the data lack, where the task is machine-translated.
+        instructions: language of the instructions; None for each prompt's own.
+        translate: translates the pivot's texts where the task is machine-translated.
     """
 
     draws_splits = True
@@ -113,8 +120,8 @@ class HubTask:
         self._instructions = instructions
         self._translate = translate
 
-    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
-        """Return a draft of every instance of a language; the caller draws the split from them.
+    def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
+        """Return every instance of a language; the caller draws the split from them.
 
         Raises:
             DataError: data that cannot be read, of other columns than expected, or not parallel.
@@ -128,7 +135,7 @@ class HubTask:
             if again := _repeated(question.id for question in questions):
                 raise DataError(
                     f"task {self._task.name}: question {again} is there twice in {code!r}; leave "
-                    "one out of a folder of your own: task.id=DIR"
+                    "one out in a folder of your own: task.id=DIR"
                 )
         by_id = {question.id: question for question in others}
         if missing := [question.id for question in own if question.id not in by_id]:
@@ -139,7 +146,7 @@ class HubTask:
         if len(others) > len(own):
             self.lacking = {**self.lacking, language: len(others) - len(own)}
         return [
-            Draft(
+            LazyInstance(
                 self._id(question),
                 by_id[question.id].cluster,
                 partial(
@@ -155,7 +162,7 @@ class HubTask:
         ]
 
     def fingerprint(self, split: str) -> str:
-        """Return what was read and the template's digest; after `drafts`."""
+        """Return names of the data read and the template's digest; call `lazy_instances` first."""
         del split
         return f"{self._reader.fingerprint} {self._template.digest}"
 
@@ -192,10 +199,8 @@ class HubTask:
     ) -> Instance:
         if translated:
             own = self._translated(own, language)
-        sides = ((other, self._task.pivot), (own, language))
-        if direction is Direction.X_TO_EN:
-            sides = (sides[1], sides[0])
-        (source, source_language), (target, target_language) = sides
+        source, target = source_and_target(direction, other, own)
+        source_language, target_language = source_and_target(direction, self._task.pivot, language)
         if not (target.gold or "").strip():
             raise DataError(
                 f"task {self._task.name}: question {own.id} has no gold answer in "
@@ -211,7 +216,7 @@ class HubTask:
             gold=target.gold,
             options=rendered.options,
             aliases=target.aliases,
-            # The pivot's, so that it is the same in every language.
+            # From the pivot, so that they are the same in every language.
             cluster=other.cluster,
             category=other.category,
             machine_translated=translated,
@@ -224,7 +229,7 @@ class HubTask:
 
 
 def _repeated(ids: Iterable[str]) -> str | None:
-    """Return the first id that was there before."""
+    """Return the first id that occurs twice, None if there is none."""
     seen = set[str]()
     for each in ids:
         if each in seen:

@@ -1,4 +1,4 @@
-"""Instances that are not made yet, so that only those of a run are put in words or translated."""
+"""Lazy instances: rendered and translated only if a run uses them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from xtransplant.types import Instance
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What splits and shots are drawn by, and what makes the instance.
+class LazyInstance:
+    """What splits and shots are drawn by, and a function that makes the instance.
 
-    `lines` tells in which file and line each prompt stands ("source", "target"), where it does.
+    Attributes:
+        id: of the instance.
+        cluster: of the instance, "" for none.
+        build: makes the instance.
+        lines: file and line number of the prompts that stand in a file, by side ("source",
+            "target").
     """
 
     id: str
@@ -23,15 +28,15 @@ class Draft:
     lines: Mapping[str, str] = field(default_factory=dict)
 
 
-def drafts_of(instances: Iterable[Instance], **files: Path) -> list[Draft]:
-    """Return drafts of instances that are there already.
+def lazy_instances_of(instances: Iterable[Instance], **files: Path) -> list[LazyInstance]:
+    """Wrap instances that exist already.
 
     Args:
         instances: in the order of their lines.
-        files: `source` and `target`: where their prompts stand, one a line.
+        files: `source` and `target`: files that hold the prompts, one a line.
     """
     return [
-        Draft(
+        LazyInstance(
             each.id,
             each.cluster,
             partial(_same, each),

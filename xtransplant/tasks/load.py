@@ -1,25 +1,27 @@
 """From a configuration to instances: open the data, draw the split, check, add shots, control.
 
-Loads no tokenizer and no weights.
+No tokenizer and no weights are loaded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from xtransplant.cache import cache_folder
 from xtransplant.config.schema import RunConfig
 from xtransplant.config.translate_command import translate_command
 from xtransplant.errors import DataError
-from xtransplant.tasks.controls import controlled
+from xtransplant.prompts.styles import STYLES
+from xtransplant.tasks.controls import TRANSPLANT, Inputs, controlled, require_goes_with
 from xtransplant.tasks.hub_task import Translate
-from xtransplant.tasks.lazy_instance import Draft
+from xtransplant.tasks.lazy_instance import LazyInstance
 from xtransplant.tasks.loaders import TaskSource, open_source
-from xtransplant.tasks.markers import lost_marker
+from xtransplant.tasks.markers import LOST_MARKERS, Decide, find_lost_marker
 from xtransplant.tasks.shots import with_shots
-from xtransplant.tasks.splits import pick
+from xtransplant.tasks.splits import UNITS, draw_split
 from xtransplant.tasks.translations import Translations
 from xtransplant.types import Direction, Instance
 
@@ -29,11 +31,12 @@ class Data:
     """What a run works on.
 
     Attributes:
-        instances: of each language.
-        fingerprint: digest of everything that made them but the run's own settings.
-        source: what was read: id and commit, or digests of files.
-        lost_markers: ids of instances read whose prompts lost an option's marker, by language.
-        lacking: questions of the pivot that a language's data do not have, where some are missing.
+        instances: by language.
+        fingerprint: digest of all that the instances are made from, the run's settings apart.
+        source: name of what was read: id and commit, or digests of files.
+        lost_markers: ids of the instances whose prompts lost an option's marker, by language.
+        lacking: number of the pivot's questions that the data of a language do not have, by
+            language; languages that have all are left out.
     """
 
     instances: dict[str, list[Instance]]
@@ -47,13 +50,14 @@ def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
     """Return the instances of each of a run's languages, and where they come from.
 
     Args:
-        config: of a run.
-        translate: asked for texts that the data lack; None for the translations on disk.
+        config: a run.
+        translate: translates texts that the data lack; None reads the translations on disk.
 
     Raises:
         ConfigError: settings that do not go together.
         DataError: data that is missing, malformed or empty; a translation that is missing.
     """
+    require_goes_with(config.control, TRANSPLANT)
     translations = open_translations(config)
     task = config.task
     source = open_source(task, config.prompt.instruction_language, translate or translations)
@@ -73,7 +77,7 @@ def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
         return _of_language(replace(config, limit=None), source, split, language)[0]
 
     others = [language for language in task.languages if language != task.pivot]
-    instances = controlled(config.control, instances, config.seed, others, load)
+    instances = controlled(config.control, Inputs(instances, config.seed, others, load))
     read = source.fingerprint(split)
     made_by = translations.identity if source.uses_translations else ""
     lacking = {each: source.lacking[each] for each in config.languages if each in source.lacking}
@@ -93,40 +97,41 @@ def _of_language(
     config: RunConfig, source: TaskSource, split: str, language: str
 ) -> tuple[list[Instance], list[str]]:
     """Return the instances of a language, and the ids of those that lost markers."""
-    task = config.task
-    pool = source.drafts(split, language, Direction(config.direction or task.direction))
-    chosen = pool
-    if source.draws_splits:
-        chosen = pick(pool, split, task.sample_size, task.sample_seed, task.sample_by)
-    instances: list[Instance] = []
-    lost = []
-    for draft in chosen:
-        if len(instances) == config.limit:
-            break
-        instance = draft.build()
-        if found := lost_marker(instance):
-            side, marker = found
-            if task.lost_markers == "refuse":
-                raise DataError(
-                    f"{draft.lines.get(side, instance.id)}: option marker {marker} is missing from "
-                    f"the {side} prompt; mend it, or set task.lost_markers=keep or =drop"
-                )
-            lost.append(instance.id)
-            if task.lost_markers == "drop":
-                continue
-        instances.append(instance)
-    if task.sample_by == "cluster" and len(instances) == config.limit:
-        instances = _whole_clusters(instances, chosen)
-    if config.prompt.style == "few_shot":
-        seed = task.sample_seed
-        sample = {one.id for one in pick(pool, "sample", task.sample_size, seed, task.sample_by)}
-        instances = with_shots(instances, pool, sample, config.prompt.shots, seed)
+    task, unit = config.task, UNITS[config.task.sample_by]
+    pool = source.lazy_instances(split, language, Direction(config.direction or task.direction))
+    draw = partial(draw_split, pool, size=task.sample_size, seed=task.sample_seed, unit=unit)
+    of_split = draw(split) if source.draws_splits else pool
+    instances, lost = _built(of_split, config.limit, LOST_MARKERS[task.lost_markers])
+    if unit.whole_clusters and len(instances) == config.limit:
+        instances = _whole_clusters(instances, of_split)
+    if STYLES[config.prompt.style].shots:
+        sample = {one.id for one in draw("sample")}
+        instances = with_shots(instances, pool, sample, config.prompt.shots, task.sample_seed)
     return instances, lost
 
 
-def _whole_clusters(instances: list[Instance], chosen: Sequence[Draft]) -> list[Instance]:
-    """Leave out those of the last cluster if the limit has cut it."""
-    of_cluster = [draft.id for draft in chosen if draft.cluster == instances[-1].cluster]
+def _built(
+    of_split: Sequence[LazyInstance], limit: int | None, stays: Decide
+) -> tuple[list[Instance], list[str]]:
+    """Return at most `limit` instances, and the ids of those that lost markers, dropped or not."""
+    instances: list[Instance] = []
+    lost = []
+    for lazy in of_split:
+        if len(instances) == limit:
+            break
+        instance = lazy.build()
+        if found := find_lost_marker(instance):
+            stay = stays(found, lazy.lines.get(found.side, instance.id))
+            lost.append(instance.id)
+            if not stay:
+                continue
+        instances.append(instance)
+    return instances, lost
+
+
+def _whole_clusters(instances: list[Instance], of_split: Sequence[LazyInstance]) -> list[Instance]:
+    """Remove the instances of the last cluster if the limit has cut it."""
+    of_cluster = [lazy.id for lazy in of_split if lazy.cluster == instances[-1].cluster]
     if instances[-1].id == of_cluster[-1]:
         return instances
     whole = [one for one in instances if one.cluster != instances[-1].cluster]

@@ -1,14 +1,18 @@
-"""Tasks: one file per data source, which turns rows into instances and does nothing else."""
+"""What a task's `loader` stands for: every data source by name.
+
+A data set of the hub is a file with a function from rows to questions, and a line in `HUB_TASKS`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from xtransplant.config.prompts_file import own_file
-from xtransplant.config.schema import TaskConfig
+from xtransplant.config.schema import INSTRUCTION_LANGUAGES, TaskConfig
 from xtransplant.errors import ConfigError, unknown
+from xtransplant.registry import handlers
 from xtransplant.tasks import (
     belebele,
     cultural_bench,
@@ -21,7 +25,7 @@ from xtransplant.tasks import (
 )
 from xtransplant.tasks.authors import LAYOUTS, Authors
 from xtransplant.tasks.hub_task import HubTask, ReadQuestions, Translate
-from xtransplant.tasks.lazy_instance import Draft
+from xtransplant.tasks.lazy_instance import LazyInstance
 from xtransplant.tasks.own import OwnPrompts
 from xtransplant.tasks.pocket import Pocket
 from xtransplant.types import Direction
@@ -30,17 +34,20 @@ from xtransplant.types import Direction
 class TaskSource(Protocol):
     """What a data source offers.
 
-    `draws_splits`: whether `drafts` returns all instances, of which splits are drawn, or the data
-    have splits of their own. `uses_translations`: whether prompts may be machine-translated; known
-    after `drafts`. `lacking`: how many of the pivot's questions the data of a language read so far
-    do not have, where some are missing.
+    Attributes:
+        draws_splits: whether splits are drawn from what `lazy_instances` returns; otherwise the
+            data have splits of their own.
+        uses_translations: whether prompts may be machine-translated; final after
+            `lazy_instances`.
+        lacking: number of the pivot's questions that the data of a language do not have, for each
+            language read so far that lacks some.
     """
 
     draws_splits: bool
     uses_translations: bool
     lacking: Mapping[str, int]
 
-    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
+    def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
         """Return the instances of one language, the same rows in the same order in each.
 
         Args:
@@ -54,7 +61,7 @@ class TaskSource(Protocol):
         ...
 
     def fingerprint(self, split: str) -> str:
-        """Return a digest of the content that `drafts` read, in every language; never of paths.
+        """Return a digest of the content that `lazy_instances` read; paths do not enter it.
 
         Raises:
             DataError: data that is missing.
@@ -73,28 +80,45 @@ HUB_TASKS: Mapping[str, ReadQuestions] = {
     "xnli": xnli.questions,
     "xquad": xquad.questions,
 }
-"""What reads a data set of the hub, by the task's `loader`."""
+"""The function that reads a data set of the hub, by the task's `loader`."""
 
-FINISHED = ("pocket", "prompts")
-"""Loaders of prompts that are finished; no template puts them."""
+
+def _pocket(task: TaskConfig, data_dir: Path | None, translate: Translate) -> TaskSource:
+    return Pocket(data_dir, task.pivot)
+
+
+def _own_prompts(task: TaskConfig, data_dir: Path | None, translate: Translate) -> TaskSource:
+    return OwnPrompts(own_file(task), task.pivot, translate)
+
+
+FINISHED: Mapping[str, Callable[[TaskConfig, Path | None, Translate], TaskSource]] = {
+    "pocket": _pocket,
+    "prompts": _own_prompts,
+}
+"""The data sources whose prompts are finished, so that they need no template, by `loader`."""
 
 LOADERS = (*HUB_TASKS, *FINISHED)
 """Every value of the task's `loader`."""
+
+INSTRUCTIONS: Mapping[str, str | None] = handlers(
+    "prompt.instruction_language", INSTRUCTION_LANGUAGES, {"target": None, "en": "en"}
+)
+"""The language of instructions by `prompt.instruction_language`; None for the question's own."""
 
 
 def open_source(task: TaskConfig, instruction_language: str, translate: Translate) -> TaskSource:
     """Return the data source of a task.
 
     Args:
-        task: its `loader`, and where its data are: `id`, `data_dir` or `file`.
-        instruction_language: "target" or "en", of the instructions around a question.
-        translate: asked for texts that the data lack.
+        task: names the `loader` and where the data are: `id`, `data_dir` or `file`.
+        instruction_language: a key of `INSTRUCTIONS`.
+        translate: translates texts that the data lack.
 
     Raises:
-        ConfigError: an unknown loader, or a setting that its data have no use for.
-        DataError: no word of where the data are.
+        ConfigError: an unknown loader, or a setting that has no effect on its data.
+        DataError: the place of the data is not given.
     """
-    loader = task.loader
+    loader, instructions = task.loader, INSTRUCTIONS[instruction_language]
     if loader not in LOADERS:
         raise ConfigError(unknown("task.loader", loader, LOADERS))
     data_dir = Path(task.data_dir).expanduser() if task.data_dir else None
@@ -105,19 +129,13 @@ def open_source(task: TaskConfig, instruction_language: str, translate: Translat
             "set task.id"
         )
     if loader in HUB_TASKS and not data_dir:
-        instructions = None if instruction_language == "target" else instruction_language
         return HubTask(task, HUB_TASKS[loader], instructions, translate)
-    if instruction_language != "target":
+    if instructions:
         raise ConfigError(
             f"prompt.instruction_language={instruction_language} has no use in task {task.name}: "
             "its prompts are finished; allowed: target"
         )
-    if loader == "prompts":
-        return OwnPrompts(own_file(task), task.pivot, translate)
-    if loader == "pocket":
-        return Pocket(data_dir, task.pivot)
-    assert data_dir is not None
+    if loader in FINISHED:
+        return FINISHED[loader](task, data_dir, translate)
+    assert data_dir is not None  # the other loaders with data_dir have a layout
     return Authors(loader, data_dir, task.pivot)
-
-
-__all__ = ["FINISHED", "HUB_TASKS", "LOADERS", "TaskSource", "open_source", "own_file"]

@@ -1,13 +1,29 @@
-"""Whether prompts show the markers of all of their options; shipped translations lose some."""
+"""Whether prompts show the markers of all of their options, and what happens if they do not.
+
+Some translations that ship with data sets have lost markers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xtransplant.config import schema
 from xtransplant.errors import DataError
+from xtransplant.registry import handlers
 from xtransplant.types import ASCII_PARENTHESES, Instance
 
 
-def lost_marker(instance: Instance) -> tuple[str, str] | None:
-    """Return a side ("target" or "source") and a marker that its prompt lost; None if none did.
+@dataclass(frozen=True, slots=True)
+class LostMarker:
+    """An option's marker that a prompt does not show; `side` is "target" or "source"."""
+
+    side: str
+    marker: str
+
+
+def find_lost_marker(instance: Instance) -> LostMarker | None:
+    """Return the first marker that a prompt lost, None if there is none.
 
     Raises:
         DataError: a gold answer outside the options.
@@ -20,7 +36,7 @@ def lost_marker(instance: Instance) -> tuple[str, str] | None:
         )
     for side, prompt in (("target", instance.target), ("source", instance.source)):
         if missing := _missing(instance, prompt):
-            return side, missing
+            return LostMarker(side, missing)
     return None
 
 
@@ -28,3 +44,29 @@ def _missing(instance: Instance, prompt: str) -> str | None:
     shown = prompt.translate(ASCII_PARENTHESES)
     markers = (option.marker.translate(ASCII_PARENTHESES) for option in instance.options)
     return next((marker for marker in markers if marker not in shown), None)
+
+
+def _refuse(lost: LostMarker, where: str) -> bool:
+    raise DataError(
+        f"{where}: option marker {lost.marker} is missing from the {lost.side} prompt; mend it, or "
+        "set task.lost_markers=keep or =drop"
+    )
+
+
+def _keep(lost: LostMarker, where: str) -> bool:
+    return True
+
+
+def _drop(lost: LostMarker, where: str) -> bool:
+    return False
+
+
+Decide = Callable[[LostMarker, str], bool]
+"""From a lost marker and where the prompt stands to whether the instance stays."""
+
+LOST_MARKERS = handlers(
+    "task.lost_markers",
+    schema.LOST_MARKERS,
+    {"refuse": _refuse, "keep": _keep, "drop": _drop},
+)
+"""By value of `task.lost_markers`; `refuse` raises DataError."""

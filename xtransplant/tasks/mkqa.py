@@ -1,4 +1,4 @@
-"""MKQA (Longpre et al. 2021): rows to questions, of those answered in every language."""
+"""MKQA (Longpre et al. 2021): rows to questions; only rows answered in every language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xtransplant.types import Question
 def questions(reader: Reader, language: str) -> list[Question]:
     """Return the questions of a language that have a written answer in each of the task's.
 
-    What has none is what the data call unanswerable, or in need of a long answer.
+    Questions without one are marked in the data as unanswerable or as needing a long answer.
     """
     return [
         Question(
@@ -20,13 +20,13 @@ def questions(reader: Reader, language: str) -> list[Question]:
             aliases=answers[1:],
         )
         for row in reader.rows(language)
-        if all(_answers(row, each) for each in reader.languages)
+        if all(_answers(row, each) for each in reader.all_languages())
         and (answers := _answers(row, language))
     ]
 
 
 def _answers(row: Row, language: str) -> tuple[str, ...]:
-    """Return every form of every right answer, the main form of the first one first."""
+    """Return all forms of all right answers; the main form of the first answer comes first."""
     given = row["answers"][language]
     texts = [answer["text"] for answer in given]
     aliases = [alias for answer in given for alias in answer["aliases"] or []]

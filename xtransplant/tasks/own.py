@@ -1,8 +1,8 @@
-"""Prompts of one's own: a JSONL file, one object a line, {id, language, source, target, gold}.
+"""The user's own prompts: a JSONL file, one object a line, {id, language, source, target, gold}.
 
-Further fields may be `options` (markers as the prompts show them, such as ["(A)", "(B)"]), then
-`gold` is a bare key ("A"); `aliases` (further right answers); `cluster`; `category`. The prompt in
-`language` may be left out and is then the translation of the other one.
+Optional fields are `options` (markers as the prompts show them, such as ["(A)", "(B)"]; `gold` is
+then a bare key such as "A"), `aliases` (further right answers), `cluster` and `category`. The
+prompt in `language` may be left out; it is then translated from the other one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from xtransplant.config.prompts_file import REQUIRED, row_language, row_object, 
 from xtransplant.errors import DataError, unknown
 from xtransplant.jsonl import read_bytes, read_json_lines
 from xtransplant.tasks.hub_task import Translate
-from xtransplant.tasks.lazy_instance import Draft
+from xtransplant.tasks.lazy_instance import LazyInstance
+from xtransplant.tasks.sides import SIDES, source_and_target
 from xtransplant.tasks.translations import translate_prompt
 from xtransplant.types import Direction, Instance, Option
 
@@ -29,9 +30,9 @@ class OwnPrompts:
     """The rows of a file (`xtransplant.tasks.loaders.TaskSource`).
 
     Args:
-        path: of the JSONL file.
+        path: the JSONL file.
         pivot: the language of the prompt that is not in the row's `language`.
-        translate: asked for prompts that are left out.
+        translate: translates prompts that are left out.
     """
 
     draws_splits = True
@@ -43,17 +44,17 @@ class OwnPrompts:
         self._pivot = pivot
         self._translate = translate
 
-    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
-        """Return a draft of each row of a language; the whole file is checked.
+    def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
+        """Return every row of a language; the whole file is checked.
 
         Raises:
-            DataError: a malformed line or one whose id was there before, with its number; a
-                language without rows.
+            DataError: a malformed line or a repeated id, with the line number; a language
+                without rows.
         """
         del split
         rows = read_json_lines(self._path)
         seen: dict[tuple[str, str], int] = {}
-        drafts = []
+        found = []
         for number, row in enumerate(rows, start=1):
             where = f"{self._path}:{number}"
             checked = _checked(row, where, direction)
@@ -68,11 +69,11 @@ class OwnPrompts:
             if name[0] == language:
                 build = partial(self._instance, checked, direction)
                 lines = {"source": where, "target": where}
-                drafts.append(Draft(checked["id"], checked["cluster"] or "", build, lines))
-        if not drafts:
+                found.append(LazyInstance(checked["id"], checked["cluster"] or "", build, lines))
+        if not found:
             there = {name for name, _ in seen}
             raise DataError(unknown("language", language, there, f"in {self._path}"))
-        return drafts
+        return found
 
     def fingerprint(self, split: str) -> str:
         """Return the digest of the file."""
@@ -87,12 +88,12 @@ class OwnPrompts:
             source = translate_prompt(self._translate, target, row["language"], markers)
         if target is None:
             target = translate_prompt(self._translate, source, row["language"], markers)
-        into_x = direction is Direction.EN_TO_X
+        languages = source_and_target(direction, self._pivot, row["language"])
         return Instance(
             id=row["id"],
             language=row["language"],
-            source_language=self._pivot if into_x else row["language"],
-            target_language=row["language"] if into_x else self._pivot,
+            source_language=languages[0],
+            target_language=languages[1],
             source=source,
             target=target,
             gold=row["gold"],
@@ -110,7 +111,7 @@ def _checked(value: object, where: str, direction: Direction) -> dict[str, Any]:
     for name in row:
         if name not in (*REQUIRED, *OPTIONAL):
             raise DataError(f"{where}: {unknown('field', str(name), (*REQUIRED, *OPTIONAL))}")
-    may_lack = "target" if direction is Direction.EN_TO_X else "source"
+    may_lack = SIDES[direction].language
     for name in REQUIRED:
         if not (name == may_lack and row.get(name) is None):
             row_text(row, name, where)

@@ -1,7 +1,7 @@
 """The questions of the pocket world, which ship with the package.
 
-A split is a folder with one file a language, `<split>/<language>.jsonl`: a JSON object a line with
-the texts `id`, `source` (English), `target` (that language) and `gold`, the answer's name.
+A split is a folder with one file per language, `<split>/<language>.jsonl`. A line is a JSON object
+of the texts `id`, `source` (English), `target` (that language) and `gold`, the answer's name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from xtransplant.errors import DataError, unknown
 from xtransplant.jsonl import read_json_lines
-from xtransplant.tasks.lazy_instance import Draft, drafts_of
+from xtransplant.tasks.lazy_instance import LazyInstance, lazy_instances_of
+from xtransplant.tasks.sides import source_and_target
 from xtransplant.types import Direction, Instance
 
 PACKAGED = Path(__file__).parents[1] / "assets" / "pocket" / "task"
@@ -21,7 +22,7 @@ FIELDS = ("id", "source", "target", "gold")
 
 
 class Pocket:
-    """The packaged questions, or those of a folder in their layout.
+    """The packaged questions, or those in a folder with the same layout.
 
     Args:
         data_dir: folder of the splits; None for the packaged one.
@@ -36,12 +37,12 @@ class Pocket:
         self._root = data_dir or PACKAGED
         self._pivot = pivot
 
-    def drafts(self, split: str, language: str, direction: Direction) -> list[Draft]:
+    def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
         """Return the questions of one language; `x_to_en` swaps the prompts.
 
         Raises:
-            DataError: a folder that is not there; an unknown split or language; a malformed line,
-                with file and line number.
+            DataError: a missing folder, an unknown split or language, or a malformed line with
+                file and line number.
         """
         folder = self._split_folder(split)
         path = folder / f"{language}.jsonl"
@@ -49,15 +50,16 @@ class Pocket:
             raise DataError(unknown("language", language, [p.stem for p in folder.glob("*.jsonl")]))
         values = read_json_lines(path)
         rows = [_row(value, f"{path}:{number}") for number, value in enumerate(values, start=1)]
-        into_x = direction is Direction.EN_TO_X
-        return drafts_of(
+        languages = source_and_target(direction, self._pivot, language)
+        names = source_and_target(direction, "source", "target")
+        return lazy_instances_of(
             Instance(
                 id=row["id"],
                 language=language,
-                source_language=self._pivot if into_x else language,
-                target_language=language if into_x else self._pivot,
-                source=row["source" if into_x else "target"],
-                target=row["target" if into_x else "source"],
+                source_language=languages[0],
+                target_language=languages[1],
+                source=row[names[0]],
+                target=row[names[1]],
                 gold=row["gold"],
             )
             for row in rows

@@ -1,4 +1,4 @@
-"""Answered questions in front of the one to be answered, in the prompt's own language."""
+"""Few-shot prompts: answered questions before the question, in the prompt's own language."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ from itertools import islice
 
 from xtransplant.errors import DataError
 from xtransplant.prompts.tokenise import answered
-from xtransplant.tasks.lazy_instance import Draft
+from xtransplant.tasks.lazy_instance import LazyInstance
 from xtransplant.tasks.splits import rank
 from xtransplant.types import Instance
 
 BETWEEN = "\n\n"
+"""What separates the questions of a prompt."""
 
 
 def with_shots(
     instances: Sequence[Instance],
-    pool: Sequence[Draft],
+    pool: Sequence[LazyInstance],
     sample: Collection[str],
     n: int,
     seed: int,
 ) -> list[Instance]:
-    """Return the instances with `n` others of the pool, answered, before each prompt.
+    """Return the instances with answered questions before each of their prompts.
 
-    The shots are drawn by a ranking as splits are, those of `sample`, by id, only where no others
-    are left; never of the instance's own cluster.
+    Shots are ranked by a hash, as splits are. Those in the sample come last, and those of the
+    instance's own cluster are never used.
+
+    Args:
+        instances: those of the run.
+        pool: all instances of the language.
+        sample: ids of the instances in the sample.
+        n: number of shots.
+        seed: of the ranking.
 
     Raises:
         DataError: the pool is too small.
@@ -35,7 +43,7 @@ def with_shots(
     return [_with_shots(instance, unseen_first, n) for instance in instances]
 
 
-def _with_shots(instance: Instance, pool: Sequence[Draft], n: int) -> Instance:
+def _with_shots(instance: Instance, pool: Sequence[LazyInstance], n: int) -> Instance:
     others = (
         other
         for other in pool
@@ -57,7 +65,7 @@ def _with_shots(instance: Instance, pool: Sequence[Draft], n: int) -> Instance:
 
 
 def _answer(shot: Instance, source_gold: str | None) -> str:
-    """Return the right answer as a prompt would go on with it: a marker, or the text."""
+    """Return the right answer as it follows a prompt: the option's marker, or the text."""
     for option in shot.options:
         if option.key == shot.gold:
             return option.marker

@@ -3,27 +3,56 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from xtransplant.config.schema import SAMPLE_UNITS
 from xtransplant.errors import DataError, unknown
-from xtransplant.tasks.lazy_instance import Draft
+from xtransplant.registry import handlers
+from xtransplant.tasks.lazy_instance import LazyInstance
 
 SPLITS = ("sample", "unseen", "all")
 
 
-def pick(drafts: Sequence[Draft], split: str, size: int, seed: int, unit: str) -> list[Draft]:
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a split is drawn of.
+
+    Attributes:
+        name: returns the name of the unit that an instance belongs to.
+        whole_clusters: whether splits, limits and parts keep a cluster's instances together.
+    """
+
+    name: Callable[[LazyInstance], str]
+    whole_clusters: bool
+
+
+UNITS = handlers(
+    "task.sample_by",
+    SAMPLE_UNITS,
+    {
+        "id": Unit(lambda each: each.id, whole_clusters=False),
+        "cluster": Unit(lambda each: each.cluster or each.id, whole_clusters=True),
+    },
+)
+"""By value of `task.sample_by`."""
+
+
+def draw_split(
+    pool: Sequence[LazyInstance], split: str, *, size: int, seed: int, unit: Unit
+) -> list[LazyInstance]:
     """Return the instances of a split, in the order given.
 
     Units are ranked by a hash of seed and name; the first `size` are the sample, the others are
-    unseen. A rank depends on nothing but the name, so that languages with the same units have the
-    same sample.
+    unseen. A rank depends on nothing but the name, so languages with the same units have the same
+    sample.
 
     Args:
-        drafts: of all instances there are in one language.
+        pool: all instances of one language.
         split: "sample", "unseen" or "all".
-        size: units in the sample.
+        size: number of units in the sample.
         seed: of the ranking.
-        unit: "id" for an instance, "cluster" for all instances of a cluster.
+        unit: what is ranked.
 
     Raises:
         DataError: another split.
@@ -31,21 +60,17 @@ def pick(drafts: Sequence[Draft], split: str, size: int, seed: int, unit: str) -
     if split not in SPLITS:
         raise DataError(unknown("split", split, SPLITS))
     if split == "all":
-        return list(drafts)
-    ranked = sorted({_unit(each, unit) for each in drafts}, key=lambda name: rank(name, seed))
+        return list(pool)
+    ranked = sorted({unit.name(each) for each in pool}, key=lambda name: rank(name, seed))
     sample = set(ranked[:size])
-    return [each for each in drafts if (_unit(each, unit) in sample) == (split == "sample")]
+    return [each for each in pool if (unit.name(each) in sample) == (split == "sample")]
 
 
 def rank(name: str, seed: int) -> str:
-    """Return what a unit is sorted by."""
+    """Return the key by which a unit is sorted."""
     return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()
 
 
-def _unit(draft: Draft, unit: str) -> str:
-    return (draft.cluster if unit == "cluster" else "") or draft.id
-
-
 def cluster_of(text: str) -> str:
-    """Return a name that is the same for the same text: 12 hexadecimal characters."""
+    """Return a cluster's name made from a text: 12 hexadecimal characters of its SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]

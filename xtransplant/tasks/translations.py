@@ -1,7 +1,7 @@
-"""Machine translations on disk: found by the text they are of, written by `xtransplant translate`.
+"""Machine translations on disk, by source text; written by `xtransplant translate`.
 
-One JSONL file a language and model, a line {"text", "translation"}; lines are only ever added, so
-that work that was cut short goes on where it ended. It knows no model.
+There is one JSONL file per language and model, with lines {"text", "translation"}. Lines are only
+added, so interrupted work continues where it stopped. No model is known here.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ MODEL = "model.json"
 
 
 class Translations:
-    """The translations by one model, below a folder.
+    """The translations made by one model.
 
     Args:
-        folder: where all translations are.
+        folder: the folder of all models' translations.
         model: id of the model.
         revision: of the model.
-        command: the command that makes what is missing.
+        command: the command that makes missing translations, for messages.
     """
 
     def __init__(self, folder: Path, model: str, revision: str | None, command: str) -> None:
@@ -37,10 +37,10 @@ class Translations:
         self._texts: dict[str, dict[str, str]] = {}
 
     def __call__(self, text: str, language: str) -> str:
-        """Return the translation of a text; a text without letters is its own.
+        """Return the translation of a text; a text without letters is returned unchanged.
 
         Raises:
-            DataError: there is none yet; names the command that makes it.
+            DataError: the translation is missing; the message names the command that makes it.
         """
         if not needs_translation(text):
             return text
@@ -54,7 +54,7 @@ class Translations:
         return found[text]
 
     def of_language(self, language: str) -> Mapping[str, str]:
-        """Return all translations into a language there are, by text."""
+        """Return all translations into a language, by source text."""
         code = find_language(language).code
         if code not in self._texts:
             self._texts[code] = _read(self.path(language))
@@ -66,7 +66,7 @@ class Translations:
 
     @property
     def identity(self) -> str:
-        """Which model made them: id and revision, or the digest of a local folder's content."""
+        """The model that made them: id and revision, or the digest of a local folder's content."""
         return self._written_identity() or self._name
 
     def _written_identity(self) -> str | None:
@@ -79,10 +79,10 @@ class Translations:
             raise DataError(f"{path} is damaged; delete it and translate again") from error
 
     def open(self, identity: str) -> None:
-        """Make the folder for a model, or check that it is of this model.
+        """Create the folder for a model, or check that it belongs to this model.
 
         Raises:
-            DataError: the folder holds translations by another model of that name.
+            DataError: it holds translations by another model with the same name.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         found = self._written_identity()
@@ -95,29 +95,29 @@ class Translations:
             )
 
     def add(self, language: str, translations: Mapping[str, str]) -> None:
-        """Write translations into a language, and remember them."""
+        """Append translations into a language to its file."""
         path = self.path(language)
-        known = dict(self.of_language(language))  # before the file is longer
+        known = dict(self.of_language(language))  # read before lines are added
         lines = [
             json.dumps({"text": text, "translation": translation}, ensure_ascii=False) + "\n"
             for text, translation in translations.items()
         ]
         with path.open("a+b") as file:
             file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)  # a line that was cut short
+            file.truncate(file.read().rfind(b"\n") + 1)  # drop an incomplete line
             file.write("".join(lines).encode())
         self._texts[find_language(language).code] = {**known, **translations}
 
 
 def needs_translation(text: str) -> bool:
-    """Tell whether a text has a letter at all."""
+    """Return whether a text has any letter."""
     return any(character.isalpha() for character in text)
 
 
 def translate_prompt(
     translate: Callable[[str, str], str], prompt: str, language: str, markers: Sequence[str]
 ) -> str:
-    """Translate a prompt piece by piece: its lines, cut at the markers, which stay as they are."""
+    """Translate a prompt line by line; the options' markers stay as they are."""
     cut = "|".join([r"\n", *map(re.escape, sorted(markers, key=len, reverse=True))])
     pieces = re.split(f"({cut})", prompt)
     return "".join(
@@ -138,7 +138,7 @@ def _read(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     found = {}
-    # What follows the last newline was cut short while it was written; it will be made again.
+    # Text after the last newline is an interrupted write; it is translated again.
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
         try:
             row = json.loads(line)

@@ -14,10 +14,10 @@ KEYS = ("1", "2")
 def questions(reader: Reader, language: str) -> list[Question]:
     """Return the rows of a language; the id is the row number.
 
-    SuperGLUE hides the labels of COPA's test set, so English takes those of a translation.
+    SuperGLUE hides the labels of COPA's test set, so English gets the labels of a translation.
 
     Raises:
-        DataError: rows of COPA that are not those of XCOPA.
+        DataError: the rows of COPA and XCOPA do not match.
     """
     if language != ENGLISH:
         rows = reader.rows(language)

@@ -13,8 +13,8 @@ KEYS = ("1", "2", "3")
 def questions(reader: Reader, language: str) -> list[Question]:
     """Return the rows of a language; rows are parallel, so the id is the row number.
 
-    A row with another label than the pivot's is another hypothesis of the same premise (two of the
-    Russian test set have changed places), and is left out.
+    A row whose label differs from the pivot's is left out: it is another hypothesis of the same
+    premise (two rows of the Russian test set are swapped).
     """
     rows = reader.rows(language)
     labels = dict(enumerate(row["label"] for row in reader.rows(reader.pivot)))
