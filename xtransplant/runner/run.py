@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import cast
 
-from xtransplant.config.run_key import to_dict
 from xtransplant.config.schema import RunConfig
 from xtransplant.engine.failures import machine_failures
 from xtransplant.engine.load_model import load_model
@@ -56,7 +56,7 @@ def run(config: RunConfig, console: Console) -> None:
         return
     folder = RunFolder(plan.folder, plan.key)
     require_verdicts(folder, [scorer.label for scorer in scorers])
-    folder.open_or_create(to_dict(config), plan.n_parts)
+    folder.open_or_create(asdict(config), plan.n_parts)
     for remark in data_remarks(plan.data):
         console.info(remark)
     with folder.running():
