@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xtransplant.analysis.aggregate import INPUT, instances_frame, pairs_frame, summarise
 from xtransplant.store.run_folder import RunFolder
+from xtransplant.store.view_files import write_views
 from xtransplant.types import LanguageSummary
 
 
@@ -21,5 +22,5 @@ def aggregate_run(folder: RunFolder) -> list[LanguageSummary]:
         for instance in folder.read_instances(languages)
     }
     instances, pairs = instances_frame(generations, golds), pairs_frame(generations)
-    folder.write_frames(instances, pairs)
+    write_views(folder, instances, pairs)
     return summarise(instances, pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -92,6 +92,7 @@ class Manifest:
         key: the run key.
         config: the resolved configuration, of the last command.
         n_parts: by language, how many parts make it complete; of every command so far.
+        columns: of every part in `generations`, decided by the first; empty if not recorded.
         status: "done" once every part exists, else "running" while anybody works on one, else
             "failed" or "missing".
         reason: why it failed or was stopped, in one line.
@@ -111,6 +112,7 @@ class Manifest:
     key: str
     config: dict[str, Any]
     n_parts: Mapping[str, int] = field(default_factory=dict)
+    columns: Sequence[str] = field(default_factory=list)
     status: Status = "running"
     reason: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -157,6 +159,9 @@ class Manifest:
                 raise ValueError(f"expected an object as {name}, not {known[name]!r}")
         if not all(type(number) is int for number in known.get("n_parts", {}).values()):
             raise ValueError(f"expected whole numbers in n_parts, not {known['n_parts']!r}")
+        columns = known.get("columns", [])
+        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+            raise ValueError(f"expected a list of names as columns, not {columns!r}")
         if not isinstance(updated := known.get("updated", ""), str):
             raise ValueError(f"expected a time as updated, not {updated!r}")
         if updated:
