@@ -30,7 +30,7 @@ ROOMS = (
 )
 """From the top floor to the bottom one; a room imports rooms below it, and the ground files."""
 
-GROUND = ("types", "errors", "files", "jsonl", "languages", "progress", "cache")
+GROUND = ("types", "errors", "files", "jsonl", "languages", "progress", "cache", "yaml_file")
 """Files beside the rooms, which import no room."""
 
 DOORS = ("xtransplant", "xtransplant.__main__")
@@ -147,6 +147,7 @@ def test_the_terminal_is_known_where_somebody_sits_before_it() -> None:
         (("hydra", "omegaconf"), ("config", "runner.launchers")),
         (("submitit", "ray"), ("runner.launchers",)),
         (("rich",), ("terminal",)),
+        (("yaml",), ("yaml_file", "config.compose")),  # the latter for Hydra's errors
         (("datasets",), ("tasks.hub",)),
         (("typer",), ("cli",)),
         (("statsmodels",), ("analysis",)),

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from xtransplant.errors import ConfigError, unknown
+from xtransplant.yaml_file import read_yaml
 
 LANGUAGES = Path(__file__).parent / "assets" / "languages.yaml"
 
@@ -37,5 +36,4 @@ def language(code: str) -> Language:
 
 @cache
 def _table() -> dict[str, dict[str, str]]:
-    table: dict[str, dict[str, str]] = yaml.safe_load(LANGUAGES.read_text("utf-8"))
-    return table
+    return read_yaml(LANGUAGES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xtransplant.config.schema import RunConfig
 from xtransplant.models.loading import fetch_model
-from xtransplant.runner.plan import make_plan
+from xtransplant.runner.plan import checkpoint_arguments, make_plan
 from xtransplant.terminal import Console
 
 
@@ -16,10 +16,7 @@ def run_prepare(config: RunConfig, console: Console) -> None:
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
         fetch_model(
-            config.model.id,
-            revision=config.model.revision,
-            distribution=config.model.distribution,
-            trust_remote_code=config.model.trust_remote_code,
+            **checkpoint_arguments(config.model),
             allow_pickle=config.model.allow_pickle,
             on_step=on_step,
         )

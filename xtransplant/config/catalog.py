@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from xtransplant.config.compose import entries
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Cell
+from xtransplant.yaml_file import read_yaml
 
 Row = tuple[str, ...]
 
@@ -29,7 +28,8 @@ def listing(kind: str, config_dir: Path | None = None) -> tuple[Row, list[Row]]:
         raise ConfigError(unknown("kind", kind, KINDS, "as in 'xtransplant ls models'"))
     headings, describe = KINDS[kind]
     found = {
-        name: _read(path) for name, path in entries(kind.removesuffix("s"), config_dir).items()
+        name: read_yaml(path, allowed="an entry such as the shipped ones")
+        for name, path in entries(kind.removesuffix("s"), config_dir).items()
     }
     names = sorted(found, key=lambda name: _by_size(name, found[name]))
     return headings, [(name, *describe(found[name])) for name in names]
@@ -45,16 +45,6 @@ def _by_size(name: str, entry: Mapping[str, Any]) -> tuple[str, int]:
 def _about(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     about = entry.get("about")
     return about if isinstance(about, dict) else {}
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no KEY: VALUE lines; compare it with a shipped one")
-    return content
 
 
 def _model(entry: Mapping[str, Any]) -> Row:

@@ -7,10 +7,9 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 
-import yaml
-
 from xtransplant.config.compose import entries
 from xtransplant.config.schema import PromptConfig, RunConfig, TaskConfig, TranslationConfig
+from xtransplant.yaml_file import read_yaml
 
 CHOOSES_TEXTS = (
     *("file", "id", "revision", "config", "data_split", "sample_size", "sample_seed", "sample_by"),
@@ -22,7 +21,7 @@ CHOOSES_TEXTS = (
 def _shipped(task: str) -> Mapping[str, object]:
     """Return what the shipped YAML of a task says; nothing of a task of the user's own."""
     path = entries("task").get(task)
-    return yaml.safe_load(path.read_text("utf-8")) if path else {}
+    return read_yaml(path) if path else {}
 
 
 def translate_command(config: RunConfig) -> str:
