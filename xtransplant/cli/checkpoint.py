@@ -85,7 +85,14 @@ def bench(
     from xtransplant.engine.failures import machine_failures
 
     settings = BenchSettings(
-        source, target, prompt_tokens, instances, together, options, cells_compared, random_weights
+        source=source,
+        target=target,
+        prompt_tokens=prompt_tokens,
+        instances=instances,
+        together=together,
+        options=options,
+        cells_compared=cells_compared,
+        random_weights=random_weights,
     )
     console = Console()
     with machine_failures("the benchmark", kept=""), console.steps() as on_step:
