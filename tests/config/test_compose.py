@@ -337,8 +337,7 @@ def test_an_unknown_key_names_the_keys_that_could_be_meant(
     assert start == f"unknown key {key!r}"
     allowed, _, match = allowed.partition("; nearest match: ")
     assert match == (nearest or "")
-    names = allowed.split(", ")
-    assert {"module", "limit", "task", "prompt.style"} <= set(names)
+    names = allowed.split(", ")  # a few of them, once there are very many
     assert not any(name.startswith(("model.", "grid.", "decode.")) for name in names)
     assert ("task.data_dir" in names) == shows_keys_of_task
 
@@ -384,7 +383,7 @@ def test_mistakes_inside_a_users_file(own, name, text, override, message):
 def test_an_unknown_key_in_a_users_file(own):
     write(own, "model/typo.yaml", "name: typo\nid: x\ndtpye: float16\n")
     message = error(["task=toy", "model=typo"], own)
-    assert message.startswith("In 'model/typo': unknown key 'model.dtpye'; allowed: control, ")
+    assert message.startswith("In 'model/typo': unknown key 'model.dtpye'; allowed: ")
     assert message.endswith("; nearest match: model.dtype")
 
 

@@ -127,13 +127,9 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(
         ),
         (["run", "seed=x"], "bad value 'x' for seed; allowed: an integer"),
         (
-            ["run", "model=smollm2-135m", "task=xnli", "modul=mlp", "module=mpl"],
-            "unknown key 'modul'; allowed: control, decode, device, device_map, direction, "
-            "dry_run, experiment, grid, languages, limit, model, module, output_root, "
-            "prompt.instruction_language, prompt.shots, prompt.style, rows_per_batch, seed, "
-            "shard.count, shard.index, split, task, translation.allow_pickle, translation.folder, "
-            "translation.instruction, translation.max_new_tokens, translation.model, "
-            "translation.revision; nearest match: module",
+            ["run", "model=smollm2-135m", "task=xnli", "module=mpl"],
+            "unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
+            "mlp; nearest match: mlp",
         ),
         (
             ["run", "model=smollm2-135m", "task=xnli", "languages=[fr,xx]"],
@@ -449,7 +445,7 @@ def test_memory_that_runs_out_is_one_line(
     def fails(*_, **__):
         raise MemoryError
 
-    others = {"BenchSettings": lambda *_: None, function: fails}
+    others = {"BenchSettings": lambda **_: None, function: fails}
     monkeypatch.setitem(sys.modules, f"xtransplant.commands.{module}", SimpleNamespace(**others))
     assert cli.main([command, *own]) == 1
     assert capsys.readouterr().err == (
