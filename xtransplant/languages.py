@@ -1,4 +1,4 @@
-"""The languages of the tasks as data: names and codes of `assets/languages.yaml`."""
+"""Names and codes of the tasks' languages, from `assets/languages.yaml`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LANGUAGES = Path(__file__).parent / "assets" / "languages.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """`code` is the one that templates use, `flores` that of FLORES-200, such as "swh_Latn"."""
+    """A language: its code in templates, and its code in FLORES-200, such as "swh_Latn"."""
 
     code: str
     name: str
@@ -22,7 +22,7 @@ class Language:
 
 
 def language(code: str) -> Language:
-    """Return what is known of a language by any of its codes.
+    """Return a language by any of its codes.
 
     Raises:
         ConfigError: a code that `assets/languages.yaml` does not hold.

@@ -315,7 +315,7 @@ def test_a_failed_job_of_a_sweep_is_one_line_and_the_others_still_run(own, monke
     errors = [line for line in err.splitlines() if "error" in line.lower()]
     assert errors == [
         "error: no such file 'x' (in run model=tiny task=toy module=attn)",
-        "error: 1 of 3 jobs failed; the same command does what is missing",
+        "error: 1 of 3 jobs failed; the same command goes on with what is missing",
     ]
     table = [" ".join(line.split()) for line in out.splitlines()]
     assert table[0] == "job state reason"

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 def check(
     overrides: Overrides = None,
-    cells: Annotated[int, typer.Option(min=1, help="Cells to compare for each module.")] = 25,
+    cells: Annotated[int, typer.Option(min=1, help="Number of cells for each module.")] = 25,
     modules: Annotated[
         str | None,
-        typer.Option(help="Modules to compare, with commas between them; without: all there are."),
+        typer.Option(help="Modules to compare, separated by commas; without: all of the model."),
     ] = None,
     config_dir: ConfigDir = None,
 ) -> None:
@@ -48,16 +48,16 @@ def check(
 def bench(
     overrides: Overrides = None,
     source: Annotated[
-        Path | None, typer.Option(help="File with the source prompt; without: a written one.")
+        Path | None, typer.Option(help="File with the source prompt; without: a built-in one.")
     ] = None,
     target: Annotated[
-        Path | None, typer.Option(help="File with the target prompt; without: a written one.")
+        Path | None, typer.Option(help="File with the target prompt; without: a built-in one.")
     ] = None,
     prompt_tokens: Annotated[
         int | None, typer.Option(min=2, help="Cut or repeat the target prompt to this length.")
     ] = None,
     instances: Annotated[
-        int, typer.Option(min=1, help="Prompt pairs; from 2 on, compare with one at a time.")
+        int, typer.Option(min=1, help="Number of prompt pairs; with 2 or more, also one at a time.")
     ] = 1,
     together: Annotated[
         bool, typer.Option("--together", help="Also all modules and a control in one call.")
@@ -66,7 +66,7 @@ def bench(
         bool, typer.Option("--options", help="Also with log-probabilities of three options.")
     ] = False,
     cells_compared: Annotated[
-        int, typer.Option(min=0, help="Cells that the oracle does as well, of all grids.")
+        int, typer.Option(min=0, help="Number of cells that the oracle computes too.")
     ] = 64,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Build the model from its configuration.")
@@ -113,12 +113,12 @@ def try_(
         list[str] | None,
         typer.Option(metavar="I,J", help="Source and target layer; repeatable; without: all."),
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="New tokens at most.")] = 20,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of new tokens.")] = 20,
     config_dir: ConfigDir = None,
 ) -> None:
     """Transplant between two prompts of your own.
 
-    Shows the untouched answer above the transplanted ones.
+    Shows the baseline above the transplanted answers.
     """
     from xtransplant.config.compose import find_model
     from xtransplant.config.grid import parse_cell
@@ -151,13 +151,13 @@ def try_(
 
 
 def _show_texts(baseline: str, texts: Mapping[Cell, str], console: Console) -> None:
-    """Show the untouched answer above that of each cell."""
+    """Show the baseline above the answer of each cell."""
     rows = [(str(cell), text) for cell, text in texts.items()]
     console.table(("cell", "text"), [("baseline", baseline), *rows])
 
 
 def _show_distinct_texts(baseline: str, texts: Mapping[Cell, str], console: Console) -> None:
-    """Show the untouched answer above each distinct one, the most frequent first."""
+    """Show the baseline above the distinct answers, the most frequent first."""
     cells: dict[str, list[Cell]] = {}
     for cell, text in texts.items():
         cells.setdefault(text, []).append(cell)

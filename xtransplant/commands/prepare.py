@@ -1,4 +1,4 @@
-"""`xtransplant prepare`: bring data, tokenizer and weights to this machine, once."""
+"""`xtransplant prepare`: fetch data, tokenizer and weights to this machine, once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from xtransplant.terminal import Console
 
 
 def run_prepare(config: RunConfig, console: Console) -> None:
-    """Fetch and convert what a run with this configuration reads; afterwards it needs no network.
+    """Fetch and convert all inputs of a run, which then needs no network.
 
-    The plan is made in full, so what a run would refuse is refused here.
+    The plan is made in full, so a mistake in the configuration is found here.
     """
     with console.steps() as on_step:
         plan = make_plan(config, on_step)

@@ -1,4 +1,4 @@
-"""What there is in `conf/`, one line each, read as plain YAML: no Hydra, so it answers at once."""
+"""The entries of `conf/`, one line each; read as plain YAML, since importing Hydra takes time."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Cell
 from xtransplant.yaml_file import read_yaml
 
-Row = tuple[str, ...]
+Line = tuple[str, ...]
+"""The texts of one line of a list, column by column."""
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "tf32": 4}
-"""Of one weight, by dtype."""
+BYTES_PER_WEIGHT = {"float32": 4, "bfloat16": 2, "float16": 2, "tf32": 4}
+"""By dtype."""
 
 
-def listing(kind: str, config_dir: Path | None = None) -> tuple[Row, list[Row]]:
+def listing(kind: str, config_dir: Path | None = None) -> tuple[Line, list[Line]]:
     """Return headings and rows for "models", "tasks", "grids" or "experiments".
 
     Raises:
-        ConfigError: another kind, a file that is no YAML, a bad `config_dir`.
+        ConfigError: an unknown kind, a file that is not YAML, or a bad `config_dir`.
     """
     if kind not in KINDS:
         raise ConfigError(unknown("kind", kind, KINDS, "as in 'xtransplant ls models'"))
@@ -47,7 +48,7 @@ def _about(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def _model(entry: Mapping[str, Any]) -> Row:
+def _model(entry: Mapping[str, Any]) -> Line:
     about, dtype = _about(entry), str(entry.get("dtype", "float32"))
     if "parameters" not in about:
         return "any" if entry.get("id") == "???" else "", "", "", "", "", ""
@@ -56,7 +57,7 @@ def _model(entry: Mapping[str, Any]) -> Row:
         str(about.get("family", "")),
         f"{about.get('layers', ''):>6}",
         _count(n_parameters),
-        _memory(n_parameters * BYTES.get(dtype, 4) / 2**30),
+        _memory(n_parameters * BYTES_PER_WEIGHT.get(dtype, 4) / 2**30),
         "token" if about.get("gated") else "",
         str(about.get("licence", "")),
     )
@@ -71,7 +72,7 @@ def _memory(gibibytes: float) -> str:
     return f"{gibibytes:3.0f} GiB" if gibibytes >= 9.95 else f"{gibibytes:3.1f} GiB"
 
 
-def _task(entry: Mapping[str, Any]) -> Row:
+def _task(entry: Mapping[str, Any]) -> Line:
     return (
         " ".join(map(str, entry.get("languages", []))) or "of its file",
         str(entry.get("size", "")),
@@ -81,7 +82,7 @@ def _task(entry: Mapping[str, Any]) -> Row:
     )
 
 
-def _grid(entry: Mapping[str, Any]) -> Row:
+def _grid(entry: Mapping[str, Any]) -> Line:
     if "pairs" in entry:
         pairs = entry["pairs"]
         if not pairs:
@@ -99,7 +100,7 @@ def _grid(entry: Mapping[str, Any]) -> Row:
     return (" × ".join(axes),)
 
 
-def _experiment(entry: Mapping[str, Any]) -> Row:
+def _experiment(entry: Mapping[str, Any]) -> Line:
     settings = {
         group.removeprefix("override /"): value
         for default in entry.get("defaults", [])
@@ -110,7 +111,7 @@ def _experiment(entry: Mapping[str, Any]) -> Row:
     return (" ".join(f"{key}={value}" for key, value in settings.items()),)
 
 
-KINDS: Mapping[str, tuple[Row, Callable[[Mapping[str, Any]], Row]]] = {
+KINDS: Mapping[str, tuple[Line, Callable[[Mapping[str, Any]], Line]]] = {
     "models": (("model", "family", "layers", "weights", "memory", "needs", "licence"), _model),
     "tasks": (
         ("task", "languages", "size", "direction", "scorer", "licence of the data"),

@@ -43,14 +43,14 @@ class FamilyConfig:
 
 @dataclass
 class ModelAbout:
-    """What `xtransplant ls models` tells of a checkpoint; it changes nothing.
+    """Facts that `xtransplant ls models` shows about a checkpoint; no run uses them.
 
     Attributes:
         family: transformers' model type.
-        layers: N; of an encoder-decoder model its decoder layers.
-        parameters: all of them, those of a vision tower too, tied ones once.
-        licence: its name.
-        gated: whether the hub asks for an access token.
+        layers: number of layers; in an encoder-decoder model, of decoder layers.
+        parameters: number of parameters, with a vision tower, tied ones counted once.
+        licence: name of the licence.
+        gated: true if the hub asks for an access token.
     """
 
     family: str | None = None
@@ -157,7 +157,7 @@ class TaskConfig:
 
 @dataclass
 class PromptConfig:
-    """How a question is put.
+    """The form of a prompt.
 
     Attributes:
         style: `plain`; `chat` (in the checkpoint's chat template); `few_shot` (after `shots`

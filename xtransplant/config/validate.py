@@ -1,7 +1,6 @@
-"""Mistakes in a configuration, each worded as one line.
+"""Checks of a configuration; each mistake is told in one line.
 
-Keys, names and types are checked before Hydra composes, values afterwards. It knows the schema and
-Hydra's grammar, not where YAML files are.
+Keys, names and types are checked before Hydra composes, values afterwards.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ WORDING = {
     "list[list[int]] | None": "a list of pairs such as [[16,4],[-1,0]], or null",
     "Any": "all, or a list of names such as [fr,sw]",
 }
-"""How the type of a field is told to a user."""
+"""Words for the type of a field, in messages."""
 
 CHOICES: Mapping[str, Sequence[str]] = {
     "module": list(ModuleType),
@@ -97,7 +96,7 @@ def check_overrides(
     expanded = []
     for text in overrides:
         override = _parse(text)
-        if override.is_hydra_override():  # Hydra's own keys are Hydra's to check
+        if override.is_hydra_override():  # Hydra checks its own keys
             expanded.append([text])
             continue
         if override.is_delete():
@@ -181,10 +180,10 @@ def selected_languages(config: RunConfig) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def one_line(error: Exception, options: Options) -> str:
-    """Word an error of Hydra or OmegaConf, which have many lines, as one.
+def message_of(error: Exception, options: Options) -> str:
+    """Return an error of Hydra or OmegaConf as one line.
 
-    What is left for them to find are mistakes inside YAML files and in `hydra.` keys.
+    They only find mistakes inside YAML files and in `hydra.` keys; all others are found here first.
     """
     text = str(error).partition("Config search path")[0]
     key = re.search(r"full_key: (\S+)", text)
@@ -203,7 +202,7 @@ def one_line(error: Exception, options: Options) -> str:
 
 
 def not_utf8(config_dir: Path | None) -> str:
-    """Return the path of the first YAML file of a user's folder that is no text."""
+    """Return the path of the first YAML file of a user's folder that is not UTF-8."""
     for path in sorted(config_dir.rglob("*.yaml") if config_dir else ()):
         try:
             path.read_text("utf-8")
@@ -245,7 +244,7 @@ def _single_values(override: Override, options: Options) -> Iterator[Override]:
 def _unknown_key(key: str, keys: Mapping[str, str], options: Options) -> str:
     everything = [*keys, *options]
     close = get_close_matches(key, everything, n=1, cutoff=0.4)
-    # The fields of groups are many: shown only where one of them is meant.
+    # Groups have many fields, so a group's are listed only if one of them is the nearest match.
     hidden = tuple(f"{group}." for group in options if not close or _section(close[0]) != group)
     return unknown("key", key, [name for name in everything if not name.startswith(hidden)])
 

@@ -1,4 +1,4 @@
-"""What a run would do and cost, shown without loading weights."""
+"""The dry run: the work and cost of a run, shown without loading weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two views of a run, `instances.parquet` and `pairs.parquet`: made and written."""
+"""Making and writing the two views of a run, `instances.parquet` and `pairs.parquet`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from xtransplant.types import LanguageSummary
 
 
 def aggregate_run(folder: RunFolder) -> list[LanguageSummary]:
-    """Write `instances.parquet` and `pairs.parquet` over all complete languages; sum them up.
+    """Write `instances.parquet` and `pairs.parquet` over all complete languages.
+
+    Returns:
+        A summary of each language.
 
     Raises:
         OutputError: a part that cannot be read or is of another key, rows that do not make a grid,
