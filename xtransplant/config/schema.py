@@ -24,7 +24,7 @@ DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 
 @dataclass
 class FamilyConfig:
-    """Where an architecture keeps its parts, if that is not found; see `docs/models.md`.
+    """Paths of an architecture's modules, if they are not found; see `docs/models.md`.
 
     Attributes:
         layers: path from the language model to its list of decoder layers.
@@ -104,24 +104,24 @@ class TaskConfig:
         revision: commit, tag or branch of a Hugging Face id.
         config: the data's configuration for a language; may hold `{language}` and `{flores}`.
         data_split: the split of the data that instances are drawn from.
-        pivot_id: where the pivot's texts are, if not in `id`.
-        pivot_revision: of `pivot_id`.
-        pivot_config: their configuration.
+        pivot_id: id or folder of the pivot's texts, if they are not in `id`.
+        pivot_revision: revision of `pivot_id`.
+        pivot_config: configuration of `pivot_id`.
         data_dir: folder of the authors' finished prompts, or of the data files of task pocket.
         data_dir_languages: the languages that `data_dir` has, if not all of the task's.
         file: JSONL file of task prompts.
-        licence: of the data.
-        size: what there is, as shown by `xtransplant ls tasks`.
+        licence: licence of the data.
+        size: amount of data, as text for `xtransplant ls tasks`.
         template: name of a file of `xtransplant/assets/prompts`, or the path of one's own.
-        keys: of the options, in their order; a prompt shows "(A)" for key A.
+        keys: keys of the options, in their order; a prompt shows "(A)" for key A.
         machine_translated: the data are in the pivot alone; the others are machine-translated.
         splits: the first is the default.
         sample_size: units per language of split `sample`, where splits are drawn here.
-        sample_seed: of that drawing.
+        sample_seed: seed of that sample.
         sample_by: the unit: `id` for an instance, `cluster` for all of a question or passage.
         lost_markers: `refuse`, `keep` or `drop` prompts that do not show all of their options.
-        languages: all there are.
-        pivot: the language on the other side of every pair.
+        languages: all languages of the data.
+        pivot: language on the other side of every pair.
         direction: `en_to_x` or `x_to_en`.
         scorer: key of `xtransplant.scoring.scorers.SCORERS`, or a list of them: the first gives
             `answer` and `correct`, the verdicts of the others stand beside.
@@ -164,7 +164,7 @@ class PromptConfig:
             answered questions in the prompt's own language).
         instruction_language: `target` for the language of the question; `en` for English
             instructions around a question in its own.
-        shots: answered questions before the one to be answered, where the style is `few_shot`.
+        shots: number of answered questions before the one to answer, in style `few_shot`.
     """
 
     style: str = "plain"
@@ -182,9 +182,9 @@ class TranslationConfig:
         instruction: what a model without language codes is told; holds `{source_language}`,
             `{target_language}` and `{text}`; null for the text alone, and a written one for causal
             models.
-        max_new_tokens: of a translation at most.
+        max_new_tokens: maximum length of a translation.
         allow_pickle: read pickled weights, which can run code.
-        folder: where translations are kept; null for `translations` in the project's cache folder.
+        folder: folder of the translations; null for `translations` in the project's cache folder.
     """
 
     model: str = "facebook/nllb-200-distilled-600M"
@@ -225,7 +225,7 @@ class DecodeConfig:
 
 @dataclass
 class ShardConfig:
-    """Which share of a run's parts this process does: `index` of 0..`count`-1."""
+    """The share of a run's parts that this process does: `index` of 0..`count`-1."""
 
     index: int = 0
     count: int = 1
@@ -240,13 +240,14 @@ class RunConfig:
         languages: "all" for all of the task but its pivot, one name, or a list of names.
         direction: None for the task's.
         split: None for the task's first.
-        limit: instances per language at most; None for all.
-        seed: of everything random.
+        limit: maximum number of instances per language; None for all.
+        seed: seed of what a control draws, and of the cells that `check` and `bench` sample.
         control: "none" for the experiment itself, else what stands in for its source; see
             `xtransplant.tasks.controls`.
-        output_root: where result folders are made.
+        output_root: folder of all result folders.
         dry_run: show the plan and stop.
-        rows_per_batch: cells that decode together; None chooses. It never changes results.
+        rows_per_batch: number of cells that decode together; None chooses it. It never changes
+            results.
         device: "auto", "cpu", "cuda", "cuda:1", …
         device_map: spreads the layers over all GPUs, then the CPU: one of `DEVICE_MAPS`.
     """
