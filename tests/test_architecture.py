@@ -36,7 +36,7 @@ ROOMS = (
 """From the top floor to the bottom one; a room imports rooms below it, and the ground files."""
 
 GROUND = (
-    *("types", "errors", "files", "jsonl", "languages", "progress", "cache"),
+    *("types", "errors", "files", "jsonl", "yaml_file", "languages", "progress", "cache"),
     *("registry", "calls"),
 )
 """Files beside the rooms, which import no room."""
@@ -155,6 +155,7 @@ def test_the_terminal_is_known_where_somebody_sits_before_it() -> None:
         (("hydra", "omegaconf"), ("config", "runner.launchers")),
         (("submitit", "ray"), ("runner.launchers",)),
         (("rich",), ("terminal",)),
+        (("yaml",), ("yaml_file", "config.compose")),  # the latter for Hydra's errors
         (("datasets",), ("tasks.hub",)),
         (("typer",), ("cli",)),
         (("statsmodels",), ("analysis",)),

@@ -1,7 +1,7 @@
-"""The project's cache folder: where it is, content digests, and folders that are built once.
+"""The project's cache folder: its path, content digests, and folders that are built once.
 
-`$XTRANSPLANT_CACHE`, else `$XDG_CACHE_HOME/xtransplant`, else `~/.cache/xtransplant`. Everything in
-it can be deleted; it is made again when it is needed. Knows nothing of models.
+The path is `$XTRANSPLANT_CACHE`, else `$XDG_CACHE_HOME/xtransplant`, else `~/.cache/xtransplant`.
+Everything in the folder can be deleted; it is made again when needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CHUNK_BYTES = 16 * 2**20
 
 
 def cache_folder() -> Path:
-    """Return the cache folder, which need not exist yet."""
+    """Return the path of the cache folder, which may not exist yet."""
     if own := os.environ.get("XTRANSPLANT_CACHE"):
         return Path(own).expanduser()
     if shared := os.environ.get("XDG_CACHE_HOME"):
@@ -35,7 +35,7 @@ def cache_folder() -> Path:
 def file_digest(path: Path, on_step: OnStep = silent) -> str:
     """Return the SHA-256 of a file's content, as hex.
 
-    That of a large file is remembered by path, size and time of change, so that a checkpoint of
+    The digest of a large file is cached by path, size and time of change, so that a checkpoint of
     many gigabytes is read once.
 
     Raises:
@@ -63,10 +63,10 @@ def file_digest(path: Path, on_step: OnStep = silent) -> str:
 
 
 def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
-    """Return `folder`, made by `build` if it is not there.
+    """Return `folder`; if it does not exist, make it with `build`.
 
-    `build` gets an empty folder beside it, which takes its name when all is written: a crash
-    leaves no half folder under that name, and a second process waits instead of building again.
+    `build` fills an empty folder beside it, which is renamed at the end. So a crash leaves no
+    incomplete folder under that name, and a second process waits instead of building again.
 
     Raises:
         ModelError: the cache folder cannot be written.
@@ -91,7 +91,7 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def writing_to_cache() -> Iterator[None]:
-    """Turn what goes wrong while writing the cache folder into one line."""
+    """Turn any error of writing the cache folder into a ModelError."""
     try:
         yield
     except OSError as error:

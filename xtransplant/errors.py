@@ -1,4 +1,4 @@
-"""One exception tree, shown here; the command line prints the message as one line.
+"""The exception tree; the command line prints a message as one line.
 
     XtransplantError                 everything below; exit status 2
     ├── ConfigError                  an unknown key, group or name, or a value of the wrong type
@@ -55,16 +55,16 @@ class NumericsError(XtransplantError):
 
 
 class MachineError(XtransplantError):
-    """Memory of the host or of the device ran out, or the device failed; nobody's mistake."""
+    """Memory of the host or of the device ran out, or the device failed."""
 
     exit_status = 1
 
 
 class Stopped(BaseException):
-    """A signal asks this process to end; like KeyboardInterrupt no `Exception`, as none failed.
+    """A signal asks this process to end. Like KeyboardInterrupt, this is not an `Exception`.
 
     Attributes:
-        exit_status: 128 and the signal's number, as shells and schedulers know it.
+        exit_status: 128 plus the signal's number, the convention of shells and schedulers.
     """
 
     def __init__(self, name: str, number: int) -> None:
@@ -72,12 +72,15 @@ class Stopped(BaseException):
         self.exit_status = 128 + number
 
 
+RESUME = "the same command goes on with what is missing"
+"""The remedy after a run was stopped."""
+
 MANY = 60
-"""Names that a message lists at most."""
+"""Maximum number of names that a message lists."""
 
 
 def unknown(kind: str, value: str, allowed: Iterable[str], hint: str = "") -> str:
-    """Word the message for a value outside a set of names.
+    """Return the message for a value outside a set of names.
 
     >>> unknown("task", "xnil", ["pocket", "xnli"])
     "unknown task 'xnil'; allowed: pocket, xnli; nearest match: xnli"

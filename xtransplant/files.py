@@ -1,7 +1,4 @@
-"""How a file gets to its place, whole or not at all, and what is said when it cannot.
-
-It does not know what is in a file.
-"""
+"""Writing files whole or not at all, with an error message that says what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file under a temporary name beside its place, sync it, rename it.
 
     Raises:
-        OutputError: it cannot be written; nothing is left behind.
+        OutputError: the file cannot be written; no temporary file is left.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     with writing(path):
@@ -39,9 +36,9 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_unless_same(path: Path, content: bytes) -> None:
-    """Do what `write_whole` does, but leave a file alone that has this content already.
+    """Do what `write_whole` does, but do not touch a file that has this content already.
 
-    Whoever compares times of change, as receipts do, sees that nothing has changed.
+    So its time of change stays, which receipts compare.
 
     Raises:
         OutputError: as `write_whole`.
@@ -55,13 +52,13 @@ def write_unless_same(path: Path, content: bytes) -> None:
 
 
 def set_aside(path: Path, folder: Path) -> Path | None:
-    """Move a file into a folder under a name that nothing there has.
+    """Move a file into a folder under a new name.
 
     Returns:
-        Its new place; None if there is no such file any more.
+        The new path; None if the file no longer exists.
 
     Raises:
-        OutputError: it cannot be moved.
+        OutputError: the file cannot be moved.
     """
     place = folder / f"{path.name}.{uuid4().hex[:8]}"
     with writing(place):
@@ -74,10 +71,10 @@ def set_aside(path: Path, folder: Path) -> Path | None:
 
 
 def clear_leftovers(path: Path) -> None:
-    """Remove what writers of a file that were killed have left; there must be no writer now.
+    """Remove temporary files that killed processes left. No process may be writing the file now.
 
     Raises:
-        OutputError: it cannot be removed.
+        OutputError: one cannot be removed.
     """
     for leftover in path.parent.glob(f".{escape(path.name)}.*.tmp"):
         with writing(leftover):
@@ -86,10 +83,10 @@ def clear_leftovers(path: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Word what goes wrong while a file is written, replaced or removed.
+    """Turn any error of writing, replacing or removing a file into an OutputError.
 
     Raises:
-        OutputError: the disk is full, or it is not allowed.
+        OutputError: the disk is full, or the file may not be written.
     """
     try:
         yield
@@ -106,7 +103,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename outlive a power cut; some network file systems have no such thing."""
+    """Make a rename survive a power cut; some network file systems cannot."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

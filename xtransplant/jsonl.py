@@ -1,4 +1,4 @@
-"""Data files with one JSON value a line; every mistake is told with file and line number."""
+"""Data files with one JSON value a line; every error names the file and line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from xtransplant.errors import DataError
 
 
 def read_json_lines(path: Path, *, whole: bool = False) -> list[object]:
-    """Return the value of each line; of the file as one value, in a list, if `whole`.
+    """Return the value of each line, or with `whole` a list of the file's one value.
 
-    Only a newline ends a line (not U+2028, which texts hold). A byte order mark, as Windows'
-    editors write it, is no part of the first one.
+    Only a newline ends a line (not U+2028, which texts may hold). A byte order mark at the start is
+    ignored.
 
     Raises:
-        DataError: a file that cannot be read or is empty, a line that is not JSON in UTF-8.
+        DataError: the file cannot be read or is empty, or a line is not JSON in UTF-8.
     """
     content = read_bytes(path).removeprefix(BOM_UTF8)
     if not content.strip():
@@ -26,7 +26,7 @@ def read_json_lines(path: Path, *, whole: bool = False) -> list[object]:
 
 
 def read_strings(path: Path) -> list[str]:
-    """Return one string a line; errors as for `read_json_lines`, or another value."""
+    """Return one string a line; errors as for `read_json_lines`, or a value of another type."""
     strings = []
     for number, value in enumerate(read_json_lines(path), start=1):
         if not isinstance(value, str):
@@ -50,14 +50,14 @@ def _json(content: bytes, path: Path, line: int) -> object:
     try:
         text = content.decode()
         value: object = json.loads(text)
-        # A lone surrogate ("\ud800") is JSON, but not a text that can be tokenised or stored.
+        # A lone surrogate ("\ud800") is valid JSON, but cannot be tokenised or stored.
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         byte = f"byte {content[error.start]:#04x}"
         raise DataError(f"{path}:{line}: not text in UTF-8 ({byte}); save it as UTF-8") from error
     except UnicodeEncodeError as error:
         raise DataError(f"{path}:{line}: not text: {_shown(content.decode())}") from error
-    except (ValueError, RecursionError) as error:  # the latter of lists in lists without end
+    except (ValueError, RecursionError) as error:  # RecursionError: deep nesting
         if isinstance(error, json.JSONDecodeError):
             line += error.lineno - 1
         raise DataError(f"{path}:{line}: not valid JSON: {_shown(content.decode())}") from error

@@ -1,4 +1,4 @@
-"""The languages of the tasks as data: names and codes of `assets/languages.yaml`."""
+"""Names and codes of the tasks' languages, from `assets/languages.yaml`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from xtransplant.errors import ConfigError, unknown
+from xtransplant.yaml_file import read_yaml
 
 LANGUAGES = Path(__file__).parent / "assets" / "languages.yaml"
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """`code` is the one that templates use, `flores` that of FLORES-200, such as "swh_Latn"."""
+    """A language: its code in templates, and its code in FLORES-200, such as "swh_Latn"."""
 
     code: str
     name: str
@@ -23,7 +22,7 @@ class Language:
 
 
 def language(code: str) -> Language:
-    """Return what is known of a language by any of its codes.
+    """Return a language by any of its codes.
 
     Raises:
         ConfigError: a code that `assets/languages.yaml` does not hold.
@@ -37,5 +36,4 @@ def language(code: str) -> Language:
 
 @cache
 def _table() -> dict[str, dict[str, str]]:
-    table: dict[str, dict[str, str]] = yaml.safe_load(LANGUAGES.read_text("utf-8"))
-    return table
+    return read_yaml(LANGUAGES)

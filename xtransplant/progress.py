@@ -1,4 +1,4 @@
-"""How far a run is, as numbers and text; it does not know where they are shown."""
+"""Progress of a run, as numbers and text."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 SECONDS_BETWEEN_LINES = 5.0
-"""Between two lines of progress where there is no terminal."""
+"""Time between two lines of progress if the output is not a terminal."""
 
 
 class RunProgress:
-    """Counts the cells of a run; instances, speed and time left follow from them."""
+    """Counts the finished cells of a run, and derives instances, speed and time left."""
 
     def __init__(
         self,
@@ -29,11 +29,11 @@ class RunProgress:
         self._start = clock()
 
     def set_language(self, language: str) -> None:
-        """Say which language is being worked on."""
+        """Set the language that is being worked on."""
         self.language = language
 
     def advance(self, cells: int) -> None:
-        """Count cells that are done."""
+        """Add finished cells."""
         self.cells += cells
         self._show(self)
 
@@ -62,7 +62,7 @@ class RunProgress:
 
 
 class ThrottledLines:
-    """Shows a line only where some seconds have passed since the last one."""
+    """Shows a line only if some seconds have passed since the last one."""
 
     def __init__(
         self, show: Callable[[str], None], clock: Callable[[], float] = time.monotonic
@@ -72,7 +72,7 @@ class ThrottledLines:
         self._last = clock()
 
     def show(self, line: str, *, at_once: bool = False) -> None:
-        """Show a line if it is time, or at once."""
+        """Show a line if it is time, or in any case with `at_once`."""
         if at_once or self._clock() - self._last >= SECONDS_BETWEEN_LINES:
             self._last = self._clock()
             self._show(line)
@@ -84,8 +84,8 @@ def duration(seconds: float) -> str:
 
 
 OnStep = Callable[[str, int, int], None]
-"""Told of progress as (step, done, total); a total of 0 is not known yet."""
+"""Progress callback (step, done, total); a total of 0 means not known yet."""
 
 
 def silent(_name: str, _done: int, _total: int) -> None:
-    """Be the `OnStep` of a caller that shows nothing."""
+    """No-op progress callback."""

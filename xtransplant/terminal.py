@@ -1,4 +1,4 @@
-"""What the terminal shows; the only importer of rich.
+"""Output on the terminal; the only module that imports rich.
 
 Results go to standard output, everything else (errors, progress, remarks) to standard error. Text
 from users and models is never read as markup. Colour and width follow the terminal and `NO_COLOR`.
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 WIDTH_OF_A_FILE = 400
-"""Columns where there is no terminal: rows of a table written to a file or a pipe stay whole."""
+"""Width in a file or a pipe, so that a table's rows are not broken."""
 
 WIDTH_OF_A_PAGE = 120
-"""Columns of a list that is there to be read, where there is no terminal."""
+"""Width in a file or a pipe of a list that people read."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of figures: its heading may have several lines; all cells are shown as they are."""
+    """A column of a table of figures; the heading may have several lines."""
 
     heading: str
     cells: Sequence[str]
@@ -60,7 +60,7 @@ class Console:
         self._err.print(Text(message), soft_wrap=True, highlight=False)
 
     def write(self, text: str) -> None:
-        """Show a result on standard output, as it is."""
+        """Show a result on standard output, unchanged."""
         self._out.print(Text(text), soft_wrap=True, highlight=False)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -70,9 +70,9 @@ class Console:
     def page(
         self, headings: Sequence[str], rows: Sequence[Sequence[str]], *, cut_last: bool = False
     ) -> None:
-        """Show a table that is no wider than a page, in a file or a pipe as well.
+        """Show a table that is no wider than a page, also in a file or a pipe.
 
-        Cells that are too wide fold, or those of the last column end in "…" with `cut_last`.
+        Cells that are too wide are folded; with `cut_last`, those of the last column end in "…".
         """
         width = min(self._out.width, WIDTH_OF_A_PAGE)
         table = _text_table(headings, rows, width)
@@ -85,7 +85,7 @@ class Console:
         self._out.print(table, width=width)
 
     def watch(self, headings: Sequence[str], frames: Iterable[Sequence[Sequence[str]]]) -> None:
-        """Show tables one after the other: on a terminal each in the place of the one before."""
+        """Show tables one after the other; on a terminal each replaces the one before."""
         if not self._out.is_terminal:
             for rows in frames:
                 self.table(headings, rows)
@@ -97,7 +97,7 @@ class Console:
                 live.update(_text_table(headings, rows, self._out.width), refresh=True)
 
     def plan_table(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Show what a run will do: a label and a value a line."""
+        """Show lines of a label and a value, such as the plan of a run."""
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
@@ -106,7 +106,7 @@ class Console:
         self._out.print(table)
 
     def columns(self, columns: Sequence[Column], note: str = "") -> None:
-        """Show figures in columns with a footer, and a remark on them below."""
+        """Show columns of figures with a footer, and a note below."""
         table = _table(show_footer=True)
         for column in columns:
             justify: Literal["left", "right"] = "right" if column.right else "left"
@@ -120,7 +120,7 @@ class Console:
 
     @contextmanager
     def progress(self, total_instances: int, cells_per_instance: int) -> Iterator[RunProgress]:
-        """Show progress on standard error: a bar on a terminal, else a line now and then."""
+        """Show progress on standard error: a bar on a terminal, else a line every few seconds."""
         if self._err.is_terminal:
             with self._bar() as bar:
                 task = bar.add_task("", total=total_instances * cells_per_instance, figures="")
@@ -145,10 +145,10 @@ class Console:
 
     @contextmanager
     def steps(self) -> Iterator[Callable[[str, int, int], None]]:
-        """Show slow steps on standard error, as they are told: (name, done, total).
+        """Yield a callback (name, done, total) that shows slow steps on standard error.
 
-        A total of 0 is not known yet. On a terminal the bars vanish at the end; elsewhere there is
-        a line now and then, and none for what is quick.
+        A total of 0 means not known yet. On a terminal, bars vanish at the end. Elsewhere a line is
+        shown every few seconds, and none for a quick step.
         """
         if self._err.is_terminal:
             with self._bar(transient=True) as bar:
@@ -199,14 +199,14 @@ def _text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: i
     cells = [[visible(cell) for cell in row] for row in rows]
     for row in cells:
         table.add_row(*map(Text, row))
-    # Names are not cut, unless they alone fill half of a narrow terminal.
-    of_names = {
+    # Cells without spaces (names) are not folded, unless they fill half of a narrow terminal.
+    widths_of_names = {
         place: max(map(cell_len, values))
         for place, values in enumerate(zip(headings, *cells, strict=True))
         if not any(" " in value for value in values)
     }
-    if sum(of_names.values()) <= width / 2:
-        for place in of_names:
+    if sum(widths_of_names.values()) <= width / 2:
+        for place in widths_of_names:
             table.columns[place].no_wrap = True
     return table
 

@@ -1,4 +1,4 @@
-"""The nouns of the project: frozen, typed, free of torch and of every local import."""
+"""The data types that all rooms share: frozen dataclasses and enumerations."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Finish = Literal["eos", "length"]
 
 
 class ModuleType(StrEnum):
-    """What is captured in the source prompt and written in the target prompt (spec section 1).
+    """The module whose output is captured in the source prompt and written in the target prompt.
 
     `attn`, `mlp`: output of the self-attention or feed-forward module, before the residual add.
     `block`: hidden state leaving the decoder layer.
-    `attn_residual`: captured is the attention output plus the residual stream entering the layer,
-    written is the attention output; what the authors' released attention code computes.
+    `attn_residual`: captures the attention output plus the residual stream entering the layer,
+    writes the attention output; the authors' released attention code computes this.
 
-    In encoder-decoder models these are of the decoder, at the last token of its prompt, and there
-    are two more, which other models refuse:
+    In encoder-decoder models these are modules of the decoder, at the last token of its prompt.
+    Two more exist only there:
     `cross_attn`: output of a decoder layer's attention to the encoder, before the residual add.
     `encoder_block`: hidden state leaving an encoder layer, at the last token of the prompt.
     """
@@ -52,12 +52,12 @@ class Cell:
 
 
 ASCII_PARENTHESES = str.maketrans("（）", "()")
-"""For `str.translate`: markers with full-width parentheses, as Chinese prompts print them."""
+"""Table for `str.translate`: Chinese prompts print markers with full-width parentheses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One answer option as it stands in the target prompt.
+    """One answer option of the target prompt.
 
     `marker` is the printed form, such as "(1)"; `label` the option's localised text, where the
     task has one that is the same for every instance (XNLI), else None; `share` the part of the
@@ -70,13 +70,13 @@ class Option:
 
     @property
     def key(self) -> str:
-        """The marker without what is around it: "1" of "(1)", "A" of "A." or "[A]"."""
+        """The marker without brackets and dots: "1" of "(1)", "A" of "A." or "[A]"."""
         return self.marker.strip("()（）[]. ")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question in one language, before a template puts it in words.
+    """One question in one language, before a template makes a prompt of it.
 
     `fields` are the texts that a template shows, by name. `options` are the texts of the options
     where each question has its own; empty for free answers, and where the template holds them
@@ -134,7 +134,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptPair:
-    """The source prompt, read for its activations, and the target prompt, which is answered."""
+    """The source prompt, whose activations are captured, and the target prompt to answer."""
 
     source: Prompt
     target: Prompt
@@ -152,10 +152,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A continuation; the end-of-sequence token, if one ended it, is in `token_ids`, not `text`.
+    """A continuation of a prompt. A final end-of-sequence token is in `token_ids`, not in `text`.
 
-    `option_logprobs` are of the answer options as continuations of the prompt, in their order;
-    None where there are none or they were not asked for.
+    `option_logprobs` are log-probabilities of the answer options as continuations of the prompt, in
+    their order; None if there are no options or they were not asked for.
     """
 
     token_ids: tuple[int, ...]
@@ -165,16 +165,16 @@ class Generation:
 
     @property
     def n_tokens(self) -> int:
-        """Number of generated tokens, the end-of-sequence token included."""
+        """Number of generated tokens, with the end-of-sequence token."""
         return len(self.token_ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A verdict.
+    """A scorer's verdict.
 
-    `answer` is what the scorer read out of the text, None if it could not; `value` the degree of
-    agreement, 0 to 1, of a scorer that measures one, else None.
+    `answer` is the answer that the scorer found in the text, or None; `value` is the degree of
+    agreement, 0 to 1, from a scorer that measures one, else None.
     """
 
     answer: str | None
@@ -184,7 +184,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model gave: all that a scorer may look at, so that stored rows can be scored again.
+    """A model's output, as far as scorers may use it, so that stored rows can be scored again.
 
     `option_logprobs` are natural logarithms in the order of the instance's options, or None.
     """
@@ -200,8 +200,8 @@ class LanguageSummary:
 
     Attributes:
         language: the study's language X.
-        n: instances.
-        baseline_accuracy: of the target prompt untouched.
+        n: number of instances.
+        baseline_accuracy: accuracy of the untouched target prompt.
         best_cell: the cell with the highest accuracy over these instances.
         best_cell_accuracy: its accuracy.
         upper_bound_accuracy: share of the instances that any cell answers.

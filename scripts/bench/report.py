@@ -9,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from xtransplant.config.compose import compose
-from xtransplant.config.run_key import to_dict
 from xtransplant.runner.views import aggregate_run
 from xtransplant.store.columns import GENERATIONS, Row, part_table
 from xtransplant.store.run_folder import RunFolder
@@ -44,7 +44,7 @@ def write_run(root: Path) -> int:
     """Write a run in which cells differ in accuracy; return the number of its rows."""
     config = compose([f"languages=[{','.join(LANGUAGES)}]", f"output_root={root}"])
     folder = RunFolder(root / "pocket" / "pocket" / "mlp" / "0123456789ab", "0123456789ab")
-    folder.open_or_create(to_dict(config), dict.fromkeys(LANGUAGES, 1))
+    folder.open_or_create(asdict(config), dict.fromkeys(LANGUAGES, 1))
     rng = np.random.default_rng(0)
     with folder.running():
         for language in LANGUAGES:

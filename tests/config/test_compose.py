@@ -1,52 +1,22 @@
-import json
 import re
-from copy import deepcopy
-from dataclasses import fields
-from operator import attrgetter
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 import yaml
 
 from xtransplant.config.compose import ANY_CHECKPOINT, compose, conf_dir, entries, find_model, sweep
-from xtransplant.config.run_key import run_folder, run_key, to_dict
 from xtransplant.config.schema import CONTROLS, ModelConfig, RunConfig
 from xtransplant.config.validate import CHOICES, WORDING, schema_keys
 from xtransplant.errors import ConfigError
-from xtransplant.types import Cell
 
 OWN = ["model=tiny", "task=toy"]
-TOP_KEYS = (
-    "control, decode, device, device_map, direction, dry_run, experiment, grid, languages, limit, "
-    "model, module, output_root, prompt.instruction_language, prompt.shots, prompt.style, "
-    "rows_per_batch, seed, shard.count, shard.index, split, task{}, translation.allow_pickle, "
-    "translation.folder, translation.instruction, translation.max_new_tokens, translation.model, "
-    "translation.revision"
-)
-TASK_KEYS = (
-    ", task.config, task.data_dir, task.data_dir_languages, task.data_split, task.direction, "
-    "task.file, task.id, task.keys, task.languages, task.licence, task.loader, task.lost_markers, "
-    "task.machine_translated, task.name, task.pivot, task.pivot_config, task.pivot_id, "
-    "task.pivot_revision, task.revision, task.sample_by, task.sample_seed, task.sample_size, "
-    "task.scorer, task.size, task.splits, task.template"
-)
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """A user's configuration folder with a model, a task and an experiment."""
     return write_own(tmp_path / "my conf")
-
-
-@pytest.fixture(scope="module")
-def composed(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
-    return compose(OWN, write_own(tmp_path_factory.mktemp("conf")))
-
-
-@pytest.fixture
-def config(composed: RunConfig) -> RunConfig:
-    """A configuration to change at will."""
-    return deepcopy(composed)
 
 
 def write_own(folder: Path) -> Path:
@@ -83,85 +53,14 @@ def error(overrides: list[str], config_dir: Path | None = None) -> str:
 def test_defaults_and_what_follows_from_the_task(own):
     config = compose(OWN, own)
     assert type(config) is RunConfig and type(config.model) is ModelConfig
-    assert to_dict(config) == {
-        "model": {
-            "name": "tiny",
-            "id": "org/tiny",
-            "revision": None,
-            "dtype": "float32",
-            "distribution": None,
-            "trust_remote_code": False,
-            "allow_pickle": False,
-            "family": dict.fromkeys(("layers", "attn", "mlp", "cross_attn", "encoder_layers")),
-            "adapter": None,
-            "adapter_revision": None,
-            "language_token": None,
-            "about": {
-                **{"family": None, "layers": None, "parameters": None},
-                **{"licence": None, "gated": False},
-            },
-        },
-        "task": {
-            "name": "toy",
-            "loader": "authors",
-            "id": None,
-            "revision": None,
-            "config": None,
-            "data_split": None,
-            "pivot_id": None,
-            "pivot_revision": None,
-            "pivot_config": None,
-            "data_dir": None,
-            "data_dir_languages": None,
-            "file": None,
-            "licence": "",
-            "size": "",
-            "template": None,
-            "keys": [],
-            "machine_translated": False,
-            "splits": ["dev", "test"],
-            "sample_size": 50,
-            "sample_seed": 0,
-            "sample_by": "id",
-            "lost_markers": "refuse",
-            "languages": ["en", "fr", "sw", "no", "zh-CN"],
-            "pivot": "en",
-            "direction": "en_to_x",
-            "scorer": "exact",
-        },
-        "prompt": {"style": "plain", "instruction_language": "target", "shots": 3},
-        "translation": {
-            "model": "facebook/nllb-200-distilled-600M",
-            "revision": "main",
-            "instruction": None,
-            "max_new_tokens": 512,
-            "allow_pickle": False,
-            "folder": None,
-        },
-        "grid": {
-            "name": "full",
-            "source_layers": None,
-            "target_layers": None,
-            "stride": 1,
-            "pairs": None,
-            "file": None,
-        },
-        "decode": {"max_new_tokens": 20},
-        "module": "mlp",
-        "languages": ["fr", "sw", "no", "zh-CN"],
-        "direction": "en_to_x",
-        "split": "dev",
-        "limit": None,
-        "seed": 0,
-        "control": "none",
-        "shard": {"index": 0, "count": 1},
-        "output_root": "outputs",
-        "dry_run": False,
-        "rows_per_batch": None,
-        "device": "auto",
-        "device_map": None,
-    }
-    json.dumps(to_dict(config))
+    expected = asdict(RunConfig())
+    expected["model"] |= {"name": "tiny", "id": "org/tiny"}
+    expected["task"] |= {"name": "toy", "loader": "authors", "scorer": "exact"}
+    expected["task"] |= {"splits": ["dev", "test"], "direction": "en_to_x"}
+    expected["task"] |= {"languages": ["en", "fr", "sw", "no", "zh-CN"]}
+    expected["grid"]["name"] = "full"
+    expected |= {"languages": ["fr", "sw", "no", "zh-CN"], "direction": "en_to_x", "split": "dev"}
+    assert asdict(config) == expected
 
 
 def test_overrides_reach_every_kind_of_field(own):
@@ -307,21 +206,6 @@ def test_find_model(own, tmp_path):
     ("overrides", "message"),
     [
         (["task=tyo"], "nearest match: toy"),
-        (
-            ["modul=mlp"],
-            f"unknown key 'modul'; allowed: {TOP_KEYS.format('')}; nearest match: module",
-        ),
-        (
-            ["tsk=toy"],
-            f"unknown key 'tsk'; allowed: {TOP_KEYS.format(TASK_KEYS)}; nearest match: task",
-        ),
-        (
-            ["taks.data_dir=x"],
-            f"unknown key 'taks.data_dir'; allowed: {TOP_KEYS.format(TASK_KEYS)}; "
-            "nearest match: task.data_dir",
-        ),
-        (["+limt=3"], f"unknown key 'limt'; allowed: {TOP_KEYS.format('')}; nearest match: limit"),
-        (["zzz=3"], f"unknown key 'zzz'; allowed: {TOP_KEYS.format('')}"),
         (["limit=abc"], "bad value 'abc' for limit; allowed: an integer or null"),
         (["limit=2.5"], "bad value '2.5' for limit; allowed: an integer or null"),
         (["limit=-1"], "bad value -1 for limit; allowed: 1 or more; nearest match: 1"),
@@ -433,6 +317,30 @@ def test_bad_overrides_are_one_line_with_value_allowed_and_nearest(own, override
         assert found == message
 
 
+@pytest.mark.parametrize(
+    ("override", "nearest", "shows_keys_of_task"),
+    [
+        ("modul=mlp", "module", False),
+        ("+limt=3", "limit", False),
+        ("zzz=3", None, False),
+        ("tsk=toy", "task", True),
+        ("taks.data_dir=x", "task.data_dir", True),
+    ],
+)
+def test_an_unknown_key_names_the_keys_that_could_be_meant(
+    own, override, nearest, shows_keys_of_task
+):
+    message = error([*OWN, override], own)
+    key = override.lstrip("+").partition("=")[0]
+    start, _, allowed = message.partition("; allowed: ")
+    assert start == f"unknown key {key!r}"
+    allowed, _, match = allowed.partition("; nearest match: ")
+    assert match == (nearest or "")
+    names = allowed.split(", ")  # a few of them, once there are very many
+    assert not any(name.startswith(("model.", "grid.", "decode.")) for name in names)
+    assert ("task.data_dir" in names) == shows_keys_of_task
+
+
 def test_an_unknown_model_names_the_way_to_any_checkpoint():
     message = error(["model=smolm2-135"])
     assert message.startswith("unknown model 'smolm2-135'; allowed: smollm2-135m, ")
@@ -444,14 +352,6 @@ def test_an_unknown_model_names_the_way_to_any_checkpoint():
 @pytest.mark.parametrize(
     ("name", "text", "override", "message"),
     [
-        (
-            "model/typo.yaml",
-            "name: typo\nid: x\ndtpye: float16\n",
-            "model=typo",
-            f"In 'model/typo': unknown key 'model.dtpye'; allowed: "
-            f"{TOP_KEYS.format('').replace('module,', 'model.about.family, model.about.gated, model.about.layers, model.about.licence, model.about.parameters, model.adapter, model.adapter_revision, model.allow_pickle, model.distribution, model.dtype, model.family.attn, model.family.cross_attn, model.family.encoder_layers, model.family.layers, model.family.mlp, model.id, model.language_token, model.name, model.revision, model.trust_remote_code, module,')}; "  # noqa: E501
-            "nearest match: model.dtype",
-        ),
         (
             "model/bad.yaml",
             "name: bad\nid: x\nallow_pickle: perhaps\n",
@@ -477,6 +377,13 @@ def test_mistakes_inside_a_users_file(own, name, text, override, message):
     write(own, name, text)
     others = [text for text in OWN if text.split("=")[0] != override.split("=")[0]]
     assert error([*others, override], own) == message
+
+
+def test_an_unknown_key_in_a_users_file(own):
+    write(own, "model/typo.yaml", "name: typo\nid: x\ndtpye: float16\n")
+    message = error(["task=toy", "model=typo"], own)
+    assert message.startswith("In 'model/typo': unknown key 'model.dtpye'; allowed: ")
+    assert message.endswith("; nearest match: model.dtype")
 
 
 def test_a_file_that_is_not_yaml_is_named(own):
@@ -549,151 +456,3 @@ def test_a_sweep_checks_every_value_before_the_first_job(own, tmp_path, override
     with pytest.raises(ConfigError, match=re.escape(message)):
         sweep(overrides, lambda config, _: jobs.append(config), own)
     assert jobs == [] and not (tmp_path / "out").exists()
-
-
-# ---------------------------------------------------------------------------- run key
-
-KEY_FACTS = {
-    "data_fingerprint": "d1",
-    "model_identity": "org/tiny@abc",
-    "cells": [Cell(0, 1), Cell(2, 0)],
-}
-
-# For every key of the schema another value, and whether it makes other results.
-DECISIONS = {
-    "model.name": ("other", False),
-    "model.id": ("/elsewhere/tiny", False),  # model_identity tells
-    "model.revision": ("def", False),  # model_identity tells
-    "model.dtype": ("bfloat16", True),
-    "model.distribution": ("some-wheel==1", False),
-    "model.trust_remote_code": (True, False),
-    "model.allow_pickle": (True, False),
-    "model.family.layers": ("model.layers", True),
-    "model.family.attn": ("mixer", True),
-    "model.family.mlp": ("ffn", True),
-    "model.family.cross_attn": ("looks", True),
-    "model.family.encoder_layers": ("model.encoder.towers", True),
-    "model.adapter": ("org/adapter", False),  # model_identity tells
-    "model.adapter_revision": ("def", False),
-    "model.language_token": ("fra_Latn", True),
-    "model.about.family": ("llama", False),  # about tells, and changes nothing
-    "model.about.layers": (4, False),
-    "model.about.parameters": (1000, False),
-    "model.about.licence": ("MIT", False),
-    "model.about.gated": (True, False),
-    "task.name": ("other", True),
-    "task.loader": ("other", True),
-    "task.data_dir": ("/elsewhere", False),  # data_fingerprint tells
-    # data_fingerprint tells of all data, of templates, and of translations.
-    "task.id": ("org/other", False),
-    "task.revision": ("def", False),
-    "task.config": ("other", False),
-    "task.data_split": ("train", False),
-    "task.pivot_id": ("org/other", False),
-    "task.pivot_revision": ("def", False),
-    "task.pivot_config": ("other", False),
-    "task.data_dir_languages": (["fr"], False),
-    "task.file": ("my.jsonl", False),
-    "task.template": ("choice", False),
-    "task.machine_translated": (True, False),
-    "task.licence": ("MIT", False),
-    "task.size": ("3", False),
-    "task.keys": (["A", "B"], True),
-    "task.sample_size": (10, True),
-    "task.sample_seed": (1, True),
-    "task.sample_by": ("cluster", True),
-    "task.lost_markers": ("drop", True),
-    "prompt.style": ("chat", True),
-    "prompt.instruction_language": ("en", True),
-    "prompt.shots": (2, False),  # nor are they given: the style is not few_shot
-    "translation.model": ("org/other", False),
-    "translation.revision": ("def", False),
-    "translation.instruction": ("Say {text}", False),
-    "translation.max_new_tokens": (9, False),
-    "translation.allow_pickle": (True, False),
-    "translation.folder": ("/elsewhere", False),
-    "task.splits": (["test", "dev"], False),  # the split is resolved
-    "task.languages": (["fr"], False),
-    "task.pivot": ("fr", True),
-    "task.direction": ("x_to_en", False),  # the direction is resolved
-    "task.scorer": ("other", False),  # the parts carry it, rescore replaces it
-    "grid.name": ("other", False),
-    "grid.source_layers": ([1], False),  # the cells are resolved
-    "grid.target_layers": ([1], False),
-    "grid.stride": (3, False),
-    "grid.pairs": ([[0, 1]], False),
-    "grid.file": ("selected.yaml", False),
-    "decode.max_new_tokens": (21, True),
-    "module": ("attn", True),
-    "languages": (["sw"], False),  # part of the file names
-    "direction": ("x_to_en", True),
-    "split": ("test", True),
-    "limit": (5, True),
-    "seed": (1, True),
-    "control": ("noise", True),
-    "shard.index": (1, False),
-    "shard.count": (2, False),
-    "output_root": ("/elsewhere", False),
-    "dry_run": (True, False),
-    "rows_per_batch": (7, False),
-    "device": ("cuda:1", False),
-    "device_map": ("auto", False),
-}
-
-
-def test_every_key_has_a_decision():
-    assert set(DECISIONS) == set(schema_keys())
-
-
-@pytest.mark.parametrize("key", DECISIONS)
-def test_run_key_changes_with_results_and_with_nothing_else(config, key):
-    before = run_key(config, **KEY_FACTS)
-    value, changes = DECISIONS[key]
-    section, _, name = key.rpartition(".")
-    assert attrgetter(key)(config) != value
-    setattr(attrgetter(section)(config) if section else config, name, value)
-    assert (run_key(config, **KEY_FACTS) != before) == changes
-
-
-@pytest.mark.parametrize(
-    ("fact", "value", "changes"),
-    [
-        ("data_fingerprint", "d2", True),
-        ("model_identity", "org/tiny@def", True),
-        ("cells", [Cell(0, 1)], True),
-        ("cells", [Cell(1, 0), Cell(2, 0)], True),
-        ("cells", [Cell(2, 0), Cell(0, 1), Cell(2, 0)], False),
-    ],
-)
-def test_run_key_and_the_facts_passed_in(config, fact, value, changes):
-    before = run_key(config, **KEY_FACTS)
-    assert (run_key(config, **(KEY_FACTS | {fact: value})) != before) == changes
-
-
-def test_run_key_is_the_same_however_a_default_is_said(own, config):
-    plain = run_key(config, **KEY_FACTS)
-    assert re.fullmatch("[0-9a-f]{12}", plain)
-    said = compose([*OWN, "direction=en_to_x", "split=dev", "seed=0"], own)
-    assert run_key(said, **KEY_FACTS) == plain
-    config.direction = config.split = None
-    assert run_key(config, **KEY_FACTS) == plain
-
-
-def test_run_key_and_the_number_of_shots(config):
-    config.prompt.style = "few_shot"
-    before = run_key(config, **KEY_FACTS)
-    config.prompt.shots += 1
-    assert run_key(config, **KEY_FACTS) != before
-
-
-def test_run_key_of_known_facts_never_changes(config):
-    """A changed key orphans every result written so far: if it must change, say so here.
-
-    It did when prompts got styles, splits a seed, and scorers left it: cf5e1e3c1561 before.
-    """
-    assert run_key(config, **KEY_FACTS) == "0874a076ee1d"
-
-
-def test_run_folder(config):
-    config.output_root, config.module = "some/where", "attn"
-    assert run_folder(config, "0123456789ab") == Path("some/where/toy/tiny/attn/0123456789ab")

@@ -10,7 +10,7 @@ from model_configs import CONFIGS, config_of, n_parameters
 from transformers import AutoConfig
 from transformers.utils import logging
 
-from xtransplant.config.catalog import BYTES, listing
+from xtransplant.config.catalog import BYTES_PER_WEIGHT, listing
 from xtransplant.config.compose import conf_dir, find_model
 from xtransplant.config.schema import ModelAbout
 from xtransplant.models.dtypes import TORCH_DTYPES
@@ -91,4 +91,4 @@ def test_models_are_listed_in_80_columns_by_size_with_what_they_need(
 
 
 def test_bytes_of_a_weight_are_those_of_torch() -> None:
-    assert {name: dtype.itemsize for name, dtype in TORCH_DTYPES.items()} == BYTES
+    assert {name: dtype.itemsize for name, dtype in TORCH_DTYPES.items()} == BYTES_PER_WEIGHT

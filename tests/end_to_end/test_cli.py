@@ -127,13 +127,9 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(
         ),
         (["run", "seed=x"], "bad value 'x' for seed; allowed: an integer"),
         (
-            ["run", "model=smollm2-135m", "task=xnli", "modul=mlp", "module=mpl"],
-            "unknown key 'modul'; allowed: control, decode, device, device_map, direction, "
-            "dry_run, experiment, grid, languages, limit, model, module, output_root, "
-            "prompt.instruction_language, prompt.shots, prompt.style, rows_per_batch, seed, "
-            "shard.count, shard.index, split, task, translation.allow_pickle, translation.folder, "
-            "translation.instruction, translation.max_new_tokens, translation.model, "
-            "translation.revision; nearest match: module",
+            ["run", "model=smollm2-135m", "task=xnli", "module=mpl"],
+            "unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
+            "mlp; nearest match: mlp",
         ),
         (
             ["run", "model=smollm2-135m", "task=xnli", "languages=[fr,xx]"],
@@ -319,7 +315,7 @@ def test_a_failed_job_of_a_sweep_is_one_line_and_the_others_still_run(own, monke
     errors = [line for line in err.splitlines() if "error" in line.lower()]
     assert errors == [
         "error: no such file 'x' (in run model=tiny task=toy module=attn)",
-        "error: 1 of 3 jobs failed; the same command does what is missing",
+        "error: 1 of 3 jobs failed; the same command goes on with what is missing",
     ]
     table = [" ".join(line.split()) for line in out.splitlines()]
     assert table[0] == "job state reason"

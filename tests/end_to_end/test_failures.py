@@ -17,6 +17,7 @@ from xtransplant.config.compose import compose
 from xtransplant.engine.failures import machine_failures
 from xtransplant.errors import MachineError, OutputError
 from xtransplant.models.loading import load_tokenizer
+from xtransplant.runner import part_worker
 from xtransplant.runner import run as runner
 from xtransplant.runner.plan import checkpoint_arguments
 from xtransplant.store.manifest import Manifest
@@ -80,7 +81,7 @@ def test_a_machine_that_gives_up(
     def give_up(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(runner, "transplant_all", give_up)
+    monkeypatch.setattr(part_worker, "transplant_all", give_up)
     assert cli.main(RUN) == 1
     advice = f"lower rows_per_batch and {ADVICE}" if problem == "out of memory" else ADVICE
     said = f"{problem} at part sw-0000: {line}; {advice}"
@@ -108,7 +109,7 @@ def test_the_same_command_goes_on_after_a_failure(
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(runner, "transplant_all", give_up)
+        patched.setattr(part_worker, "transplant_all", give_up)
         assert cli.main(RUN) == 1
     assert cli.main(RUN) == 0
     (path,) = Path("outputs").rglob("manifest.json")
@@ -142,7 +143,7 @@ def test_a_prompt_that_leads_to_nan(
     both = load_data(config).instances["sw"]
     first, second = (tokenizer(each.target)["input_ids"] for each in both)
     word = next(token for token in second if token not in first)
-    whole = runner.load_model
+    whole = part_worker.load_model
 
     def overflowing(**arguments: Any) -> Any:
         model = whole(**arguments)
@@ -151,7 +152,7 @@ def test_a_prompt_that_leads_to_nan(
         )
         return model
 
-    monkeypatch.setattr(runner, "load_model", overflowing)
+    monkeypatch.setattr(part_worker, "load_model", overflowing)
     assert cli.main(RUN) == 2
     line = last_line(capsys)
     assert line.startswith(f"error: instance {both[1].id} (sw): ")
@@ -172,7 +173,7 @@ def test_exit_status_of_a_signal(
         os.kill(os.getpid(), number)
 
     monkeypatch.setattr(signal, "default_int_handler", signal.getsignal(signal.SIGINT))
-    monkeypatch.setattr(runner, "transplant_all", signalled)
+    monkeypatch.setattr(part_worker, "transplant_all", signalled)
     assert cli.main(RUN) == 128 + number
     assert last_line(capsys).endswith("the same command goes on with what is missing")
     manifest = ended()

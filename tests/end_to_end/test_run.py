@@ -239,7 +239,7 @@ def test_the_engine_chooses_its_batches_unless_asked(
         seen.add(rows_per_batch)
         return transplant_all(model, requests, new_tokens, rows_per_batch)
 
-    monkeypatch.setattr("xtransplant.runner.run.transplant_all", spy)
+    monkeypatch.setattr("xtransplant.runner.part_worker.transplant_all", spy)
     run(*asked)
     assert seen == {given}
 

@@ -204,7 +204,7 @@ def test_select_writes_what_run_reads(runs: Path, tmp_path: Path, capsys) -> Non
     [
         ("pairs: {fr: [1, x]}", "has [1, 'x'] for fr"),
         ("pairs: {}", "has no pairs"),
-        ("a: [", "cannot read grid.file"),
+        ("a: [", "is not YAML"),
         (None, "No such file"),
     ],
 )

@@ -14,7 +14,7 @@ from hub_cache import COMMIT, lay_out
 
 from xtransplant.cli import app as cli
 from xtransplant.config.compose import compose, conf_dir, sweep
-from xtransplant.errors import ConfigError, MachineError
+from xtransplant.errors import RESUME, ConfigError, MachineError
 from xtransplant.runner import job as jobs
 from xtransplant.runner import sweep as sweeps
 from xtransplant.runner.job import Outcome, do_one_of_many
@@ -209,9 +209,7 @@ def test_a_job_whose_settings_do_not_go_together_is_one_that_failed(
     rows = [line.split(maxsplit=3) for line in out.splitlines() if line.startswith("shard.")]
     assert [row[2] for row in rows] == ["done", "done", "done", "failed"]
     assert rows[3][3].startswith("bad value 1 for shard.index; allowed: 0 to 0")
-    assert (
-        err.splitlines()[-1] == "error: 1 of 4 jobs failed; the same command does what is missing"
-    )
+    assert err.splitlines()[-1] == f"error: 1 of 4 jobs failed; {RESUME}"
 
 
 def test_the_table_names_what_tells_jobs_apart(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,14 +18,13 @@ from xtransplant.errors import OutputError, Stopped
 from xtransplant.store import run_folder as store
 from xtransplant.store.columns import (
     GENERATIONS,
-    INSTANCES,
     INSTANCES_OF_PART,
-    PAIRS,
     Row,
     part_table,
 )
 from xtransplant.store.manifest import Manifest
 from xtransplant.store.run_folder import RunFolder
+from xtransplant.store.view_files import INSTANCES, PAIRS, write_views
 from xtransplant.types import Cell, Generation, Instance, Option, Score
 
 CONFIG = {"task": {"name": "xnli"}, "model": {"name": "tiny"}, "module": "mlp", "limit": None}
@@ -425,6 +424,7 @@ def test_the_manifest_says_what_ran(folder):
             "key",
             "config",
             "n_parts",
+            "columns",
             "status",
             "reason",
             "data",
@@ -577,6 +577,7 @@ def test_a_run_that_starts_again_keeps_its_parts_and_what_is_known_of_them(folde
     assert manifest == replace(
         earlier,
         n_parts={"de": 3, "fr": 2, "zh-CN": 1},
+        columns=[name for name, _, _ in GENERATION_COLUMNS],
         config=CONFIG | {"limit": 2},
         status="running",
         reason=None,
@@ -692,7 +693,7 @@ def frames():
     ("name", "columns"), [("instances", INSTANCE_COLUMNS), ("pairs", PAIR_COLUMNS)]
 )
 def test_the_views_on_disk_have_the_contract_columns(folder, name, columns):
-    folder.write_frames(*frames())
+    write_views(folder, *frames())
     schema = pq.read_schema(folder.path / f"{name}.parquet")
     found = [(f.name, str(f.type).replace("item:", "element:"), f.nullable) for f in schema]
     assert found == columns
@@ -701,13 +702,13 @@ def test_the_views_on_disk_have_the_contract_columns(folder, name, columns):
 
 def test_load_runs_gives_every_run_below_a_folder(folder, tmp_path):
     fill(folder)
-    folder.write_frames(*frames())
+    write_views(folder, *frames())
     other = RunFolder(tmp_path / "outputs" / "pocket" / "pocket" / "attn" / "bb", "bb")
     other.open_or_create(
         {"task": {"name": "pocket"}, "model": {"name": "pocket"}, "module": "attn"}, N_PARTS
     )
     other.write_part("sw", 0, "none", rows_of(1, "sw", cells=((1, 1),)))
-    other.write_frames(*frames())
+    write_views(other, *frames())
 
     runs = load_runs(tmp_path / "outputs")
     labels = ["task", "model", "module", "key"]

@@ -9,7 +9,7 @@ import numpy as np
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.selection import N_FOLDS, by_language, held_out, select
 from xtransplant.analysis.study import load_study
-from xtransplant.config.grid_file import to_yaml
+from xtransplant.config.grid_file import selected_pairs_yaml
 from xtransplant.errors import OutputError
 
 
@@ -37,7 +37,7 @@ def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:
     labels = experiment.identity.labels()
     del labels["grid"]
     pairs = {one.language: one.cell for one in found}
-    return to_yaml({**labels, "strategy": strategy}, pairs, "\n".join(lines))
+    return selected_pairs_yaml({**labels, "strategy": strategy}, pairs, "\n".join(lines))
 
 
 def _folds(outcomes: Outcomes, strategy: str) -> str:

@@ -1,7 +1,7 @@
 """The subcommands: arguments in, one call, exit status out.
 
-Help is plain text (no rich markup) because its examples hold square brackets and are there to be
-copied. What a command needs is imported when it runs, so that `--help` and `ls` answer at once.
+Help is plain text without rich markup, because its examples hold square brackets. Each command
+imports what it needs when it runs, so that `--help` and `ls` answer at once.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ import typer
 from xtransplant import __version__
 from xtransplant.cli import checkpoint, cluster, data, help_texts, results
 from xtransplant.cli.data import ConfigDir, Overrides
-from xtransplant.errors import ConfigError, Stopped, XtransplantError, unknown
-
-GOES_ON = "; the same command goes on with what is missing"
+from xtransplant.errors import RESUME, ConfigError, Stopped, XtransplantError, unknown
 
 app = typer.Typer(
     name="xtransplant",
@@ -102,10 +100,11 @@ app.command(epilog=help_texts.SELECT_EXAMPLES)(results.select)
 
 
 def _bound_spinning() -> None:
-    """Let torch's threads that wait spin for a while before they sleep, unless the user has chosen.
+    """Limit how long waiting torch threads spin before they sleep, unless the user has set it.
 
-    Threads that spin on starve other processes: with two on a machine a grid took five times as
-    long. Those that sleep at once took up to a quarter longer alone (docs/benchmarks.md).
+    Unlimited spinning starves other processes: with two processes on a machine, a grid took five
+    times as long. Without spinning, one process alone took up to a quarter longer
+    (docs/benchmarks.md).
     """
     if "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ:
         os.environ |= {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
@@ -115,11 +114,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status; a user's mistake is one line, status 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a long run must not end on a letter
+            # A character that the terminal cannot show must not end a long run.
+            stream.reconfigure(errors="backslashreplace")
     _bound_spinning()
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0":
-        # Processes that torchrun started share one terminal, and all would tell the same. The file
-        # stays open as long as the process, like the streams whose place it takes.
+        # Processes of torchrun share one terminal, and only the first should write to it. The file
+        # stays open as long as the process, like the streams it replaces.
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     given = list(sys.argv[1:] if arguments is None else arguments)
     group = typer.main.get_group(app)
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if command and command not in group.commands:
             raise ConfigError(unknown("command", command, group.commands))
-        # Not group.main(), which words and prints errors itself.
+        # Not group.main(), which prints errors in its own words.
         with group.make_context("xtransplant", given) as context:
             group.invoke(context)
         sys.stdout.flush()
@@ -139,11 +139,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         usage = error.format_message().rstrip(".")
         return _fail(f"{usage}; see '{' '.join(['xtransplant', command]).strip()} --help'", 2)
     except Stopped as stopped:
-        return _fail(f"stopped by {stopped}{GOES_ON}", stopped.exit_status)
+        return _fail(f"stopped by {stopped}; {RESUME}", stopped.exit_status)
     except KeyboardInterrupt:
-        return _fail(f"interrupted{GOES_ON if command in ('run', 'translate') else ''}", 130)
+        resumes = command in ("run", "translate")
+        return _fail(f"interrupted; {RESUME}" if resumes else "interrupted", 130)
     except BrokenPipeError:
-        _drop_output()  # the reader of a pipe has left
+        _drop_output()  # the reader of the pipe has ended
         return 1
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -155,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _drop_output() -> None:
-    """Lead standard output nowhere: a stream that can be flushed at exit keeps Python quiet."""
+    """Send standard output to the null device, so that Python can flush it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

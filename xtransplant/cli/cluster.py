@@ -15,7 +15,7 @@ SENT = ("hydra/launcher=slurm", "hydra.launcher.wait=false")
 def submit(overrides: Overrides = None, config_dir: ConfigDir = None) -> None:
     """Send a sweep to Slurm as one job array, and return at once.
 
-    KEY=VALUE as for xtransplant run -m. Bring data and weights here first: xtransplant prepare.
+    KEY=VALUE as for xtransplant run -m. Fetch data and weights first: xtransplant prepare.
     """
     from xtransplant.runner.sweep import run_sweep
     from xtransplant.terminal import Console
@@ -30,13 +30,13 @@ def status(
     out: Annotated[
         Path, typer.Argument(metavar="OUT", help="Folder of a run, or of several.")
     ] = Path("outputs"),
-    watch: Annotated[bool, typer.Option("--watch", help="Show it anew until Ctrl-C.")] = False,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Between two looks.")] = 5.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Update it until Ctrl-C.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds between two updates.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print it once, as JSON.")] = False,
 ) -> None:
-    """Show how far runs are: parts, workers, rate, time left, failures.
+    """Show the progress of runs: parts, workers, rate, time left, failures.
 
-    Reads the files of the runs, on any machine that sees them; asks no scheduler.
+    Reads only the files of the runs, so it works on any machine that sees them.
     """
     from xtransplant.commands.status import show_status, watch_status
     from xtransplant.errors import ConfigError

@@ -1,4 +1,4 @@
-"""The subcommands that bring data to a machine, and the arguments that all commands share."""
+"""The subcommands that fetch and translate data, and the arguments that all commands share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ConfigDir = Annotated[
 
 
 def prepare(overrides: Overrides = None, config_dir: ConfigDir = None) -> None:
-    """Fetch and convert the data and the model of a run, once; then it runs without a network.
+    """Fetch and convert the data and the model of a run, which then needs no network.
 
     KEY=VALUE as for xtransplant run. Afterwards set HF_HUB_OFFLINE=1.
     """
@@ -32,10 +32,10 @@ def prepare(overrides: Overrides = None, config_dir: ConfigDir = None) -> None:
 
 
 def translate(overrides: Overrides = None, config_dir: ConfigDir = None) -> None:
-    """Translate the prompts that a task lacks; done again, it makes what is missing only.
+    """Translate the prompts that a task lacks; finished translations are kept.
 
-    KEY=VALUE as for xtransplant run: what that run would read is translated, with translation.model
-    (any seq2seq or causal model), and kept under translation.folder.
+    KEY=VALUE as for xtransplant run: the texts of that run are translated with translation.model
+    (any seq2seq or causal model) and stored in translation.folder.
     """
     from xtransplant.config.compose import compose
     from xtransplant.terminal import Console

@@ -21,11 +21,11 @@ Groups, one entry each (see xtransplant ls):
 Keys:
   module          attn, mlp, block or attn_residual; of encoder-decoder
                   models cross_attn and encoder_block too       [mlp]
-  languages       all (but the pivot), or a list: [fr,sw]       [all]
+  languages       all (except the pivot), or a list: [fr,sw]    [all]
   direction       en_to_x or x_to_en                            [the task's]
   split           a split of the task                           [its first]
-  limit           instances per language at most                [null: all]
-  seed            of everything random                          [0]
+  limit           maximum number of instances per language      [null: all]
+  seed            of what a control draws                       [0]
   control         {_controls}[none]
   shard.index     this process's share of the parts, from 0     [0]
   shard.count     number of shares                              [1]

@@ -28,8 +28,8 @@ def rescore(
 ) -> None:
     """Score stored texts again, without a GPU or the model.
 
-    Replaces answer, correct and what is counted from them; the verdicts of every scorer so far
-    stay in OUT/scores. Scorers: see docs/scoring.md.
+    Replaces answer, correct and the two views; the verdicts of earlier scorers stay in OUT/scores.
+    Scorers: see docs/scoring.md.
     """
     names = [name for setting in settings or [] for name in _scorer_names(setting)]
     from xtransplant.commands.rescore import rescore as rescore_runs
@@ -45,8 +45,8 @@ def report(
     """Write tables and figures over finished runs.
 
     Tables (CSV, Markdown, LaTeX) and figures (PNG, PDF) of all runs below the given folders, with
-    95 % intervals, tests and controls. Runs that do not belong together are refused. What each
-    column and figure says: docs/results.md.
+    95 % intervals, tests and controls. Runs that do not belong together are refused.
+    docs/results.md explains each column and figure.
     """
     from xtransplant.reporting.report import write_report
     from xtransplant.terminal import Console

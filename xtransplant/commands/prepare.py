@@ -1,25 +1,22 @@
-"""`xtransplant prepare`: bring data, tokenizer and weights to this machine, once."""
+"""`xtransplant prepare`: fetch data, tokenizer and weights to this machine, once."""
 
 from __future__ import annotations
 
 from xtransplant.config.schema import RunConfig
 from xtransplant.models.loading import fetch_model
-from xtransplant.runner.plan import make_plan
+from xtransplant.runner.plan import checkpoint_arguments, make_plan
 from xtransplant.terminal import Console
 
 
 def run_prepare(config: RunConfig, console: Console) -> None:
-    """Fetch and convert what a run with this configuration reads; afterwards it needs no network.
+    """Fetch and convert all inputs of a run, which then needs no network.
 
-    The plan is made in full, so what a run would refuse is refused here.
+    The plan is made in full, so a mistake in the configuration is found here.
     """
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
         fetch_model(
-            config.model.id,
-            revision=config.model.revision,
-            distribution=config.model.distribution,
-            trust_remote_code=config.model.trust_remote_code,
+            **checkpoint_arguments(config.model),
             allow_pickle=config.model.allow_pickle,
             on_step=on_step,
         )

@@ -1,4 +1,4 @@
-"""How far the runs below a folder are; reads their files, never a scheduler."""
+"""`xtransplant status`: progress of the runs below a folder, from their files alone."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from xtransplant.store.manifest import MANIFEST, Manifest, find_runs
 from xtransplant.terminal import Console
 
 RECENT = 20
-"""Parts at most from which the rate is taken: the newest ones."""
-SILENT = "its processes ended without a word"
+"""Number of newest parts from which the rate is computed."""
+SILENT = "its processes ended without a message"
 HEADINGS = ("run", "status", "parts", "workers", "heartbeat", "parts/h", "time left", "reason")
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        run: its folder.
-        status: as in the manifest, but "missing" where a run that says it is running has had no
-            process for a while, and "unreadable" where there is no manifest to read.
-        parts_done: of all languages that any command asked for.
-        parts: of these, all there are to do.
-        workers: parts that processes work on.
-        seconds_since_heartbeat: of the one whose last is longest ago; None without workers.
-        parts_per_hour: of all processes together, over the newest parts; None for fewer than two.
-        seconds_left: at that rate; None where nobody works or the rate is not known.
-        reason: why it failed or stopped.
+        run: folder of the run.
+        status: status in the manifest; but "missing" if a run has had no process for a while, and
+            "unreadable" if the manifest cannot be read.
+        parts_done: number of finished parts, in all languages of any command.
+        parts: number of parts in these languages.
+        workers: number of parts that processes work on.
+        seconds_since_heartbeat: age of the oldest worker's heartbeat; None without workers.
+        parts_per_hour: rate of all processes over the newest parts; None for fewer than two parts.
+        seconds_left: time left at that rate; None without workers or a rate.
+        reason: cause of a failure or stop.
     """
 
     run: str
@@ -50,7 +50,7 @@ class RunStatus:
 
 
 def status_of(run: Path) -> RunStatus:
-    """Return how far a run is."""
+    """Return the progress of a run."""
     try:
         manifest = Manifest.from_json((run / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError, TypeError) as error:
@@ -80,7 +80,7 @@ def status_of(run: Path) -> RunStatus:
 
 
 def show_status(out: Path, console: Console, *, as_json: bool) -> None:
-    """Show how far every run below a folder is; errors as for `find_runs`."""
+    """Show the progress of every run below a folder; errors as for `find_runs`."""
     runs = [status_of(run) for run in find_runs(out)]
     if as_json:
         console.write(json.dumps([asdict(run) for run in runs], indent=2, ensure_ascii=False))
@@ -92,7 +92,7 @@ def show_status(out: Path, console: Console, *, as_json: bool) -> None:
 def watch_status(
     out: Path, console: Console, seconds: float, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Show it again and again, until Ctrl-C; errors as for `find_runs`."""
+    """Show the progress again and again, until Ctrl-C; errors as for `find_runs`."""
 
     def frames() -> Iterator[list[Sequence[str]]]:
         while True:
@@ -130,7 +130,7 @@ def _count(runs: Sequence[RunStatus]) -> str:
 
 
 def _rate(times: Sequence[float]) -> float | None:
-    """Return the parts a second at which the newest were written."""
+    """Return the rate of the newest parts, in parts a second."""
     newest = sorted(times)[-RECENT:]
     if len(newest) < 2 or newest[-1] == newest[0]:
         return None

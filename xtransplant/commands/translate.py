@@ -1,4 +1,4 @@
-"""`xtransplant translate`: find what a run would read in another language, and translate it."""
+"""`xtransplant translate`: find the texts that a run lacks in a language, and translate them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from xtransplant.tasks.translations import needs_translation
 from xtransplant.terminal import Console
 
 BATCH = 16
-"""Texts between two writes: what an interrupted command loses at most."""
+"""Texts between two writes; an interrupted command loses at most these."""
 
 
 def run_translate(config: RunConfig, console: Console) -> None:
-    """Translate what is missing for a run with this configuration; what is there is kept."""
+    """Translate the texts that a run with this configuration lacks; others are kept."""
     wanted = texts_to_translate(config)
     translations = open_translations(config)
     missing = {
@@ -26,7 +26,7 @@ def run_translate(config: RunConfig, console: Console) -> None:
     n_missing = sum(map(len, missing.values()))
     console.info(f"{sum(map(len, wanted.values())) - n_missing:,} texts are translated already")
     if n_missing:
-        # Only now: a command that finds nothing to do needs no model.
+        # Imported here, because a command with nothing to do needs no model.
         from xtransplant.models.loading import identity
         from xtransplant.models.translator import Translator
 
@@ -52,8 +52,8 @@ def run_translate(config: RunConfig, console: Console) -> None:
 
 
 def texts_to_translate(config: RunConfig) -> Mapping[str, list[str]]:
-    """Return the texts a run needs in each language, each once, in the order they are met."""
-    # A control may read other languages than those of the run.
+    """Return the distinct texts a run needs in each language, in the order they are read."""
+    # A control may read other languages than the run's.
     wanted = defaultdict[str, dict[str, None]](dict)
 
     def note(text: str, language: str) -> str:

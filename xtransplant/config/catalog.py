@@ -1,4 +1,4 @@
-"""What there is in `conf/`, one line each, read as plain YAML: no Hydra, so it answers at once."""
+"""The entries of `conf/`, one line each; read as plain YAML, since importing Hydra takes time."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from xtransplant.config.compose import entries
 from xtransplant.config.schema import DTYPES
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.registry import handlers
 from xtransplant.types import Cell
+from xtransplant.yaml_file import read_yaml
 
-Row = tuple[str, ...]
+Line = tuple[str, ...]
+"""The texts of one line of a list, column by column."""
 
-BYTES = handlers("model.dtype", DTYPES, {"float32": 4, "bfloat16": 2, "float16": 2, "tf32": 4})
-"""Of one weight, by dtype."""
+BYTES_PER_WEIGHT = handlers(
+    "model.dtype", DTYPES, {"float32": 4, "bfloat16": 2, "float16": 2, "tf32": 4}
+)
+"""By dtype."""
 
 
-def listing(kind: str, config_dir: Path | None = None) -> tuple[Row, list[Row]]:
+def listing(kind: str, config_dir: Path | None = None) -> tuple[Line, list[Line]]:
     """Return headings and rows for "models", "tasks", "grids" or "experiments".
 
     Raises:
-        ConfigError: another kind, a file that is no YAML, a bad `config_dir`.
+        ConfigError: an unknown kind, a file that is not YAML, or a bad `config_dir`.
     """
     if kind not in KINDS:
         raise ConfigError(unknown("kind", kind, KINDS, "as in 'xtransplant ls models'"))
     headings, describe = KINDS[kind]
     found = {
-        name: _read(path) for name, path in entries(kind.removesuffix("s"), config_dir).items()
+        name: read_yaml(path, allowed="an entry such as the shipped ones")
+        for name, path in entries(kind.removesuffix("s"), config_dir).items()
     }
     names = sorted(found, key=lambda name: _by_size(name, found[name]))
     return headings, [(name, *describe(found[name])) for name in names]
@@ -49,17 +52,7 @@ def _about(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no KEY: VALUE lines; compare it with a shipped one")
-    return content
-
-
-def _model(entry: Mapping[str, Any]) -> Row:
+def _model(entry: Mapping[str, Any]) -> Line:
     about, dtype = _about(entry), str(entry.get("dtype", "float32"))
     if "parameters" not in about:
         return "any" if entry.get("id") == "???" else "", "", "", "", "", ""
@@ -68,7 +61,7 @@ def _model(entry: Mapping[str, Any]) -> Row:
         str(about.get("family", "")),
         f"{about.get('layers', ''):>6}",
         _count(n_parameters),
-        _memory(n_parameters * BYTES.get(dtype, 4) / 2**30),
+        _memory(n_parameters * BYTES_PER_WEIGHT.get(dtype, 4) / 2**30),
         "token" if about.get("gated") else "",
         str(about.get("licence", "")),
     )
@@ -83,7 +76,7 @@ def _memory(gibibytes: float) -> str:
     return f"{gibibytes:3.0f} GiB" if gibibytes >= 9.95 else f"{gibibytes:3.1f} GiB"
 
 
-def _task(entry: Mapping[str, Any]) -> Row:
+def _task(entry: Mapping[str, Any]) -> Line:
     return (
         " ".join(map(str, entry.get("languages", []))) or "of its file",
         str(entry.get("size", "")),
@@ -93,7 +86,7 @@ def _task(entry: Mapping[str, Any]) -> Row:
     )
 
 
-def _grid(entry: Mapping[str, Any]) -> Row:
+def _grid(entry: Mapping[str, Any]) -> Line:
     if "pairs" in entry:
         pairs = entry["pairs"]
         if not pairs:
@@ -111,7 +104,7 @@ def _grid(entry: Mapping[str, Any]) -> Row:
     return (" × ".join(axes),)
 
 
-def _experiment(entry: Mapping[str, Any]) -> Row:
+def _experiment(entry: Mapping[str, Any]) -> Line:
     settings = {
         group.removeprefix("override /"): value
         for default in entry.get("defaults", [])
@@ -122,7 +115,7 @@ def _experiment(entry: Mapping[str, Any]) -> Row:
     return (" ".join(f"{key}={value}" for key, value in settings.items()),)
 
 
-KINDS: Mapping[str, tuple[Row, Callable[[Mapping[str, Any]], Row]]] = {
+KINDS: Mapping[str, tuple[Line, Callable[[Mapping[str, Any]], Line]]] = {
     "models": (("model", "family", "layers", "weights", "memory", "needs", "licence"), _model),
     "tasks": (
         ("task", "languages", "size", "direction", "scorer", "licence of the data"),

@@ -1,7 +1,6 @@
-"""From overrides to a checked `RunConfig`, and from a `RunConfig` to its run key and folder.
+"""Composing a checked `RunConfig` from overrides and the YAML files of `conf/`.
 
-It knows Hydra and where `conf/` is; it does not know models, tasks or results. Hydra is imported
-when something is composed, so that listing what there is stays quick.
+Hydra is imported only when a run is composed, so that `xtransplant ls` stays quick.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ANY_CHECKPOINT = "hf"
-"""The model entry for a checkpoint without one of its own: its results are named after its id."""
+"""The model entry for any checkpoint; its results are named after its id."""
 
 TAKES_CALLS = ("task.scorer",)
 """Keys whose values may be calls such as `regex(pattern="a")`."""
@@ -47,7 +46,7 @@ def entries(group: str, config_dir: Path | None = None) -> dict[str, Path]:
     """Return the YAML file of each entry of a config group, shipped and the user's, by name.
 
     Raises:
-        ConfigError: `config_dir` is no folder, or repeats the name of a shipped entry.
+        ConfigError: `config_dir` is not a folder, or repeats the name of a shipped entry.
     """
     shipped = {path.stem: path for path in sorted((conf_dir() / group).glob("*.yaml"))}
     if config_dir is None:
@@ -70,10 +69,10 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> RunConf
 
     Args:
         overrides: such as `["task=xnli", "languages=[fr,sw]"]`.
-        config_dir: a folder of the user's own entries, `model/*.yaml` and so on.
+        config_dir: folder of the user's own entries, `model/*.yaml` and so on.
 
     Raises:
-        ConfigError: anything wrong with them, in one line.
+        ConfigError: an override or an entry is wrong.
     """
     given = [_readable(override) for override in overrides]
     _check(given, config_dir)
@@ -91,15 +90,15 @@ def sweep(
 
     Args:
         overrides: such as `["module=attn,mlp", "limit=range(1,5)"]`.
-        job: takes what composes a job's configuration, and its overrides; launchers carry it
-            to other processes.
+        job: function that does one job. It takes a function that composes the job's
+            configuration, and the job's overrides. Launchers pickle it.
         config_dir: as for `compose`.
 
     Returns:
-        What the jobs returned.
+        Return values of the jobs.
 
     Raises:
-        ConfigError: anything wrong with the overrides, in one line.
+        ConfigError: an override or an entry is wrong.
     """
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
@@ -116,7 +115,7 @@ def sweep(
     with _hydra(config_dir) as search_path:
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        # Spelled out, because Hydra's glob() does not look into the user's folder.
+        # All values are listed, because Hydra's glob() does not search the user's folder.
         spelled_out = [_values_in_one(values) for values in axes]
         batches = hydra.multirun("config", task, [*search_path, *spelled_out], False)
     return [finished.return_value for batch in batches for finished in batch]
@@ -126,7 +125,7 @@ def find_model(name_or_id: str, config_dir: Path | None = None) -> ModelConfig:
     """Return the entry of that name, or one for a Hugging Face id, a local folder or a GGUF file.
 
     Raises:
-        ConfigError: neither a name of `conf/model` nor anything that could be a checkpoint.
+        ConfigError: not a name of `conf/model`, nor an id, folder or file.
     """
     names = entries("model", config_dir)
     if name_or_id in names:
@@ -179,13 +178,13 @@ def _finish(composed: DictConfig) -> RunConfig:
 
 @contextmanager
 def _hydra(config_dir: Path | None) -> Iterator[list[str]]:
-    """Set Hydra up, give the overrides that add the user's folder, and shorten Hydra's errors."""
+    """Set up Hydra, yield the overrides that add the user's folder, and translate its errors."""
     from hydra import initialize_config_dir
     from hydra.core.config_store import ConfigStore
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from xtransplant.config.validate import not_utf8, one_line
+    from xtransplant.config.validate import message_of, not_utf8
 
     ConfigStore.instance().store("schema", RunConfig)
     search_path = (
@@ -195,7 +194,7 @@ def _hydra(config_dir: Path | None) -> Iterator[list[str]]:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             yield search_path
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        raise ConfigError(one_line(error, _options(config_dir))) from error
+        raise ConfigError(message_of(error, _options(config_dir))) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{not_utf8(config_dir)} is not YAML: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Which cells a grid holds. No torch, no model: all it needs to know is the number of layers."""
+"""The cells of a grid, from its settings and the number of layers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ def resolve_cells(
     stride: int = 1,
     pairs: Sequence[Sequence[int]] | None = None,
 ) -> list[Cell]:
-    """List the cells of a grid, source layer by source layer, or pairs in the order given.
+    """Return the cells of a grid, source layer by source layer, or pairs in the order given.
 
     Args:
-        n_layers: N of the model.
-        source_layers: None for every `stride`-th layer from 0; negative layers count from the end.
+        n_layers: number of layers of the model.
+        source_layers: layers, negative ones counted from the end; None for every `stride`-th
+            layer from 0.
         target_layers: likewise.
-        stride: step of an axis that is not listed.
-        pairs: these (source_layer, target_layer) only, instead of the product of two axes.
+        stride: step of an axis whose layers are None.
+        pairs: (source_layer, target_layer) of each cell, instead of the product of two axes.
 
     Returns:
-        Cells with layers 0..N-1, each once, at its first place.
+        Cells with layers from 0 to `n_layers` - 1, without duplicates.
 
     Raises:
-        LayerError: a layer outside -N..N-1, a malformed pair, a stride below 1, no cells, or
-            `pairs` beside one of the others.
+        LayerError: a layer outside the model, a malformed pair, a stride below 1, no cells, or
+            `pairs` together with axes.
     """
     if pairs is not None:
         if source_layers is not None or target_layers is not None or stride != 1:
@@ -49,10 +50,10 @@ def resolve_cells(
 
 
 def parse_cell(text: str) -> tuple[int, int]:
-    """Read a cell as it is typed, "16,4"; layers stay as they are, negative ones too.
+    """Return the source and target layer of a text such as "16,4"; they may be negative.
 
     Raises:
-        LayerError: the text is not two integers with a comma between them.
+        LayerError: the text is not two integers separated by a comma.
     """
     parts = text.split(",")
     try:

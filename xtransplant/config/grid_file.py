@@ -1,43 +1,40 @@
-"""A run's cells, and the file in which `xtransplant select` hands pairs of layers to a run."""
+"""A run's cells, and the file of selected pairs that `xtransplant select` writes for a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from xtransplant.config.grid import resolve_cells
 from xtransplant.config.schema import GridConfig
 from xtransplant.errors import ConfigError
 from xtransplant.types import Cell
+from xtransplant.yaml_file import read_yaml, to_yaml
 
 FORM = (
     "a file of xtransplant select, whose key pairs holds [source_layer, target_layer] by language"
 )
 
 
-def to_yaml(facts: Mapping[str, str], pairs: Mapping[str, Cell], remark: str) -> str:
-    """Return the content of the file.
+def selected_pairs_yaml(facts: Mapping[str, str], pairs: Mapping[str, Cell], remark: str) -> str:
+    """Return the content of a file of selected pairs.
 
     Args:
-        facts: what was chosen from: task, split, model, module, strategy.
-        pairs: the cell of each language, or of "all".
-        remark: a comment above it, one line each.
+        facts: task, split, model, module and strategy of the selection.
+        pairs: selected cell by language, or of "all".
+        remark: lines of a comment above them.
     """
     by_language = {name: [cell.source_layer, cell.target_layer] for name, cell in pairs.items()}
     comment = "".join(f"# {line}\n" for line in remark.splitlines())
-    content = {**facts, "pairs": by_language}
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None)
-    return f"{comment}{text}"
+    return comment + to_yaml({**facts, "pairs": by_language})
 
 
 def run_cells(grid: GridConfig, n_layers: int) -> list[Cell]:
-    """List the cells that a run's grid has in a module of `n_layers` layers.
+    """Return the cells of a run's grid, for a module of `n_layers` layers.
 
     Raises:
         ConfigError: `grid.file` cannot be read.
-        LayerError: as `engine.grid.resolve_cells`.
+        LayerError: as `config.grid.resolve_cells`.
     """
     pairs = read_pairs(Path(grid.file)) if grid.file else grid.pairs
     return resolve_cells(n_layers, grid.source_layers, grid.target_layers, grid.stride, pairs)
@@ -46,17 +43,12 @@ def run_cells(grid: GridConfig, n_layers: int) -> list[Cell]:
 def read_pairs(path: Path) -> list[list[int]]:
     """Return the distinct pairs of a file; every language of a run gets all of them.
 
-    So the run key does not hang on which languages a command names.
+    So the run key does not depend on the languages that a command names.
 
     Raises:
-        ConfigError: no such file, or not of that form.
+        ConfigError: the file cannot be read, or does not hold pairs.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ConfigError(f"cannot read grid.file {path}: {reason}; allowed: {FORM}") from error
-    pairs = content.get("pairs") if isinstance(content, dict) else None
+    pairs = read_yaml(path, setting="grid.file", allowed=FORM).get("pairs")
     if not isinstance(pairs, dict) or not pairs:
         raise ConfigError(f"grid.file {path} has no pairs; allowed: {FORM}")
     for language, pair in pairs.items():

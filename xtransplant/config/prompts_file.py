@@ -1,4 +1,4 @@
-"""A file of one's own prompts: where it is, and its languages, which the configuration asks for."""
+"""A user's own file of prompts: its path, its rows and its languages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REQUIRED = ("id", "language", "source", "target", "gold")
 
 
 def own_file(task: TaskConfig) -> Path:
-    """Return the file of task prompts, or raise DataError."""
+    """Return the file of task prompts; DataError if there is none."""
     if not task.file:
         raise DataError(f"task {task.name} has no file; give one: task.file=my.jsonl")
     path = Path(task.file).expanduser()

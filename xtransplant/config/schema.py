@@ -246,7 +246,7 @@ class RunConfig:
         direction: a value of `types.Direction`; None for the task's.
         split: name of a split; None for the task's first.
         limit: maximum number of instances per language; None for all.
-        seed: seed of everything random.
+        seed: seed of what a control draws, and of the cells that `check` and `bench` sample.
         control: "none" for the experiment itself, else what stands in for its source; see
             `xtransplant.tasks.controls`.
         output_root: folder in which result folders are created.

@@ -1,4 +1,4 @@
-"""The command that translates what a run reads, spelled out for messages."""
+"""The command that translates the texts of a run, for messages."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 
-import yaml
-
 from xtransplant.config.compose import entries
 from xtransplant.config.schema import PromptConfig, RunConfig, TaskConfig, TranslationConfig
+from xtransplant.yaml_file import read_yaml
 
 CHOOSES_TEXTS = (
     *("file", "id", "revision", "config", "data_split", "sample_size", "sample_seed", "sample_by"),
     *("pivot_id", "pivot_revision", "pivot_config"),
 )
-"""Keys of a task that say which questions are read."""
+"""Keys of a task that decide which questions are read."""
 
 
 def _shipped(task: str) -> Mapping[str, object]:
-    """Return what the shipped YAML of a task says; nothing of a task of the user's own."""
+    """Return the shipped YAML of a task; empty for a user's own task."""
     path = entries("task").get(task)
-    return yaml.safe_load(path.read_text("utf-8")) if path else {}
+    return read_yaml(path) if path else {}
 
 
 def translate_command(config: RunConfig) -> str:
-    """Return the command that translates what a run with this configuration reads."""
+    """Return the command that translates the texts of a run with this configuration."""
     task = config.task
     asked: dict[str, object] = {
         "task": task.name,
@@ -54,6 +53,6 @@ def translate_command(config: RunConfig) -> str:
 
 
 def _quoted(key: str, value: str) -> str:
-    """Return an override as a shell and Hydra read it."""
+    """Return an override, quoted for the shell and for Hydra."""
     plain = re.fullmatch(r"[\w./@:~,\[\]-]+", value)
     return key + value if plain else shlex.quote(f'{key}"{value}"')

@@ -1,4 +1,4 @@
-"""Mistakes in a configuration, each worded as one line.
+"""Checks of a configuration; each mistake is told in one line.
 
 Keys, names and types are checked before Hydra composes, values afterwards. The schema and Hydra's
 grammar are known here, the places of YAML files are not.
@@ -181,7 +181,7 @@ def selected_languages(config: RunConfig) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def one_line(error: Exception, options: Options) -> str:
+def message_of(error: Exception, options: Options) -> str:
     """Return the message of an error of Hydra or OmegaConf, which has many lines, as one line.
 
     Such errors are about YAML files and `hydra.` keys; other mistakes are found before.

@@ -15,11 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from xtransplant.errors import ConfigError, DataError, unknown
 from xtransplant.languages import language as find_language
 from xtransplant.types import Option, Question
+from xtransplant.yaml_file import read_yaml
 
 FOLDER = Path(__file__).parents[1] / "assets" / "prompts"
 WORDS = "words"
@@ -131,7 +130,7 @@ def load_template(name: str) -> Template:
 @cache
 def _read(path: Path) -> Template:
     words_file = FOLDER / f"{WORDS}.yaml"
-    own, words = _yaml(path), _yaml(words_file)
+    own, words = read_yaml(path), read_yaml(words_file)
     if not isinstance(own.get("layout"), str):
         raise ConfigError(f"{path} has no text 'layout'; compare it with {FOLDER / 'choice.yaml'}")
     # A layout names the shared word "question" {question_word}, because {question} is the field.
@@ -155,16 +154,6 @@ def _read(path: Path) -> Template:
         layout=own["layout"].rstrip("\n"),
         phrases={code: {**shared.get(code, {}), **entry} for code, entry in phrases.items()},
     )
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no KEY: VALUE lines")
-    return content
 
 
 def _wording(phrase: Any, variant: str) -> str:

@@ -1,4 +1,4 @@
-"""Which parts this process does, one after the other; it does not know what doing one means."""
+"""Which parts this process does, one after the other."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def missing_parts(folder: RunFolder, parts: Sequence[Part]) -> list[Part]:
-    """Return those of the parts that are not done, or whose file is at fault."""
+    """Return the parts that have no file, or one with a fault."""
     return [part for part in parts if not folder.is_done(part.language, part.block, part.instances)]
 
 
 def claimed(
     folder: RunFolder, parts: Sequence[Part], say: Callable[[str], None]
 ) -> Generator[tuple[Part, Lease], None, None]:
-    """Yield those of the parts that are missing and that no other process works on.
+    """Yield the parts that are missing and that no other process works on.
 
-    Each is leased until the next is asked for. At the end come those that others had claimed and
-    lost: a lease whose heart beats is left alone, one that is silent is waited for and taken over.
+    A part is leased until the next one is asked for. After that, parts that other processes had
+    claimed are waited for: one is yielded if its lease is given back undone, or goes stale.
 
     Args:
-        folder: of the run.
-        parts: of this process's share.
-        say: told in one line of each file that is set aside.
+        folder: folder of the run.
+        parts: parts of this process's share.
+        say: function that shows one line; called for each file that is set aside.
 
     Raises:
         OutputError: the folder cannot be read or written.
@@ -56,7 +56,7 @@ def claimed(
 def _claim(
     folder: RunFolder, part: Part, say: Callable[[str], None]
 ) -> Generator[tuple[Part, Lease], None, bool]:
-    """Yield a part if it is free and not done; return whether it was free and stayed so."""
+    """Yield a part if it is free and not done; return whether this process had its lease."""
     require_none()
     lease = folder.leases.take(part_name(part.language, part.block))
     if lease is None:
@@ -69,7 +69,7 @@ def _claim(
         clear_leftovers(path)
         if not path.exists():
             yield part, lease
-            # Lost while it was done, as where somebody removed the leases: nobody else may have it.
+            # False if the lease was lost and the part is undone: then it must be claimed again.
             return path.exists() or lease.is_held()
     return True
 

@@ -1,4 +1,4 @@
-"""What a run would do and cost, shown without loading weights."""
+"""The dry run: the work and cost of a run, shown without loading weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def show(config: RunConfig, console: Console) -> None:
     """Show the plan, its cost, and the first prompt pair of each language."""
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
-    console.plan_table([*_work(config, plan), *_cost(config, plan)])
+    console.plan_table([*_work(plan), *_cost(plan)])
     for part in _first_parts(plan.parts):
         console.write("")
         pair = part.prompts[0]
@@ -38,7 +38,8 @@ def show(config: RunConfig, console: Console) -> None:
         )
 
 
-def _work(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
+def _work(plan: Plan) -> list[tuple[str, str]]:
+    config = plan.config
     counts = plan.n_instances
     instances = sum(counts.values())
     mine = plan.shard(config.shard.index, config.shard.count)
@@ -51,7 +52,7 @@ def _work(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         ("instances", ", ".join(f"{language} {n}" for language, n in counts.items())),
         (
             "cells",
-            f"{len(plan.cells):,} of {_n_layers(config, plan)}²",
+            f"{len(plan.cells):,} of {_n_layers(plan)}²",
         ),
         ("rows", f"{instances * (len(plan.cells) + 1):,}, baselines included"),
         ("output folder", str(plan.folder)),
@@ -59,7 +60,8 @@ def _work(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
+def _cost(plan: Plan) -> list[tuple[str, str]]:
+    config = plan.config
     text_config = plan.model_config.get_text_config()
     dtype, device = TORCH_DTYPES[config.model.dtype], choose_device(config.device)
     size = model_size(plan.model_config)
@@ -67,7 +69,7 @@ def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
     pairs = [pair for part in plan.parts for pair in part.prompts]
     lengths = [(len(pair.source.token_ids), len(pair.target.token_ids)) for pair in pairs]
     flops = sum(
-        grid_flops(size, _n_layers(config, plan), plan.cells, source, target, new_tokens)
+        grid_flops(size, _n_layers(plan), plan.cells, source, target, new_tokens)
         for source, target in lengths
     )
     rows = min(
@@ -90,8 +92,8 @@ def _cost(config: RunConfig, plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def _n_layers(config: RunConfig, plan: Plan) -> int:
-    return n_layers(plan.model_config, ModuleType(config.module))
+def _n_layers(plan: Plan) -> int:
+    return n_layers(plan.model_config, ModuleType(plan.config.module))
 
 
 def _first_parts(parts: Iterable[Part]) -> list[Part]:

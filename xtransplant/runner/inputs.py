@@ -1,4 +1,4 @@
-"""Which files and folders the rows of a run depend on, as far as this machine can tell."""
+"""The inputs of a run: files and folders on this machine that its rows depend on."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from xtransplant.models.gguf import Gguf
 from xtransplant.tasks.load import open_translations
 
 HF_DATASETS_CACHE = os.getenv("HF_DATASETS_CACHE", os.path.join(constants.HF_HOME, "datasets"))
-"""As `datasets` itself has it, which takes a second to import."""
+"""The same as in `datasets`, which takes a second to import."""
 COMMIT = re.compile("[0-9a-f]{40}")
 PACKAGE = Path(__file__).parents[1]
 
 
 def inputs_of(config: RunConfig) -> list[Path] | None:
-    """Return what would change if data, weights or this package did.
+    """Return all files and folders of the data, the weights and this package.
 
-    Folders are among them, because their state changes with their list of files. None where only
-    the hub could tell: a branch or tag of it, unless it is switched off (HF_HUB_OFFLINE).
+    A folder is listed too, since its state changes when files come or go. Returns None if an input
+    is a branch or tag on the hub, which may move; not with HF_HUB_OFFLINE.
 
     Raises:
-        ModelError: a path that does not exist or is no checkpoint.
+        ModelError: a path does not exist, or is not a checkpoint.
     """
     found = [path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     for part in (_weights(config), _adapter(config), _data(config)):
@@ -42,7 +42,7 @@ def _weights(config: RunConfig) -> list[Path] | None:
     model = config.model
     match resolve(model.id, model.revision, model.distribution):
         case HubId(repo, revision):
-            # A folder of that name, should one come to be, would take its place.
+            # A local folder of that name would be used instead, if somebody made one.
             return _on_hub("models", repo, revision, [Path(model.id)])
         case Gguf(_, parts):
             return list(parts)
@@ -80,15 +80,15 @@ def _data(config: RunConfig) -> list[Path] | None:
 
 
 def _data_on_hub(id: str, revision: str | None) -> list[Path] | None:
-    # Off line, `datasets` takes what is in its cache, in a folder that begins like this.
+    # Offline, `datasets` reads from folders of its cache whose names begin like this.
     cached = Path(HF_DATASETS_CACHE).glob(f"{id.partition('/')[0]}___*")
     places = [path for folder in sorted(cached) for path in _tree(folder)]
-    # A folder named like the id, should one come to be, would take its place.
+    # A local folder of that name would be used instead, if somebody made one.
     return _on_hub("datasets", id, revision, [Path(id), *places])
 
 
 def _on_hub(kind: str, repo: str, revision: str | None, places: list[Path]) -> list[Path] | None:
-    """Return `places` and what says which commit a revision is; None if only the hub can."""
+    """Return `places` and the file that holds a revision's commit; None if only the hub has it."""
     if revision and COMMIT.fullmatch(revision):
         return places
     if not constants.HF_HUB_OFFLINE:
@@ -98,7 +98,7 @@ def _on_hub(kind: str, repo: str, revision: str | None, places: list[Path]) -> l
 
 
 def _tree(path: Path) -> Iterator[Path]:
-    """Yield a file, or a folder and all below it; a path that does not exist is one as well."""
+    """Yield the path itself, even if nothing is there, and everything below a folder."""
     yield path
     if path.is_dir():
         yield from sorted(path.rglob("*"))

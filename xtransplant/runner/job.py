@@ -1,6 +1,6 @@
 """One job: a run or its plan, alone or as one of a sweep.
 
-What it needs is imported when it runs: torch takes seconds, and a finished run does without.
+Imports are made when a job runs: torch takes seconds, and a finished run does not need it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Outcome:
     """How a job of a sweep ended.
 
     Attributes:
-        overrides: of the job.
+        overrides: overrides of the job.
         status: exit status.
-        reason: why it failed, or where it was sent, in one line.
-        state: "sent" where nobody waited for its end.
+        reason: cause of a failure, or where the job was sent, in one line.
+        state: "sent" if the sweep did not wait for the end of the job.
     """
 
     overrides: tuple[str, ...]
@@ -35,7 +35,7 @@ class Outcome:
 
 
 def do(config: RunConfig, console: Console) -> None:
-    """Do a run, or show its plan; a run that is known to be finished costs a moment."""
+    """Do a run, or show its plan; a run with a valid receipt is only shown."""
     if config.dry_run:
         from xtransplant.runner.dry_run import show
 
@@ -53,14 +53,14 @@ def do(config: RunConfig, console: Console) -> None:
     from xtransplant.runner.stopping import require_none, stopping
 
     with stopping():
-        from xtransplant.runner.run import run  # torch: seconds, in which a signal can come
+        from xtransplant.runner.run import run  # imports torch for seconds; a signal can come
 
         require_none()
         run(config, console)
 
 
 def do_one_of_many(compose: Callable[[], RunConfig], overrides: Sequence[str]) -> Outcome:
-    """Do one job of a sweep; the others still run if it fails, so how it ended is returned."""
+    """Do one job of a sweep and return how it ended, so that the others run if it fails."""
     console, name = Console(), " ".join(["run", *overrides])
     console.info(name)
     try:
@@ -68,7 +68,7 @@ def do_one_of_many(compose: Callable[[], RunConfig], overrides: Sequence[str]) -
     except XtransplantError as error:
         console.error(f"{error} (in {name})")
         return failed(overrides, str(error), error.exit_status)
-    except Exception as error:  # a defect of ours must not end the other jobs either
+    except Exception as error:  # nor does a defect of this package end the other jobs
         traceback.print_exc()
         return failed(overrides, f"{type(error).__name__}: {error}")
     return Outcome(tuple(overrides))

@@ -1,6 +1,6 @@
-"""From a configuration to the work it stands for: instances, prompts, cells, parts, key and folder.
+"""The plan of a run: its instances, prompts, cells, parts, key and folder.
 
-Loads data, a tokenizer and a model's configuration; never weights.
+Making a plan loads data, a tokenizer and a model's configuration, but no weights.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from xtransplant.scoring.registry import find_scorers, names_that_read_aliases
 from xtransplant.scoring.scorer import Scorer
 from xtransplant.tasks.load import Data, load_data
 from xtransplant.tasks.splits import UNITS
-from xtransplant.types import Cell, Instance, ModuleType, Part
+from xtransplant.types import Cell, Instance, ModuleType, Part, PromptPair
 
 INSTANCES_PER_PART = 10
-"""At least; a part is what a killed run loses at most."""
+"""Minimum; a killed run loses at most the part it was computing."""
 ROWS_PER_PART = 200
-"""At least, so that instances with few cells share batches. Not of the machine: parts are files."""
+"""Minimum, so that instances with few cells share batches. The same on every machine, because parts
+are files that several machines may share."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,16 @@ class Plan:
     """Everything a run will do.
 
     Attributes:
-        cells: the grid, resolved for the model's layers.
+        config: the run's configuration.
+        cells: the grid's cells, resolved for the model's layers.
         parts: all parts of the run, language by language; a shard does some of them.
-        key: hash of what changes results.
-        folder: where the results go.
+        key: the run key.
+        folder: the folder of the results.
         model_config: the checkpoint's configuration.
-        data: where the instances come from, for the manifest.
+        data: origin, licence and gaps of the data, for the manifest.
     """
 
+    config: RunConfig
     cells: tuple[Cell, ...]
     parts: tuple[Part, ...]
     key: str
@@ -61,12 +64,12 @@ class Plan:
 
     @property
     def n_parts(self) -> dict[str, int]:
-        """Parts by language."""
+        """Number of parts by language."""
         return dict(Counter(part.language for part in self.parts))
 
     @property
     def n_instances(self) -> dict[str, int]:
-        """Instances by language."""
+        """Number of instances by language."""
         counts: Counter[str] = Counter()
         for part in self.parts:
             counts[part.language] += len(part.instances)
@@ -74,10 +77,9 @@ class Plan:
 
 
 def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
-    """Resolve a configuration; every mistake that shows without weights is raised here."""
+    """Make the plan of a run; raises every error that can be found without the weights."""
     checkpoint = checkpoint_arguments(config.model)
     model_config = load_config(**checkpoint, on_step=on_step)
-    text_config = model_config.get_text_config()
     cells = run_cells(config.grid, n_layers(model_config, ModuleType(config.module)))
     scorers = find_scorers(config.task.scorer)
     data = load_data(config)
@@ -89,36 +91,23 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         model_identity=_identity(config.model, on_step),
         cells=cells,
     )
+    prompts = {
+        language: _prompts(config, language, instances, tokenizer, model_config)
+        for language, instances in data.instances.items()
+    }
     return Plan(
+        config=config,
         cells=tuple(cells),
-        parts=tuple(
-            _parts(
-                config,
-                data.instances,
-                tokenizer,
-                context_length(text_config),
-                new_tokens=0 if model_config.is_encoder_decoder else config.decode.max_new_tokens,
-                n_instances=max(INSTANCES_PER_PART, ROWS_PER_PART // (len(cells) + 1)),
-            )
-        ),
+        parts=tuple(_parts(config, data.instances, prompts, len(cells))),
         key=key,
         folder=run_folder(config, key),
         model_config=model_config,
-        data={
-            "read": data.source,
-            "licence": config.task.licence,
-            "machine_translated": any(
-                each.machine_translated for loaded in data.instances.values() for each in loaded
-            ),
-            "lost_markers": data.lost_markers,
-            "lacking": data.lacking,
-            "unread_aliases": [] if _reads_aliases(scorers, data) else [s.name for s in scorers],
-        },
+        data=_about_data(config, data, scorers),
     )
 
 
 def data_remarks(data: Mapping[str, Any]) -> list[str]:
-    """Return what a user must know of a plan's data before a run, a line each."""
+    """Return what a user should know about a plan's data, one line each."""
     remarks = []
     if data["licence"]:
         remarks.append(f"data: {data['licence']}")
@@ -138,8 +127,20 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
     return remarks
 
 
+def _about_data(config: RunConfig, data: Data, scorers: Sequence[Scorer]) -> dict[str, Any]:
+    instances = chain.from_iterable(data.instances.values())
+    return {
+        "read": data.source,
+        "licence": config.task.licence,
+        "machine_translated": any(instance.machine_translated for instance in instances),
+        "lost_markers": data.lost_markers,
+        "lacking": data.lacking,
+        "unread_aliases": [] if _reads_aliases(scorers, data) else [s.name for s in scorers],
+    }
+
+
 def _reads_aliases(scorers: Sequence[Scorer], data: Data) -> bool:
-    """Return whether further right answers count for a scorer, or there are none."""
+    """Return whether any scorer counts aliases, or the data have none."""
     instances = chain.from_iterable(data.instances.values())
     return any(scorer.reads_aliases for scorer in scorers) or not any(
         instance.aliases for instance in instances
@@ -147,7 +148,7 @@ def _reads_aliases(scorers: Sequence[Scorer], data: Data) -> bool:
 
 
 def weights_arguments(config: RunConfig) -> dict[str, Any]:
-    """Return the arguments by which `models.loading.load_model` loads a run's weights."""
+    """Return the arguments with which `load_model` loads a run's weights."""
     return load_arguments(config.model) | {
         "device": config.device,
         "device_map": config.device_map,
@@ -155,7 +156,7 @@ def weights_arguments(config: RunConfig) -> dict[str, Any]:
 
 
 def load_arguments(model: ModelConfig) -> dict[str, Any]:
-    """Return the arguments by which `models.loading.load_model` loads a checkpoint."""
+    """Return the arguments with which `load_model` loads a checkpoint."""
     return checkpoint_arguments(model) | {
         "dtype": model.dtype,
         "allow_pickle": model.allow_pickle,
@@ -167,7 +168,7 @@ def load_arguments(model: ModelConfig) -> dict[str, Any]:
 
 
 def checkpoint_arguments(model: ModelConfig) -> dict[str, Any]:
-    """Return the arguments by which `models.loading` finds a checkpoint."""
+    """Return the arguments with which `models.loading` finds a checkpoint."""
     return {
         "id": model.id,
         "revision": model.revision,
@@ -177,46 +178,62 @@ def checkpoint_arguments(model: ModelConfig) -> dict[str, Any]:
 
 
 def _identity(model: ModelConfig, on_step: OnStep) -> str:
-    """Return what tells the checkpoint from others, with its adapter."""
+    """Return the identity of the checkpoint and its adapter."""
     found = identity(**checkpoint_arguments(model), on_step=on_step)
     if model.adapter is None:
         return found
     return f"{found} + {adapter_identity(model.adapter, model.adapter_revision, on_step)}"
 
 
+def _prompts(
+    config: RunConfig,
+    language: str,
+    instances: Sequence[Instance],
+    tokenizer: Any,
+    model_config: Any,
+) -> list[PromptPair]:
+    """Return the prompts of a language's instances.
+
+    Raises:
+        PromptError: a prompt is longer than the model's context, with the answer.
+    """
+    room_of_model = context_length(model_config.get_text_config())
+    # In an encoder-decoder model the answer takes no room from the prompt.
+    new_tokens = 0 if model_config.is_encoder_decoder else config.decode.max_new_tokens
+    prompts = [
+        encode_pair(tokenizer, instance, STYLES[config.prompt.style].chat) for instance in instances
+    ]
+    for instance, pair in zip(instances, prompts, strict=True):
+        where = f"prompt of instance {instance.id} ({language})"
+        require_room(pair.source, 0, room_of_model, f"source {where}")
+        room = room_of_model - len(pair.target.token_ids)
+        # A marker has at most a token for each byte and one before, so few need be encoded here.
+        markers = [option.marker for option in instance.options if new_tokens]
+        long = [marker for marker in markers if len(marker.encode()) + 1 > room]
+        options = encode_options(tokenizer, pair.target, long)
+        answer = max([new_tokens, *map(len, options)])
+        require_room(pair.target, answer, room_of_model, f"target {where}")
+    return prompts
+
+
 def _parts(
     config: RunConfig,
     instances: Mapping[str, Sequence[Instance]],
-    tokenizer: Any,
-    context_length: int,
-    new_tokens: int,
-    n_instances: int,
-) -> list[Part]:
-    """Split each language's instances into parts of `n_instances`."""
-    parts = []
-    chat = STYLES[config.prompt.style].chat
-    for language, loaded in instances.items():
-        prompts = [encode_pair(tokenizer, instance, chat) for instance in loaded]
-        for instance, pair in zip(loaded, prompts, strict=True):
-            where = f"prompt of instance {instance.id} ({language})"
-            require_room(pair.source, 0, context_length, f"source {where}")
-            room = context_length - len(pair.target.token_ids)
-            # A marker has at most a token for each byte and one before: few need be encoded here.
-            markers = [option.marker for option in instance.options if new_tokens]
-            long = [marker for marker in markers if len(marker.encode()) + 1 > room]
-            options = encode_options(tokenizer, pair.target, long)
-            answer = max([new_tokens, *map(len, options)])
-            require_room(pair.target, answer, context_length, f"target {where}")
-        whole = UNITS[config.task.sample_by].whole_clusters
-        for block, chunk in enumerate(_chunks(loaded, n_instances, whole_clusters=whole)):
-            parts.append(Part(language, block, tuple(loaded[chunk]), tuple(prompts[chunk])))
-    return parts
+    prompts: Mapping[str, Sequence[PromptPair]],
+    n_cells: int,
+) -> Iterator[Part]:
+    """Split each language's instances into parts."""
+    n_instances = max(INSTANCES_PER_PART, ROWS_PER_PART // (n_cells + 1))
+    whole = UNITS[config.task.sample_by].whole_clusters
+    for language, some in instances.items():
+        for block, chunk in enumerate(_chunks(some, n_instances, whole_clusters=whole)):
+            yield Part(language, block, tuple(some[chunk]), tuple(prompts[language][chunk]))
 
 
 def _chunks(
     instances: Sequence[Instance], n_instances: int, *, whole_clusters: bool
 ) -> Iterator[slice]:
-    """Cut instances after every `n_instances`, or where the cluster of the last one ends."""
+    """Cut after every `n_instances`, or at the end of the last one's cluster."""
     start = 0
     while start < len(instances):
         stop = min(start + n_instances, len(instances))

@@ -1,4 +1,4 @@
-"""What a finished run shows in the terminal: a table by language, and where its files are."""
+"""The results of a finished run in the terminal: a table by language, and the folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xtransplant.types import LanguageSummary
 
 
 def show_results(receipt: Receipt, console: Console) -> None:
-    """Show what came out of a finished run."""
+    """Show the results of a finished run."""
     show_summary(receipt.summary, receipt.n_cells, console)
     console.write(f"results: {receipt.folder}")
 
@@ -20,7 +20,7 @@ def show_summary(rows: Sequence[LanguageSummary], n_cells: int, console: Console
     """Show baseline, best fixed cell and upper bound, by language and as macro average.
 
     Args:
-        rows: at least one language.
+        rows: summaries of one language or more.
         n_cells: number of cells the best cell and the upper bound were chosen from.
         console: the terminal.
     """

@@ -1,213 +1,123 @@
-"""The run, readable on one screen: plan, load, transplant, score, write, sum up."""
+"""The run, readable on one screen: plan, claim parts, compute, write, sum up."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import cast
 
-from xtransplant.config.run_key import to_dict
 from xtransplant.config.schema import RunConfig
-from xtransplant.engine.failures import machine_failures
-from xtransplant.engine.load_model import load_model
-from xtransplant.engine.memory_budget import rows_that_fit
-from xtransplant.engine.model_cache import state_bytes
-from xtransplant.engine.profiling import device_name, measured
-from xtransplant.engine.request import Request
-from xtransplant.engine.run_cost import part_cost
-from xtransplant.engine.transplant import TransplantGrid, transplant_all
-from xtransplant.models.families import Model
+from xtransplant.engine.profiling import device_name
 from xtransplant.models.parallel import from_first, is_first
-from xtransplant.progress import RunProgress
-from xtransplant.prompts.tokenise import encode_options
 from xtransplant.runner.claims import claimed, missing_parts
 from xtransplant.runner.inputs import inputs_of
-from xtransplant.runner.plan import Plan, data_remarks, make_plan, weights_arguments
+from xtransplant.runner.part_worker import PartWorker
+from xtransplant.runner.plan import Plan, data_remarks, make_plan
 from xtransplant.runner.results import show_results
-from xtransplant.runner.stopping import require_none
 from xtransplant.runner.views import aggregate_run
-from xtransplant.scoring.judging import judge
 from xtransplant.scoring.registry import find_scorers
-from xtransplant.scoring.scorer import Scorer
-from xtransplant.store.columns import Row
 from xtransplant.store.leases import Lease
 from xtransplant.store.part_file import part_name
 from xtransplant.store.receipts import Receipt, states, write_receipt
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.store.score_files import keep_settings, require_verdicts, write_judged_part
-from xtransplant.tasks.controls import noise_seed
 from xtransplant.terminal import Console
-from xtransplant.types import Instance, ModuleType, Part, PromptPair, Reply
+from xtransplant.types import Part
 
 SECONDS_FOR_VIEWS = 600.0
-"""Another process that makes the two views is waited for, then they are made with our parts."""
+"""How long to wait for another process that makes the two views, before the run fails."""
 
 
 def run(config: RunConfig, console: Console) -> None:
-    """Run every cell of the grid on every instance; parts that an earlier run finished are kept."""
+    """Run every cell of the grid on every instance; finished parts are kept."""
     paths = inputs_of(config)
     read = None if paths is None else states(paths)  # before anything is read
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
-    scorers = find_scorers(config.task.scorer)
-    if not is_first():  # it holds a part of the model, and computes with the one that writes
-        _do_parts(config, plan, None, _heard(), sum(plan.n_instances.values()), console)
+    if not is_first():  # holds a share of a model, and computes with the process that writes
+        _do_parts(plan, None, _announced_parts(), sum(plan.n_instances.values()), console)
         return
     folder = RunFolder(plan.folder, plan.key)
+    scorers = find_scorers(config.task.scorer)
     require_verdicts(folder, scorers)
-    folder.open_or_create(to_dict(config), plan.n_parts)
+    folder.open_or_create(asdict(config), plan.n_parts)
     keep_settings(folder, scorers)
     for remark in data_remarks(plan.data):
         console.info(remark)
     with folder.running():
         folder.update_manifest(data=plan.data)
-        parts = plan.shard(config.shard.index, config.shard.count)
-        missing = missing_parts(folder, parts)
-        if len(missing) < len(parts):
-            console.info(f"{len(parts) - len(missing)} of {len(parts)} parts are done already")
-        n_instances = sum(len(part.instances) for part in missing)
-        with closing(claimed(folder, missing, console.info)) as claims:
-            _do_parts(config, plan, folder, _announced(claims), n_instances, console)
+        _do_missing_parts(plan, folder, console)
         receipt = _sum_up(plan, folder, console)
         if receipt and read:
             write_receipt(config, receipt, read, _files(plan, folder))
 
 
-def _announced(claims: Iterator[tuple[Part, Lease]]) -> Iterator[tuple[Part, Lease | None]]:
-    """Yield the claimed parts; processes that hold a model together do each at the same time."""
+def _do_missing_parts(plan: Plan, folder: RunFolder, console: Console) -> None:
+    """Do the parts of this process's share that are missing and that nobody else does."""
+    parts = plan.shard(plan.config.shard.index, plan.config.shard.count)
+    missing = missing_parts(folder, parts)
+    if len(missing) < len(parts):
+        console.info(f"{len(parts) - len(missing)} of {len(parts)} parts are done already")
+    n_instances = sum(len(part.instances) for part in missing)
+    with closing(claimed(folder, missing, console.info)) as claims:
+        _do_parts(plan, folder, _announcing(claims), n_instances, console)
+
+
+def _announcing(claims: Iterator[tuple[Part, Lease]]) -> Iterator[tuple[Part, Lease | None]]:
+    """Yield claimed parts, after telling the other processes of a tensor-parallel model."""
     for part, lease in claims:
         from_first(part)
         yield part, lease
     from_first(None)
 
 
-def _heard() -> Iterator[tuple[Part, Lease | None]]:
-    """Yield, in a process that holds a part of the model, what the first one has announced."""
+def _announced_parts() -> Iterator[tuple[Part, Lease | None]]:
+    """Yield the parts that the first process of a tensor-parallel model tells of."""
     while part := from_first(cast("Part | None", None)):
         yield part, None
 
 
 def _do_parts(
-    config: RunConfig,
     plan: Plan,
     folder: RunFolder | None,
     parts: Iterator[tuple[Part, Lease | None]],
     n_instances: int,
     console: Console,
 ) -> None:
-    """Do parts, and write them where there is a folder.
+    """Compute parts, and write them if there is a folder.
 
-    The model is loaded once there is a part, which other processes then let be.
+    The model is loaded only once a part is claimed, so that no other process takes that part.
     """
     first = next(parts, None)
     if first is None:
         return
-    start = time.monotonic()
-    with console.steps() as on_step, machine_failures("loading the model"):
-        model = load_model(**weights_arguments(config), on_step=on_step)
-    loaded = time.monotonic()
-    rows_per_batch = config.rows_per_batch or rows_that_fit(
-        model.text_config,
-        model.hf.dtype,
-        model.device,
-        n_tokens=config.decode.max_new_tokens,
-        state_bytes=state_bytes(model),
-        by_block=model.device.type == "cpu",
-    )
+    with console.steps() as on_step:
+        worker = PartWorker(plan, on_step)
     if folder is not None:
-        folder.add_work({"load": loaded - start})
-        folder.note_environment(device_name(model.device), rows_per_batch)
+        folder.add_work({"load": worker.load_seconds})
+        folder.note_environment(device_name(worker.model.device), worker.rows_per_batch)
     with console.progress(n_instances, len(plan.cells)) as progress:
         for part, lease in chain([first], parts):
             start = time.monotonic()
-            name = part_name(part.language, part.block)
-            with machine_failures(f"part {name}"), measured(model) as work:
-                rows = _part_rows(config, plan, part, model, rows_per_batch, progress)
+            rows, cost = worker.compute(part, progress)
             if folder is None or lease is None:
                 continue
             if not lease.is_held():
                 console.info(
-                    f"part {name}: its lease was lost or taken over; done again if nobody has"
+                    f"part {part_name(part.language, part.block)}: its lease was lost, so its rows "
+                    "are not written; it is done again unless another process does it"
                 )
                 continue
-            write_judged_part(folder, part.language, part.block, config.control, rows)
-            cost = part_cost(
-                work,
-                plan.model_config,
-                len(model.modules(ModuleType(config.module))),
-                plan.cells,
-                part.prompts,
-                config.decode.max_new_tokens,
-            )
+            write_judged_part(folder, part.language, part.block, plan.config.control, rows)
             folder.add_work({"transplant": time.monotonic() - start}, cost)
 
 
-def _part_rows(
-    config: RunConfig,
-    plan: Plan,
-    part: Part,
-    model: Model,
-    rows_per_batch: int,
-    progress: RunProgress,
-) -> list[Row]:
-    progress.set_language(part.language)
-    n_together = max(1, rows_per_batch // (len(plan.cells) + 1))
-    instances = list(zip(part.instances, part.prompts, strict=True))
-    grids: list[TransplantGrid] = []
-    for start in range(0, len(instances), n_together):
-        require_none()
-        pairs = instances[start : start + n_together]
-        grids += _grids(config, plan, pairs, model)
-        progress.advance(len(pairs) * len(plan.cells))
-    return _scored(part.instances, grids, find_scorers(config.task.scorer))
-
-
-def _grids(
-    config: RunConfig,
-    plan: Plan,
-    pairs: Sequence[tuple[Instance, PromptPair]],
-    model: Model,
-) -> list[TransplantGrid]:
-    """Return the grid of each of some instances."""
-    requests = [
-        Request(
-            prompts.source,
-            prompts.target,
-            config.module,
-            plan.cells,
-            encode_options(
-                model.tokenizer, prompts.target, [option.marker for option in instance.options]
-            ),
-            name=f"instance {instance.id} ({instance.language})",
-            noise_seed=noise_seed(config.control, instance, config.seed),
-        )
-        for instance, prompts in pairs
-    ]
-    return transplant_all(model, requests, config.decode.max_new_tokens, config.rows_per_batch)
-
-
-def _scored(
-    instances: Sequence[Instance], grids: Sequence[TransplantGrid], scorers: Sequence[Scorer]
-) -> list[Row]:
-    """Return the rows of a part: of each instance the baseline's and one for each cell."""
-    rows = [
-        (instance, cell, generation)
-        for instance, grid in zip(instances, grids, strict=True)
-        for cell, generation in [(None, grid.baseline), *grid.generations.items()]
-    ]
-    replies = [(one, Reply(g.text, g.finish, g.option_logprobs)) for one, _, g in rows]
-    verdicts = {scorer.label: judge(scorer, replies) for scorer in scorers}
-    return [
-        Row(*row, {label: of[place] for label, of in verdicts.items()})
-        for place, row in enumerate(rows)
-    ]
-
-
 def _sum_up(plan: Plan, folder: RunFolder, console: Console) -> Receipt | None:
-    """Make the two views if every part is there: so does whoever finishes last."""
+    """Make the two views if every part exists. Every process tries; the last one succeeds."""
     left = [part for part in plan.parts if not folder.exists(part.language, part.block)]
     if left:
         console.info(f"{len(left)} of {len(plan.parts)} parts are left to other processes")

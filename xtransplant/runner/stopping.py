@@ -1,4 +1,4 @@
-"""Signals that ask a run to end: the part in work is dropped, its lease given back."""
+"""Signals that ask a run to end: the current part is dropped, and its lease given back."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ STOPPING = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
     if hasattr(signal, name)
 )
-"""Slurm sends SIGTERM at the end of a job's time, and before it the one asked for by `--signal`."""
+"""Slurm sends SIGTERM at the end of a job's time, and before that the one set by `--signal`."""
 
 _come: list[int] = []
-"""The signal that came; Python drops what is raised while it tidies up objects, so it is kept."""
-
+"""The signal that came. Exceptions raised in `__del__` are lost, so the signal is remembered."""
 
 _interrupts: list[int] = []
 """SIGINTs since `note_interrupts`."""
 
 
 def note_interrupts() -> None:
-    """Remember from now on that SIGINT came, beside raising KeyboardInterrupt as Python does.
+    """Remember every SIGINT from now on; KeyboardInterrupt is raised as before.
 
-    Libraries drop what is raised in some of their imports, and fail later of half a module.
+    Some libraries swallow it while they are imported, and fail later with another error.
     """
     signal.signal(signal.SIGINT, _interrupt)
 
@@ -49,9 +48,9 @@ UNHANDLED = (signal.SIG_DFL, signal.default_int_handler, _interrupt)
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Raise `Stopped`, or KeyboardInterrupt for SIGINT, inside where such a signal comes.
+    """Raise `Stopped`, or KeyboardInterrupt for SIGINT, if such a signal comes inside.
 
-    A signal that somebody else handles stays theirs: submitit requeues its jobs by them.
+    A signal that has a handler already is left alone: submitit uses some to requeue its jobs.
     """
     if threading.current_thread() is not threading.main_thread():  # Python refuses handlers there
         yield
@@ -66,11 +65,11 @@ def stopping() -> Iterator[None]:
         if not (_come and isinstance(dropped.exc_value, Stopped | KeyboardInterrupt)):
             hook(dropped)
 
-    sys.unraisablehook = tell_others  # ours are kept and obeyed; a traceback would tell of no fault
+    sys.unraisablehook = tell_others  # ours are remembered, and no defect that needs a traceback
     try:
         yield
     except Exception as error:
-        require_none(error)  # an import that a signal cuts short fails of something else
+        require_none(error)  # a signal during an import can show as another error
         raise
     finally:
         for number in ours:
@@ -80,17 +79,17 @@ def stopping() -> Iterator[None]:
 
 
 def require_none(cause: Exception | None = None) -> None:
-    """Raise for a signal that came, if what it raised then was lost; for safe places in a loop.
+    """Raise for a signal whose exception was lost. Call it at safe places in a loop.
 
     Args:
-        cause: what was raised instead, as by an import that was cut short.
+        cause: exception that was raised instead.
     """
     if _come:
         raise _exception(_come[0]) from cause
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    if not _come:  # a second one is ignored while the first is obeyed, which takes a moment
+    if not _come:  # while the first signal is handled, further ones are ignored
         _come.append(number)
         raise _exception(number)
 

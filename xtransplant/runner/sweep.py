@@ -1,4 +1,4 @@
-"""A sweep: its jobs by whichever launcher, then a table of how each ended."""
+"""A sweep: its jobs, by any launcher, then a table of how each ended."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xtransplant.config.compose import sweep
-from xtransplant.errors import MachineError, XtransplantError
+from xtransplant.errors import RESUME, MachineError, XtransplantError
 from xtransplant.runner.job import Outcome, do_one_of_many
 from xtransplant.runner.stopping import stopping
 from xtransplant.terminal import Console
-
-GOES_ON = "the same command does what is missing"
 
 
 def run_sweep(overrides: Sequence[str], config_dir: Path | None, console: Console) -> int:
@@ -19,18 +17,18 @@ def run_sweep(overrides: Sequence[str], config_dir: Path | None, console: Consol
 
     Raises:
         ConfigError: anything wrong with the overrides, in one line.
-        MachineError: a launcher that gave up.
+        MachineError: the launcher failed.
     """
     outcomes = _outcomes(overrides, config_dir)
     table(outcomes, console)
     failed = [outcome for outcome in outcomes if outcome.status]
     if failed:
-        console.error(f"{len(failed)} of {len(outcomes)} jobs failed; {GOES_ON}")
+        console.error(f"{len(failed)} of {len(outcomes)} jobs failed; {RESUME}")
     return max(outcome.status for outcome in outcomes)
 
 
 def table(outcomes: Sequence[Outcome], console: Console) -> None:
-    """Show how each job ended, by what tells it from the others."""
+    """Show how each job ended; a job is named by the overrides that differ between jobs."""
     same = set.intersection(*(set(outcome.overrides) for outcome in outcomes))
     rows = [
         (" ".join(o for o in outcome.overrides if o not in same), outcome.state, outcome.reason)
@@ -45,6 +43,6 @@ def _outcomes(overrides: Sequence[str], config_dir: Path | None) -> list[Outcome
             return sweep(overrides, do_one_of_many, config_dir)
     except XtransplantError:
         raise
-    except Exception as error:  # whatever the layers of a launcher stumble on
+    except Exception as error:  # a launcher's libraries may raise anything
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise MachineError(f"the launcher gave up: {text[:300]}; {GOES_ON}") from error
+        raise MachineError(f"the launcher gave up: {text[:300]}; {RESUME}") from error

@@ -1,14 +1,18 @@
-"""The two views of a run, `instances.parquet` and `pairs.parquet`: made and written."""
+"""Making and writing the two views of a run, `instances.parquet` and `pairs.parquet`."""
 
 from __future__ import annotations
 
 from xtransplant.analysis.aggregate import INPUT, instances_frame, pairs_frame, summarise
 from xtransplant.store.run_folder import RunFolder
+from xtransplant.store.view_files import write_views
 from xtransplant.types import LanguageSummary
 
 
 def aggregate_run(folder: RunFolder) -> list[LanguageSummary]:
-    """Write `instances.parquet` and `pairs.parquet` over all complete languages; sum them up.
+    """Write `instances.parquet` and `pairs.parquet` over all complete languages.
+
+    Returns:
+        A summary of each language.
 
     Raises:
         OutputError: a part that cannot be read or is of another key, rows that do not make a grid,
@@ -21,5 +25,5 @@ def aggregate_run(folder: RunFolder) -> list[LanguageSummary]:
         for instance in folder.read_instances(languages)
     }
     instances, pairs = instances_frame(generations, golds), pairs_frame(generations)
-    folder.write_frames(instances, pairs)
+    write_views(folder, instances, pairs)
     return summarise(instances, pairs)

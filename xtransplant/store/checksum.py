@@ -1,7 +1,7 @@
-"""A table as a parquet file that tells whether it is whole, and the check of one.
+"""Parquet files with a checksum of themselves.
 
-The footer carries the row count and the SHA-256 of the whole file, in which the digest's own 64
-characters count as `_BLANK`: no byte of a file can change unseen. It knows no runs.
+The footer holds the row count and the SHA-256 of the whole file, computed with `_BLANK` in place of
+the digest's own 64 characters. So a change of any byte is found.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _BLANK = b"#" * 64
 
 
 def to_parquet(table: pa.Table) -> bytes:
-    """Return a table as the content of a file: zstd, dictionary-encoded, sealed."""
-    # A table that was read from a sealed file still has the old seal among its metadata.
+    """Return a table as the content of a file: zstd, dictionary-encoded, with a checksum."""
+    # A table that was read from such a file still has the old checksum among its metadata.
     metadata = {
         name: value
         for name, value in (table.schema.metadata or {}).items()
@@ -39,7 +39,7 @@ def to_parquet(table: pa.Table) -> bytes:
 
 
 def broken_seal(content: bytes) -> str | None:
-    """Return what is wrong with the content of a sealed file, None if nothing is."""
+    """Return what is wrong with the content of such a file, None if nothing is."""
     if content[:4] != b"PAR1" or content[-4:] != b"PAR1":
         return "is cut off, or no parquet file"
     try:

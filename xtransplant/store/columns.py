@@ -1,4 +1,4 @@
-"""The columns of a run's parquet files, and rows turned into them; it knows no folders."""
+"""The columns of a run's parts, and rows turned into them; it knows no folders."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ INSTANCES_OF_PART = b"xtransplant.instances"
 SCORER = b"xtransplant.scorer"
 
 
-def _required(name: str, type_: pa.DataType) -> pa.Field[Any]:
+def required(name: str, type_: pa.DataType) -> pa.Field[Any]:
+    """Return a column that may not be null."""
     return pa.field(name, type_, nullable=False)
 
 
+# Columns are only ever added, at the end, and nullable: see docs/run-keys.md.
 GENERATIONS = pa.schema(
     [
-        _required("instance_id", pa.string()),
-        _required("language", pa.string()),
-        _required("source_language", pa.string()),
-        _required("target_language", pa.string()),
-        _required("control", pa.string()),
+        required("instance_id", pa.string()),
+        required("language", pa.string()),
+        required("source_language", pa.string()),
+        required("target_language", pa.string()),
+        required("control", pa.string()),
         pa.field("source_layer", pa.int16()),
         pa.field("target_layer", pa.int16()),
-        _required("text", pa.string()),
-        _required("n_tokens", pa.int16()),
-        _required("finish", pa.string()),
+        required("text", pa.string()),
+        required("n_tokens", pa.int16()),
+        required("finish", pa.string()),
         pa.field("answer", pa.string()),
-        _required("correct", pa.bool_()),
+        required("correct", pa.bool_()),
         pa.field("option_logprobs", pa.list_(pa.float32())),
     ]
 )
@@ -50,43 +52,13 @@ VERDICTS = pa.schema(
         pa.field("value", pa.float64()),
     ]
 )
-INSTANCES = pa.schema(
-    [
-        _required("instance_id", pa.string()),
-        _required("language", pa.string()),
-        _required("control", pa.string()),
-        _required("gold", pa.string()),
-        pa.field("baseline_answer", pa.string()),
-        _required("baseline_correct", pa.bool_()),
-        _required("n_cells", pa.int32()),
-        _required("n_correct", pa.int32()),
-        _required("n_distinct_answers", pa.int32()),
-        _required("upper_bound_correct", pa.bool_()),
-        _required("source_fixed_correct", pa.list_(pa.bool_())),
-        _required("target_fixed_correct", pa.list_(pa.bool_())),
-    ]
-)
-PAIRS = pa.schema(
-    [
-        _required("language", pa.string()),
-        _required("control", pa.string()),
-        _required("source_layer", pa.int16()),
-        _required("target_layer", pa.int16()),
-        _required("n", pa.int32()),
-        _required("n_correct", pa.int32()),
-        _required("accuracy", pa.float64()),
-        _required("baseline_accuracy", pa.float64()),
-        _required("n_gained", pa.int32()),
-        _required("n_lost", pa.int32()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a part: what an instance got from a cell, or untouched where `cell` is None.
+    """One row of a part: an instance's answer from a cell, or the baseline if `cell` is None.
 
-    `scores` are the verdicts by scorer, named with its version; the first is the part's own.
+    `scores` are the verdicts by scorer (name and version); the first gives `answer` and `correct`.
     """
 
     instance: Instance
@@ -98,9 +70,8 @@ class Row:
 def part_table(rows: Sequence[Row], control: str, key: str) -> pa.Table:
     """Return rows as a table with the columns of `GENERATIONS`.
 
-    The columns are fixed, so what else belongs to a part travels in the schema's metadata:
-    `xtransplant.key`, `xtransplant.instances` (JSON, every field of each instance) and
-    `xtransplant.scorer`, name and version of the scorer of `answer` and `correct`.
+    The schema's metadata hold `xtransplant.key`, `xtransplant.instances` (JSON, every field of each
+    instance) and `xtransplant.scorer` (name and version of the scorer of `answer` and `correct`).
     """
     instances = {row.instance.id: row.instance for row in rows}
     metadata = {
@@ -130,15 +101,59 @@ def part_table(rows: Sequence[Row], control: str, key: str) -> pa.Table:
 
 
 def with_verdicts(part: pa.Table, scorer: str, scores: Sequence[Score]) -> pa.Table:
-    """Return a part with the verdicts of another scorer, named with its version."""
+    """Return a part with the verdicts of another scorer, given by name and version."""
     for name, verdicts in (
         ("answer", [score.answer for score in scores]),
         ("correct", [score.correct for score in scores]),
     ):
-        place = GENERATIONS.get_field_index(name)
-        column = pa.array(verdicts, GENERATIONS.field(name).type)
-        part = part.set_column(place, GENERATIONS.field(name), column)
+        place, field = part.schema.get_field_index(name), GENERATIONS.field(name)
+        part = part.set_column(place, field, pa.array(verdicts, field.type))
     return part.replace_schema_metadata({**part.schema.metadata, SCORER: scorer.encode()})
+
+
+def with_columns(part: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Return a part's rows with these columns of `GENERATIONS`, without metadata.
+
+    A column that is newer than the part is null.
+
+    Raises:
+        ValueError: the part lacks a column that may not be null.
+    """
+    schema = pa.schema([GENERATIONS.field(name) for name in names])
+    there = set(part.column_names)
+    if lacking := [
+        field.name for field in schema if field.name not in there and not field.nullable
+    ]:
+        raise ValueError(f"it has no column {lacking[0]}")
+    return pa.table(
+        [
+            part.column(field.name) if field.name in there else pa.nulls(len(part), field.type)
+            for field in schema
+        ],
+        schema=schema,
+    )
+
+
+def columns_to_write(
+    run: Path, recorded: Sequence[str], first_part: pa.Schema | None
+) -> Sequence[str]:
+    """Return the columns that the next parts of a run must have, so that all parts have the same.
+
+    Args:
+        run: its folder.
+        recorded: what the manifest says; empty in one of an earlier version.
+        first_part: schema of a part that is there; None if there is none.
+
+    Raises:
+        OutputError: a later version of the package wrote the folder, with columns of its own.
+    """
+    names = recorded or (GENERATIONS if first_part is None else first_part).names
+    if unknown := [name for name in names if name not in GENERATIONS.names]:
+        raise OutputError(
+            f"{run} has the column {unknown[0]} of a later version of xtransplant, so this one "
+            "cannot continue it; install that version or choose another output_root"
+        )
+    return names
 
 
 def verdicts_table(part: pa.Table, scorer: str, scores: Sequence[Score]) -> pa.Table:
@@ -151,13 +166,13 @@ def verdicts_table(part: pa.Table, scorer: str, scores: Sequence[Score]) -> pa.T
 
 
 def scores_of(part: pa.Table) -> list[Score]:
-    """Return the verdicts that a part holds."""
+    """Return the verdicts in a part's own columns."""
     columns = (part.column(name).to_pylist() for name in ("answer", "correct"))
     return [Score(answer, correct) for answer, correct in zip(*columns, strict=True)]
 
 
 def replies_of(part: pa.Table) -> list[tuple[Instance, Reply]]:
-    """Return what the scorers of a part's rows look at."""
+    """Return each row's instance and reply, which is all that a scorer may see."""
     instances = {instance.id: instance for instance in instances_of(part.schema)}
     names = ("instance_id", "text", "finish", "option_logprobs")
     columns = (part.column(name).to_pylist() for name in names)
@@ -168,20 +183,20 @@ def replies_of(part: pa.Table) -> list[tuple[Instance, Reply]]:
 
 
 def scorer_of(schema: pa.Schema) -> str:
-    """Return the scorer, with its version, of the verdicts in a part that names it."""
+    """Return the scorer (name and version) of a part's verdicts, "unknown" if it names none."""
     return (schema.metadata or {}).get(SCORER, b"unknown").decode()
 
 
 def key_of(schema: pa.Schema) -> str:
-    """Return the run key that a part carries, "" if it carries none."""
+    """Return the run key in a part's metadata, "" if there is none."""
     return (schema.metadata or {}).get(KEY, b"").decode()
 
 
 def instances_of(schema: pa.Schema) -> list[Instance]:
-    """Return the instances that a part carries; a field it lacks has its default.
+    """Return the instances in a part's metadata; a field that is missing gets its default.
 
     Raises:
-        ValueError: fields that this version does not know, or without a default.
+        ValueError: a field that this version does not know, or a missing one without a default.
     """
     try:
         return [_instance(fields) for fields in json.loads(schema.metadata[INSTANCES_OF_PART])]
@@ -198,7 +213,7 @@ def require_one_scorer(run: Path, scorers: Iterable[str]) -> None:
     """Check that the parts read from a run hold the verdicts of one scorer.
 
     Raises:
-        OutputError: they hold those of several, after a `rescore` that was interrupted.
+        OutputError: they hold verdicts of several, as after an interrupted `rescore`.
     """
     if len(found := sorted(set(scorers))) > 1:
         raise OutputError(
@@ -215,9 +230,3 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
         return pd.Int16Dtype() if type_ == pa.int16() else None
 
     return table.to_pandas(types_mapper=nullable)
-
-
-def from_frame(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
-    """Return a frame as a table of exactly this schema."""
-    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
-    return table.replace_schema_metadata(None)

@@ -1,4 +1,4 @@
-"""A little space that a run keeps, so that its manifest can still say that the disk is full."""
+"""Disk space that a run reserves, so that its manifest can still be written on a full disk."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from xtransplant.files import clear_leftovers, write_whole, writing
 
 PLACE = Path(".leases") / ".reserve"
 RESERVED_BYTES = 32 * 1024
-"""Some manifests: the one there was, and the one that says why a run failed."""
+"""Enough for several manifests."""
 
 
 def keep_reserve(run: Path) -> None:
-    """Take the space, in a file of noise, since some file systems store zeros in none.
+    """Reserve the space by a file of random bytes (some file systems do not store zeros).
 
-    No other process may do so at the same time.
+    The caller holds a lock: no two processes may do this at once.
 
     Raises:
-        OutputError: there is not even that much.
+        OutputError: the disk is full, or the folder cannot be written.
     """
     clear_leftovers(run / PLACE)
     write_whole(run / PLACE, os.urandom(RESERVED_BYTES))
 
 
 def free_reserve(run: Path) -> None:
-    """Give the space back.
+    """Free the reserved space.
 
     Raises:
         OutputError: the folder cannot be written.

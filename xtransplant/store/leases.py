@@ -1,12 +1,12 @@
-"""Which of several processes does what: one small file a lease, with a heartbeat.
+"""Leases divide work among processes: each lease is one small file with a heartbeat.
 
-    .leases/<name>       who holds it: host, process, a random token; its time is the heartbeat's
-    .leases/.lock-<n>    locks under which leases change hands; the system frees a dead process's
+    .leases/<name>       its holder: host, process, random token; its mtime is the heartbeat
+    .leases/.lock-<n>    locks for taking and giving back leases; freed when a process dies
 
-A lease is taken only while the lock of its name is held, so two processes never both take one. A
-process that was frozen for longer than `STALE_AFTER` finds at its next look that the lease is
-another's. It does not know what a lease is of. It needs a file system whose locks reach every host
-(local disks, NFS 4, Lustre mounted with `flock`, GPFS).
+A lease is taken only under the lock of its name, so two processes never both take one. A process
+that was frozen for longer than `STALE_AFTER` can lose its lease, and finds that out when it checks.
+The file system must have locks that work across hosts (local disks, NFS 4, Lustre mounted with
+`flock`, GPFS).
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from xtransplant.files import writing
 
 SECONDS_BETWEEN_BEATS = 10.0
 STALE_AFTER = 60.0
-"""Seconds without a heartbeat after which a lease may be taken over."""
+"""Seconds without a heartbeat after which another process may take a lease over."""
 LOCKS = 16
-"""Lock files: few, and yet processes that take leases at once seldom wait for each other."""
+"""Number of lock files; with several, processes seldom wait for each other."""
 SECONDS_FOR_A_LOCK = 60.0
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lease.
+    """The holder of a lease.
 
     Attributes:
         host: name of the machine.
-        namespace: of process ids; two containers of one host name can have the same ids.
-        pid: of the process.
-        token: random, of this one taking.
+        namespace: namespace of process ids; containers on one host can use the same ids.
+        pid: process id.
+        token: random text, new each time a lease is taken.
     """
 
     host: str = field(default_factory=platform.node)
@@ -54,11 +54,11 @@ class Holder:
     token: str = field(default_factory=lambda: uuid4().hex)
 
     def is_here(self) -> bool:
-        """Return whether this is a process of this machine, where its id means something."""
+        """Return whether the process is on this machine, so that its id can be looked up."""
         return (self.host, self.namespace) == (platform.node(), _pid_namespace())
 
     def is_gone(self) -> bool:
-        """Return whether this is a process of this machine that has ended."""
+        """Return whether the process was on this machine and has ended."""
         if not self.is_here():
             return False
         try:
@@ -77,7 +77,7 @@ class Leases:
     folder: Path
 
     def take(self, name: str) -> Lease | None:
-        """Take a lease that is free or stale; None if another process holds it.
+        """Take a lease that is free or stale; return None if another process holds it.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -86,18 +86,18 @@ class Leases:
         with self._lock_of(name) as now, writing(path):
             if _is_live(path, now):
                 return None
-            # Not renamed into place: a file written anew has the heartbeat of this moment.
+            # Written in place, not renamed: writing also sets the heartbeat to now.
             try:
                 path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
             except OSError:
-                path.unlink(missing_ok=True)  # on a full disk an empty file would be left
+                path.unlink(missing_ok=True)  # on a full disk an empty file would stay
                 raise
         return Lease(self, name, holder)
 
     def live(self) -> dict[str, float]:
-        """Return what somebody holds: name, and seconds since the last heartbeat. Only reads.
+        """Return the leases that are held, by name, with seconds since the last heartbeat.
 
-        The clock is this machine's, the heartbeat that of the file system.
+        Writes nothing. Compares this machine's clock with the file system's.
         """
         now, ages = time.time(), {}
         for path in sorted(self.folder.glob("[!.]*")):
@@ -106,7 +106,7 @@ class Leases:
         return ages
 
     def give_back(self, name: str, holder: Holder) -> None:
-        """Make a lease free, unless another has taken it over.
+        """Free a lease, unless another process has taken it over.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -117,7 +117,7 @@ class Leases:
                 path.unlink()
 
     def give_back_all(self) -> None:
-        """Make free what this process holds: a signal can come between taking and using a lease.
+        """Free all leases of this process; a signal can come between taking and using one.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -129,10 +129,10 @@ class Leases:
 
     @contextmanager
     def lock(self, name: str, seconds: float = SECONDS_FOR_A_LOCK) -> Iterator[float]:
-        """Keep every other process out for a moment; yields the file system's time.
+        """Hold a lock that excludes other processes; yields the file system's time.
 
         Raises:
-            OutputError: the folder cannot be written, or another process kept the lock too long.
+            OutputError: the folder cannot be written, or another process holds the lock too long.
         """
         path = self.folder / f".{name}"
         with writing(path):
@@ -162,7 +162,7 @@ class Leases:
 
 
 class Lease:
-    """A lease that this process took; inside its `with` block the heart beats, then it is free."""
+    """A lease of this process: renewed inside its `with` block, given back at its end."""
 
     def __init__(self, leases: Leases, name: str, holder: Holder) -> None:
         self._leases = leases
@@ -172,7 +172,7 @@ class Lease:
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
     def is_held(self) -> bool:
-        """Return whether nobody has taken it over."""
+        """Return whether no other process has taken the lease over."""
         return read_holder(self._path) == self._holder
 
     def __enter__(self) -> Lease:
@@ -186,7 +186,7 @@ class Lease:
         traceback: TracebackType | None,
     ) -> None:
         self._ended.set()
-        # A lease that cannot be given back, as on a full disk, is stale when this process ends.
+        # A lease that cannot be given back (full disk) becomes stale when this process ends.
         with suppress(OutputError):
             self._leases.give_back(self._name, self._holder)
 
@@ -199,12 +199,12 @@ class Lease:
             holder = read_holder(self._path)
             if holder not in (None, self._holder):
                 return
-            with suppress(OSError):  # what could not be read or written now may be at the next
+            with suppress(OSError):  # the next beat may succeed
                 os.utime(self._path)
 
 
 def heartbeat(path: Path) -> float | None:
-    """Return when a lease was last renewed, by the file system's clock; None if there is none."""
+    """Return when a lease was last renewed, by the file system's clock; None without a lease."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
@@ -212,7 +212,7 @@ def heartbeat(path: Path) -> float | None:
 
 
 def read_holder(path: Path) -> Holder | None:
-    """Return who holds a lease; None if nobody does, or the file was cut off by a power cut."""
+    """Return the holder of a lease; None without one, or if a power cut truncated the file."""
     try:
         return Holder(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -1,11 +1,11 @@
-"""What a run's manifest says, and where it and runs are; it does not know how it is written."""
+"""The content of a run's manifest, and how runs are found by it."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from xtransplant.errors import OutputError
 
 MANIFEST = "manifest.json"
-"""The name of the file; a folder that has it is a run."""
+"""Name of the file; a folder that has it is a run."""
 
 PACKAGES = (
     "xtransplant",
@@ -30,17 +30,17 @@ PACKAGES = (
     "torch",
     "transformers",
 )
-"""Those that can change a result or a file."""
+"""Packages that can change a result or a file."""
 
 Status = Literal["running", "done", "failed", "missing"]
-"""`missing`: parts are, and nobody is at work; the same command goes on with them."""
+"""`missing`: some parts are unwritten and no process is running."""
 
 
 def find_runs(out: Path) -> list[Path]:
-    """Return the folders of all runs below a folder, or itself.
+    """Return the folders of all runs at or below a folder.
 
     Raises:
-        OutputError: there is none.
+        OutputError: there are no runs.
     """
     runs = []
     for folder, below, files in os.walk(out):
@@ -54,7 +54,7 @@ def find_runs(out: Path) -> list[Path]:
 
 
 def now() -> str:
-    """Return the time, UTC, ISO 8601, to the second."""
+    """Return the current time: UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -64,7 +64,7 @@ def package_versions() -> dict[str, str | None]:
 
 
 def git_commit() -> str | None:
-    """Return the commit of the checkout this package is in, None if it is in none."""
+    """Return the git commit of this package's checkout, None outside a checkout."""
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         return None
@@ -86,31 +86,33 @@ def _version(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`manifest.json`: what all processes of a run tell of it.
+    """`manifest.json`: facts about a run, from all of its processes.
 
     Attributes:
         key: the run key.
-        config: the resolved configuration, of the last command.
-        n_parts: by language, how many parts make it complete; of every command so far.
-        status: "done" once every part exists, else "running" while anybody works on one, else
+        config: resolved configuration of the last command.
+        n_parts: number of parts of each language, of all commands so far.
+        columns: column names of every part in `generations`; empty if not recorded.
+        status: "done" once every part exists, else "running" while a process works on one, else
             "failed" or "missing".
-        reason: why it failed or was stopped, in one line.
-        data: what the last command read, its licence, the ids of prompts that lost markers.
-        device: the hardware it ran on.
-        rows_per_batch: cells that decoded together.
-        timings: seconds by name, of every process so far together.
-        cost: of the parts computed so far, see `xtransplant.engine.run_cost.part_cost`.
-        versions: of the packages that can change a result; null where one is not installed.
-        git_commit: of the checkout the package is in, with "-dirty" where tracked files were
-            changed; null outside a checkout.
+        reason: cause of a failure or stop, in one line.
+        data: origin and licence of the data, ids of prompts that lost markers.
+        device: hardware of the last process.
+        rows_per_batch: number of cells that decoded together.
+        timings: seconds by name, summed over all processes.
+        cost: cost of all computed parts, see `xtransplant.engine.run_cost.part_cost`.
+        versions: versions of `PACKAGES`; null for one that is not installed.
+        git_commit: commit of the package's checkout, with "-dirty" if tracked files were changed;
+            null outside a checkout.
         created: UTC, ISO 8601.
         updated: UTC, ISO 8601.
-        unknown: fields that another version of the package wrote; kept as they are.
+        unknown: fields that another version of the package wrote, kept unchanged.
     """
 
     key: str
     config: dict[str, Any]
     n_parts: Mapping[str, int] = field(default_factory=dict)
+    columns: Sequence[str] = field(default_factory=list)
     status: Status = "running"
     reason: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -125,7 +127,7 @@ class Manifest:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def with_work(self, timings: Mapping[str, float], cost: Mapping[str, float | None]) -> Manifest:
-        """Return it with more seconds, and what more parts cost."""
+        """Return the manifest with seconds and cost added."""
         total = {name: self.timings.get(name, 0.0) + more for name, more in timings.items()}
         return replace(
             self,
@@ -145,7 +147,7 @@ class Manifest:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: it is no JSON, no manifest, or has a field of another kind.
+            ValueError: the text is not JSON, not a manifest, or a field has another type.
         """
         content = json.loads(text)
         names = {entry.name for entry in fields(cls)} - {"unknown"}
@@ -157,6 +159,9 @@ class Manifest:
                 raise ValueError(f"expected an object as {name}, not {known[name]!r}")
         if not all(type(number) is int for number in known.get("n_parts", {}).values()):
             raise ValueError(f"expected whole numbers in n_parts, not {known['n_parts']!r}")
+        columns = known.get("columns", [])
+        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+            raise ValueError(f"expected a list of names as columns, not {columns!r}")
         if not isinstance(updated := known.get("updated", ""), str):
             raise ValueError(f"expected a time as updated, not {updated!r}")
         if updated:
@@ -168,7 +173,7 @@ class Manifest:
 def _total_cost(
     so_far: Mapping[str, float | None], more: Mapping[str, float | None]
 ) -> dict[str, float | None]:
-    """Add the costs of parts: sums, but the same number of layers and the highest memory."""
+    """Add costs: sums, but the maximum of layer numbers and of memory."""
 
     def combined(name: str) -> float | None:
         values = [value for cost in (so_far, more) if (value := cost.get(name)) is not None]

@@ -1,6 +1,6 @@
-"""A part as a file: its name, what can be wrong with it, and how it is opened. It knows no folders.
+"""A part as a file: its name, what can be wrong with it, and how it is opened.
 
-Its footer carries the run key and the instances (see `columns`), row count and checksum (`seal`).
+Its footer holds the run key and the instances (see `columns`), row count and digest (`checksum`).
 """
 
 from __future__ import annotations
@@ -20,19 +20,32 @@ from xtransplant.types import Instance
 
 
 def part_name(language: str, block: int) -> str:
-    """Return the name of a part, "fr-0003", that of its file and of its lease."""
+    """Return the name of a part's file and lease, such as "fr-0003"."""
     return f"{language}-{block:04d}"
+
+
+def fault_at(path: Path, key: str, instances: Sequence[Instance] | None = None) -> str | None:
+    """Return what is wrong with a part's file; None for a sound part, or no file.
+
+    Arguments and errors as for `fault_of` and `reading`.
+    """
+    with reading(path):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+    return fault_of(content, key, instances)
 
 
 def fault_of(content: bytes, key: str, instances: Sequence[Instance] | None = None) -> str | None:
     """Return why the content of a file is not the part it should be, None if it is.
 
     Args:
-        content: of the whole file.
-        key: of the run.
-        instances: that the part must be of, in order; None where the plan is not known.
+        content: bytes of the whole file.
+        key: key of the run.
+        instances: instances that the part must hold, in order; None if they are not known.
     """
-    # The key first: whoever meets a part of another run wants to know that.
+    # The key first: of a part of another run, that is the fault to name.
     with suppress(OSError, ValueError, pa.ArrowException):
         found = key_of(pq.read_schema(io.BytesIO(content)))
         if found != key:
@@ -55,7 +68,7 @@ def open_part(path: Path, key: str) -> Iterator[pq.ParquetFile]:
     """Open a part after checking it.
 
     Raises:
-        OutputError: it cannot be read, or is no whole part of that run key.
+        OutputError: the file cannot be read, is damaged, or belongs to another run key.
     """
     with reading(path):
         content = path.read_bytes()
@@ -69,10 +82,10 @@ def open_part(path: Path, key: str) -> Iterator[pq.ParquetFile]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Word what goes wrong while a result file is read.
+    """Turn any error of reading a result file into an OutputError.
 
     Raises:
-        OutputError: it is missing, damaged, or not allowed to be read.
+        OutputError: the file is missing or damaged, or may not be read.
     """
     try:
         yield
@@ -85,5 +98,5 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def _asked(instance: Instance) -> tuple[str, ...]:
-    """Return what makes an instance's rows what they are, apart from the run's settings."""
+    """Return the fields of an instance on which its rows depend."""
     return (instance.id, instance.language, instance.source, instance.target, instance.gold)

@@ -1,11 +1,11 @@
-"""A finished run's receipt: what it read and wrote, so that the same command need not look again.
+"""A finished run's receipt: the state of all files that it read and wrote.
 
     <run folder>/.receipts/<digest of the settings>.json
 
-A full check of a finished run imports torch, reads the data and digests the checkpoint. A receipt
-lists the files and folders that the run depends on (see `runner.inputs`) and the files it consists
-of, each with its size and times of change. If none of them has changed, neither has the run. If one
-has, the receipt says nothing and the full check is made.
+To find without a receipt that a run is finished, the command imports torch, reads the data and
+digests the checkpoint. A receipt lists the files and folders that the run depends on (see
+`runner.inputs`) and the files that it wrote, each with size and times of change. If none of them
+has changed, the run is finished. If one has, the receipt is ignored and the full check is made.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from xtransplant.types import Cell, LanguageSummary
 
 FOLDER = ".receipts"
 NOT_OF_THE_RUN = ("shard", "output_root", "dry_run", "rows_per_batch", "device", "device_map")
-"""Keys that change neither the rows of a run nor what it reads."""
+"""Settings that change neither the rows of a run nor what it reads."""
 PLACES = (
     *("HOME", "XTRANSPLANT_CACHE", "XDG_CACHE_HOME"),
     *("HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_HUB_OFFLINE"),
@@ -37,14 +37,14 @@ States = dict[str, State]
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a finished run says of itself.
+    """Facts about a finished run.
 
     Attributes:
-        folder: of the run.
-        n_parts: all of its parts.
-        n_cells: of its grid.
-        remarks: on its data, a line each.
-        summary: of each language.
+        folder: folder of the run.
+        n_parts: number of parts.
+        n_cells: number of cells of the grid.
+        remarks: remarks on the data, one line each.
+        summary: one summary for each language.
     """
 
     folder: Path
@@ -55,12 +55,12 @@ class Receipt:
 
 
 def states(paths: Iterable[Path]) -> States:
-    """Return the state of each file or folder; that of a folder changes with its list of files."""
+    """Return the state of each file or folder; a folder's changes when files come or go."""
     return {str(path.absolute()): _state(path) for path in paths}
 
 
 def find_receipt(config: RunConfig) -> Receipt | None:
-    """Return the receipt of a run that is finished, None if it is not known to be."""
+    """Return the receipt of a run; None unless one shows that the run is finished."""
     runs = Path(config.output_root) / config.task.name / config.model.name / config.module
     for path in sorted(runs.glob(f"*/{FOLDER}/{_digest(config)}.json")):
         try:
@@ -74,7 +74,7 @@ def find_receipt(config: RunConfig) -> Receipt | None:
                     summary=[_summary(each) for each in content["summary"]],
                 )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            continue  # damaged: as good as none
+            continue  # a damaged receipt is ignored
     return None
 
 
@@ -84,13 +84,13 @@ def write_receipt(
     """Write a receipt.
 
     Args:
-        config: of the run.
-        receipt: what it says.
-        read: the states, before the run read them, of what it depends on.
-        written: the files that the run consists of.
+        config: configuration of the run.
+        receipt: facts about the run.
+        read: states of the run's inputs, taken before it read them.
+        written: files of the finished run.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the receipt cannot be written.
     """
     content = {
         "n_parts": receipt.n_parts,

@@ -1,16 +1,14 @@
 """A run's folder: its parts and its manifest.
 
-It does not know how rows come about or what they add up to.
-
     manifest.json                            resolved config, key, versions, status
     generations/<language>-<block>.parquet   one row per (instance, cell), the baseline included
-    scores/                                  see `verdicts`
-    instances.parquet, pairs.parquet         what `analysis.aggregate` makes of them
+    scores/                                  each scorer's verdicts, see `score_files`
+    instances.parquet, pairs.parquet         views of the rows, see `view_files`
     .leases/                                 who works on which part, see `leases`
-    .set_aside/                              files that were no parts, for the user to look at
+    .set_aside/                              damaged or foreign parts, kept for the user
 
-A part holds a block of instances of one language. A file is under its name only if it was written
-whole (`files`), and tells whether it still is (`seal`).
+A part holds a block of instances of one language. A file gets its name only once it is written
+whole (`files`), and holds a checksum of itself (`checksum`). All parts have the same columns.
 """
 
 from __future__ import annotations
@@ -25,24 +23,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtransplant.errors import OutputError
-from xtransplant.files import clear_leftovers, set_aside, write_unless_same, write_whole, writing
+from xtransplant.files import clear_leftovers, set_aside, write_whole, writing
 from xtransplant.store.checksum import to_parquet
 from xtransplant.store.columns import (
     GENERATIONS,
-    INSTANCES,
-    PAIRS,
     Row,
-    from_frame,
+    columns_to_write,
     instances_of,
     part_table,
     require_one_scorer,
     scorer_of,
     to_frame,
+    with_columns,
 )
 from xtransplant.store.disk_reserve import free_reserve, keep_reserve
 from xtransplant.store.leases import Leases
 from xtransplant.store.manifest import MANIFEST, Manifest, Status, git_commit, now, package_versions
-from xtransplant.store.part_file import fault_of, open_part, part_name, reading
+from xtransplant.store.part_file import fault_at, open_part, part_name, reading
 from xtransplant.types import Instance
 
 if TYPE_CHECKING:
@@ -53,8 +50,7 @@ if TYPE_CHECKING:
 class RunFolder:
     """The folder of one run key; making the object touches no file.
 
-    Every method raises OutputError, in one line that names the file, where one cannot be read or
-    written or belongs to another key.
+    Every method raises OutputError if a file cannot be read or written, or is of another key.
     """
 
     path: Path
@@ -62,34 +58,42 @@ class RunFolder:
 
     @property
     def leases(self) -> Leases:
-        """Who works on what in this folder."""
+        """The leases of this folder: which process works on which part."""
         return Leases(self.path / ".leases")
 
     def open_or_create(self, config: dict[str, Any], n_parts: Mapping[str, int]) -> None:
-        """Make the folder, or check that it is this run's; note in the manifest that it runs.
+        """Make the folder, or check that it is this run's; set the manifest's status to running.
 
         Args:
             config: the resolved configuration, as plain dicts, lists and scalars.
-            n_parts: of each language of this command, how many parts make it complete.
+            n_parts: number of parts of each language of this command.
         """
         self._require_run()
         with self._locked_manifest():
             clear_leftovers(self.path / MANIFEST)
             manifest = self._earlier_manifest() or Manifest(key=self.key, config=config)
-            n_parts = {**manifest.n_parts, **n_parts}
-            changes: dict[str, Any] = {"config": config, "n_parts": n_parts, "reason": None}
-            keep_reserve(self.path)  # first: without it a full disk would leave "running" behind
+            manifest = replace(
+                manifest,
+                config=config,
+                n_parts={**manifest.n_parts, **n_parts},
+                columns=columns_to_write(self.path, manifest.columns, self._schema_of_a_part()),
+                status="running",
+                reason=None,
+                updated=now(),
+            )
+            # First: on a full disk without the reserve, the status would stay "running".
+            keep_reserve(self.path)
             try:
-                self.write_manifest(replace(manifest, status="running", updated=now(), **changes))
+                self.write_manifest(manifest)
             except OutputError:
                 free_reserve(self.path)
                 raise
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Note in the manifest how the work inside ended: done, failed and why, or parts missing.
+        """Set the manifest's status at the end of the work inside: done, failed or missing.
 
-        What the user or a scheduler stopped (any exception that is no `Exception`) did not fail.
+        A run that the user or a scheduler stopped is "missing": only an `Exception` is a failure.
         """
         try:
             yield
@@ -104,7 +108,7 @@ class RunFolder:
         self._note_end("missing", None)
 
     def read_manifest(self) -> Manifest:
-        """Return what `manifest.json` says."""
+        """Read `manifest.json`."""
         return read_manifest(self.path)
 
     def write_manifest(self, manifest: Manifest) -> None:
@@ -119,12 +123,12 @@ class RunFolder:
     def add_work(
         self, timings: Mapping[str, float], cost: Mapping[str, float | None] | None = None
     ) -> None:
-        """Add to the manifest's timings, and what a part cost."""
+        """Add seconds to the manifest's timings, and the cost of a part to its cost."""
         with self._locked_manifest():
             self.write_manifest(self.read_manifest().with_work(timings, cost or {}))
 
     def note_environment(self, device: str, rows_per_batch: int) -> None:
-        """Note in the manifest what computes the parts that are missing: hardware and versions."""
+        """Record in the manifest the hardware and package versions that compute the parts."""
         self.update_manifest(
             device=device,
             rows_per_batch=rows_per_batch,
@@ -133,11 +137,11 @@ class RunFolder:
         )
 
     def part_path(self, language: str, block: int) -> Path:
-        """Return where a part goes."""
+        """Return the path of a part."""
         return self.path / "generations" / f"{part_name(language, block)}.parquet"
 
     def exists(self, language: str, block: int) -> bool:
-        """Return whether a part has a file, which was written whole; `fault` looks inside."""
+        """Return whether a part has a file; `fault` checks its content."""
         return self.part_path(language, block).exists()
 
     def is_done(
@@ -149,45 +153,41 @@ class RunFolder:
     def fault(
         self, language: str, block: int, instances: Sequence[Instance] | None = None
     ) -> str | None:
-        """Return what is wrong with a part's file, None if nothing is or there is no file.
+        """Return what is wrong with a part's file; None for a sound part, or no file.
 
-        `instances` are those it must be of; None where the plan is not known.
+        `instances` are those it must hold; None if they are not known.
         """
         return self.fault_at(self.part_path(language, block), instances)
 
     def fault_at(self, path: Path, instances: Sequence[Instance] | None = None) -> str | None:
-        """Return what `fault` does, of a part's file."""
-        with reading(path):
-            try:
-                content = path.read_bytes()
-            except FileNotFoundError:
-                return None
-        return fault_of(content, self.key, instances)
+        """Do what `fault` does, for the path of a part."""
+        return fault_at(path, self.key, instances)
 
     def set_aside(self, language: str, block: int) -> Path | None:
-        """Move a part's file to `.set_aside/`; return its place, None if there is no file."""
+        """Move a part's file to `.set_aside/`; return its new path, None if there is no file."""
         return set_aside(self.part_path(language, block), self.path / ".set_aside")
 
     def is_complete(self, language: str) -> bool:
-        """Return whether a language, of this command or an earlier one, has all its parts."""
+        """Return whether all parts of a language exist."""
         n_parts = self.read_manifest().n_parts.get(language, 0)
         return n_parts > 0 and all(self.exists(language, block) for block in range(n_parts))
 
     def complete_languages(self) -> list[str]:
-        """Return the languages, of this command or an earlier one, that have all their parts."""
+        """Return the complete languages, of this command and earlier ones."""
         return [each for each in sorted(self.read_manifest().n_parts) if self.is_complete(each)]
 
     def write_part(self, language: str, block: int, control: str, rows: Sequence[Row]) -> None:
-        """Write a part.
+        """Write a part with the folder's columns.
 
         Args:
-            language: of all the instances.
+            language: language of all the instances.
             block: number of the block, from 0.
             control: name of the control, "none" for the experiment itself.
-            rows: of each instance the baseline and every cell, instance after instance.
+            rows: each instance's baseline and cells, instance after instance.
         """
         name = f"generations/{part_name(language, block)}.parquet"
-        self.write_table(name, part_table(rows, control, self.key))
+        columns = self.read_manifest().columns
+        self.write_table(name, part_table(rows, control, self.key).select(columns))
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a parquet file at a path inside the folder."""
@@ -199,21 +199,21 @@ class RunFolder:
         """Return the rows of all finished parts, by language and block.
 
         Args:
-            languages: None for all there are.
-            columns: None for all; layers are Int16, null for baselines.
+            languages: languages to read; None for all.
+            columns: columns of `GENERATIONS`; None for all. One newer than the folder is null.
         """
         return to_frame(self.read_generations_table(languages, columns))
 
     def read_generations_table(
         self, languages: Sequence[str] | None = None, columns: Sequence[str] | None = None
     ) -> pa.Table:
-        """Return what `read_generations` does, as an Arrow table."""
+        """Do what `read_generations` does, but return an Arrow table."""
         names = GENERATIONS.names if columns is None else list(columns)
         scorers = set()
-        tables = [pa.schema([GENERATIONS.field(name) for name in names]).empty_table()]
+        tables = [with_columns(GENERATIONS.empty_table(), names)]
         for path in self.parts(languages):
             with self.part(path) as part, reading(path):
-                tables.append(part.read(columns=names).replace_schema_metadata(None))
+                tables.append(with_columns(part.read(columns=names), names))
                 scorers.add(scorer_of(part.schema_arrow))
         require_one_scorer(self.path, scorers)
         return pa.concat_tables(tables)
@@ -226,13 +226,8 @@ class RunFolder:
                 instances += instances_of(part.schema_arrow)
         return instances
 
-    def write_frames(self, instances: pd.DataFrame, pairs: pd.DataFrame) -> None:
-        """Write `instances.parquet` and `pairs.parquet`, unless they say the same already."""
-        for name, frame, columns in (("instances", instances, INSTANCES), ("pairs", pairs, PAIRS)):
-            write_unless_same(self.path / f"{name}.parquet", to_parquet(from_frame(frame, columns)))
-
     def parts(self, languages: Sequence[str] | None = None) -> list[Path]:
-        """Return the files of the finished parts, by language and block; None for all languages."""
+        """Return the paths of the finished parts, by language and block."""
         parts = sorted((self.path / "generations").glob("[!.]*.parquet"))
         if languages is None:
             return parts
@@ -243,7 +238,7 @@ class RunFolder:
         return open_part(path, self.key)
 
     def _note_end(self, status: Status, reason: str | None) -> None:
-        """Note how this process ended, unless the parts say otherwise."""
+        """Set the status after this process, given what other processes did and do."""
         with self._locked_manifest():
             manifest = self.read_manifest()
             if all(self.is_complete(language) for language in manifest.n_parts):
@@ -252,8 +247,15 @@ class RunFolder:
             elif status == "missing" and self.leases.live():
                 status = "running"
             elif status == "missing" and reason is None and manifest.status == "failed":
-                status, reason = "failed", manifest.reason  # another process did
+                status, reason = "failed", manifest.reason  # another process failed
             self.write_manifest(replace(manifest, status=status, reason=reason, updated=now()))
+
+    def _schema_of_a_part(self) -> pa.Schema | None:
+        for path in self.parts():
+            if self.fault_at(path) is None:
+                with self.part(path) as part:
+                    return part.schema_arrow
+        return None
 
     def _locked_manifest(self) -> AbstractContextManager[float]:
         return self.leases.lock("manifest")
@@ -262,11 +264,11 @@ class RunFolder:
         """Make the folder; refuse one that holds something else."""
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            # Listed before the manifest is looked for: whoever starts beside us writes that first.
+            # Listed before the manifest is looked for: a process that starts now writes that first.
             others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
         if not others or (self.path / MANIFEST).exists():
             return
-        if all(self.fault_at(path) for path in self.parts()):  # else a manifest was lost, no run
+        if all(self.fault_at(path) for path in self.parts()):  # else only the manifest was lost
             raise OutputError(
                 f"{self.path} holds {others[0]} but no {MANIFEST}, so it is not a run; "
                 "move it away or choose another output_root"
@@ -285,10 +287,10 @@ class RunFolder:
 
 
 def read_manifest(run: Path) -> Manifest:
-    """Return what `manifest.json` in a run's folder says.
+    """Read `manifest.json` in a run's folder.
 
     Raises:
-        OutputError: it is missing, or no manifest.
+        OutputError: the file is missing, or is no manifest.
     """
     path = run / MANIFEST
     with reading(path):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from xtransplant.languages import language
+from xtransplant.yaml_file import read_yaml
 
 COUNTRIES = Path(__file__).parents[1] / "assets" / "countries.yaml"
 
@@ -24,5 +23,4 @@ def speaks(country: str, code: str) -> bool:
 
 @cache
 def _table() -> dict[str, list[str]]:
-    table: dict[str, list[str]] = yaml.safe_load(COUNTRIES.read_text("utf-8"))
-    return table
+    return read_yaml(COUNTRIES)

@@ -1,7 +1,7 @@
-"""What the launchers have in common: how a job is called, and what is told of how it ended.
+"""The base of the launchers: how a job is called, and how its end is reported.
 
-A job that is lost (killed, cancelled, out of memory) is an outcome like any other: the rest goes
-on. What a job does is `xtransplant.runner.job`; how its key is called, `conf/hydra/launcher`.
+A job that is lost (killed, cancelled, out of memory) has an outcome too, and the others go on.
+`xtransplant.runner.job` does a job; `conf/hydra/launcher` holds the launchers' settings.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from xtransplant.runner.job import Outcome, failed
 
 Call = tuple[list[str], int, Any]
-"""What a job is called with: its overrides, its number, the state of Hydra's singletons."""
+"""Arguments of a job: its overrides, its number, the state of Hydra's singletons."""
 
 
 class Jobs(Launcher):
-    """Runs each job in a process of its own, wherever that is."""
+    """Runs each job in its own process, on this machine or another."""
 
     def __init__(self, **parameters: Any) -> None:
         self.parameters: dict[str, Any] = {
@@ -36,13 +36,13 @@ class Jobs(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what every job needs."""
+        """Keep the arguments that every job needs."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Do all jobs; whatever happens to one of them, there is an outcome of it."""
+        """Do all jobs; every job has an outcome, whatever happens to it."""
         self.folder = Path(str(self.config.hydra.sweep.dir)).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         state = Singleton.get_state()
@@ -72,14 +72,14 @@ class Jobs(Launcher):
         )
 
     def checkpoint(self, *arguments: Any) -> Any:
-        """Say how submitit requeues a job: with the same arguments, since a run goes on."""
+        """Return how submitit requeues a job: with the same arguments, since runs resume."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, *arguments)
 
 
 def end(call: Call, job: Any) -> JobReturn:
-    """Return how a job of submitit ended, which is over."""
+    """Return how a finished job of submitit ended."""
     if not job.paths.result_pickle.exists():
         reason = f"ended without a result, state {job.state}; log {log_path(job)}"
         return returned(call, failed(call[0], reason))
@@ -92,16 +92,16 @@ def log_path(job: Any) -> Path:
 
 
 def result(call: Call, fetch: Callable[[], JobReturn], where: str) -> JobReturn:
-    """Return what a job returned; if it was lost instead, that."""
+    """Return the return value of a job, or a failure if the job was lost."""
     try:
         return fetch()
-    except Exception as error:  # whatever a scheduler tells of a job that it lost
+    except Exception as error:  # a scheduler may raise anything for a lost job
         lines = f"{type(error).__name__}: {error}".strip().splitlines()
         return returned(call, failed(call[0], f"{lines[0]}; {where}"))
 
 
 def returned(call: Call, outcome: Outcome) -> JobReturn:
-    """Return an outcome as Hydra takes it from a launcher."""
+    """Return an outcome in the form that Hydra expects from a launcher."""
     to_hydra = JobReturn(overrides=call[0], status=JobStatus.COMPLETED)
     to_hydra.return_value = outcome
     return to_hydra

@@ -1,4 +1,4 @@
-"""Jobs of a sweep on this machine, each with GPUs of its own."""
+"""Jobs of a sweep on this machine, each with its own GPUs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SECONDS_AFTER_CTRL_C = 2.0
 
 
 SECONDS_AFTER_CANCEL = 10.0
-"""How long jobs of this machine have to end; submitit kills after a second what does not obey."""
+"""Time that jobs have to end, before submitit kills them."""
 
 
 MINUTES_WITHOUT_END = 60 * 24 * 365
-"""submitit wants a limit; on one's own machine there is none."""
+"""submitit requires a time limit; this one is a year."""
 
 
 class LocalLauncher(Jobs):
-    """Does `n_jobs` at once on this machine, each with GPUs of its own."""
+    """Does `n_jobs` at once on this machine, each with its own GPUs."""
 
     def ends(self, calls: Sequence[Call]) -> list[JobReturn]:
         """Do the jobs, and return how they ended."""
@@ -59,10 +59,10 @@ class LocalLauncher(Jobs):
 
 
 def _shares(per_job: int | None, n_jobs: int | None, gpus: Sequence[str]) -> list[str | None]:
-    """Return for each job at a time its GPUs, as CUDA_VISIBLE_DEVICES; None where there are none.
+    """Return CUDA_VISIBLE_DEVICES for each of the jobs that run at once; None without GPUs.
 
     Raises:
-        ConfigError: fewer GPUs than a job is to have, or no job at a time: none would ever start.
+        ConfigError: a job needs more GPUs than there are, or no job may run.
     """
     if n_jobs is not None and n_jobs < 1:
         raise ConfigError(f"bad value {n_jobs} for hydra.launcher.n_jobs; allowed: 1 or more")
@@ -91,11 +91,11 @@ def _gpus() -> list[str]:
 
 @contextmanager
 def _errors_to(path: Path) -> Iterator[None]:
-    """Lead standard error of processes that begin inside to a file.
+    """Send the standard error of processes started inside to a file.
 
-    submitit's own process beside each job tells of a Ctrl-C by a traceback.
+    On Ctrl-C, submitit's helper process of each job prints a traceback.
     """
-    if sys.stderr is None:  # closed by whoever started this process
+    if sys.stderr is None:  # closed by the parent process
         yield
         return
     kept = os.dup(2)
@@ -109,7 +109,7 @@ def _errors_to(path: Path) -> Iterator[None]:
 
 
 def _end_jobs(jobs: Sequence[Any]) -> None:
-    """End jobs of submitit: a Ctrl-C has reached them already, other signals have not."""
+    """End jobs of submitit. Ctrl-C has reached them already; other signals have not."""
     if _all_done(jobs, SECONDS_AFTER_CTRL_C):
         return
     for job in jobs:

@@ -13,7 +13,7 @@ from xtransplant.runner.launchers.jobs import Call, Jobs, result
 
 
 class RayLauncher(Jobs):
-    """Does the jobs as tasks of Ray, which does one again whose worker was lost."""
+    """Does the jobs as tasks of Ray, which repeats a task whose worker was lost."""
 
     def ends(self, calls: Sequence[Call]) -> list[JobReturn]:
         """Do the jobs, and return how they ended."""

@@ -18,15 +18,15 @@ from xtransplant.terminal import Console
 SHARED = frozenset(
     {"name", "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "stderr_to_stdout"}
 )
-"""Parameters that submitit names alike for every scheduler."""
+"""Parameters with the same name in submitit for every scheduler."""
 
 
 SECONDS_BETWEEN_QUEUES = 30.0
-"""Slurm is asked no oftener, with one question for all jobs."""
+"""Minimum time between two calls of squeue, each for all jobs."""
 
 
 class SlurmLauncher(Jobs):
-    """Sends all jobs as one array; waits for their ends where `wait` is true."""
+    """Sends all jobs as one array; waits for them if `wait` is true."""
 
     def ends(self, calls: Sequence[Call]) -> list[JobReturn]:
         """Send the jobs, and return how they ended, or that they were sent."""
@@ -62,9 +62,9 @@ class SlurmLauncher(Jobs):
 
 
 def _wait(jobs: Sequence[Any]) -> None:
-    """Wait until every job has a result or is out of Slurm's queue.
+    """Wait until every job has a result or has left Slurm's queue.
 
-    Not for what accounting (sacct) says, which not every cluster keeps.
+    Accounting (sacct) is not used, since not every cluster keeps it.
     """
     console = Console()
     waiting = {job.job_id: job for job in jobs}
@@ -77,7 +77,7 @@ def _wait(jobs: Sequence[Any]) -> None:
             looked = time.monotonic()
             queue = _queue()
             gone = set() if queue is None else waiting.keys() - queue
-            ended |= gone & absent  # twice, since a result takes its time on network disks
+            ended |= gone & absent  # absent twice: on network disks, a result can come late
             absent = gone
         for name in sorted(ended):
             del waiting[name]
@@ -85,7 +85,7 @@ def _wait(jobs: Sequence[Any]) -> None:
 
 
 def _queue() -> set[str] | None:
-    """Return the ids of this user's jobs that wait or run; None if Slurm does not answer."""
+    """Return the ids of this user's waiting and running jobs; None if squeue fails."""
     command = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if asked.returncode else set(asked.stdout.split())

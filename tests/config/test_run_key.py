@@ -1,0 +1,167 @@
+"""The run key changes with what changes results and with nothing else, also between versions."""
+
+import json
+from copy import deepcopy
+from dataclasses import field, make_dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xtransplant.config import run_key as module
+from xtransplant.config.compose import compose
+from xtransplant.config.run_key import COUNTS_WHERE, DRAWS_NOTHING, LEFT_OUT, run_folder, run_key
+from xtransplant.config.schema import CONTROLS, PromptConfig, RunConfig
+from xtransplant.config.validate import schema_keys
+from xtransplant.tasks.controls import controlled, noise_seed
+from xtransplant.types import Cell, Instance
+
+KEY_FACTS: dict[str, Any] = {
+    "data_fingerprint": "d1",
+    "model_identity": "org/tiny@abc",
+    "cells": [Cell(0, 1), Cell(2, 0)],
+}
+
+KEYS_0_1_0: dict[str, str] = json.loads(
+    (Path(__file__).parents[1] / "fixtures" / "run_keys_0_1_0.json").read_text("utf-8")
+)
+"""What `run_key` gave at commit 691b8ca for these overrides and `KEY_FACTS`."""
+
+CHANGED = {
+    # Nothing draws in these runs, so the seed counts as 0.
+    "seed=7": KEYS_0_1_0[""],
+    "control=same_prompt seed=7": KEYS_0_1_0["control=same_prompt"],
+}
+
+
+@pytest.fixture(scope="module")
+def composed() -> RunConfig:
+    return compose([])
+
+
+@pytest.fixture
+def config(composed: RunConfig) -> RunConfig:
+    """A run in which every setting counts, to change at will."""
+    config = deepcopy(composed)
+    config.control, config.prompt.style = "noise", "few_shot"
+    assert all(counts(config) for counts in COUNTS_WHERE.values())
+    return config
+
+
+def another(value: Any, type_: str) -> Any:
+    """Return some other value of a setting's type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, list) or "list" in type_:
+        return [*(value or []), "other"]
+    return (value or 0) + 1 if "int" in type_ else "other"
+
+
+@pytest.mark.parametrize("overrides", KEYS_0_1_0)
+def test_keys_of_the_first_version_are_still_found(overrides: str) -> None:
+    found = run_key(compose(overrides.split()), **KEY_FACTS)
+    assert found == CHANGED.get(overrides, KEYS_0_1_0[overrides])
+
+
+@pytest.mark.parametrize("key", schema_keys())
+def test_a_setting_is_in_the_key_or_in_the_list_of_those_left_out(
+    config: RunConfig, key: str
+) -> None:
+    before = run_key(config, **KEY_FACTS)
+    section, _, name = key.rpartition(".")
+    holder = attrgetter(section)(config) if section else config
+    setattr(holder, name, another(getattr(holder, name), schema_keys()[key]))
+    assert (run_key(config, **KEY_FACTS) != before) == (key not in LEFT_OUT)
+
+
+def test_the_tables_name_settings_that_exist() -> None:
+    assert {*module.FIRST, *LEFT_OUT, *COUNTS_WHERE} <= schema_keys().keys()
+    assert not set(module.FIRST) & LEFT_OUT.keys()
+
+
+def with_a_later_setting(config: RunConfig, value: str) -> RunConfig:
+    """Return a run of a later version, whose prompts have a setting more; its default is "own"."""
+    later = make_dataclass("Later", [("ask", str, field(default=value))], bases=(PromptConfig,))
+    config.prompt = later(**vars(config.prompt))
+    return config
+
+
+@pytest.mark.parametrize("overrides", ["", "prompt.style=few_shot prompt.shots=5", "control=noise"])
+def test_a_setting_added_later_enters_the_key_only_off_its_default(
+    overrides: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = compose(overrides.split())
+    with monkeypatch.context() as patched:
+        default = with_a_later_setting(RunConfig(), "own")
+        patched.setattr(module, "RunConfig", lambda: default)
+        keys = [
+            run_key(with_a_later_setting(deepcopy(config), value), **KEY_FACTS)
+            for value in ("own", "pivot", "both")
+        ]
+    assert keys[0] == KEYS_0_1_0[overrides]
+    assert len(set(keys)) == 3
+
+
+def test_a_fix_changes_the_keys_of_the_runs_it_touches_and_of_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def touches(config: RunConfig) -> bool:
+        return config.prompt.style == "chat"
+
+    monkeypatch.setattr(module, "FIXES", {"system prompt in chats": touches})
+    for overrides in ("", "prompt.style=few_shot", "control=noise", "prompt.style=chat"):
+        same = run_key(compose(overrides.split()), **KEY_FACTS) == KEYS_0_1_0[overrides]
+        assert same == (overrides != "prompt.style=chat"), overrides
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_seed_counts_where_something_draws(control: str) -> None:
+    """What a control makes of two seeds is compared, not what a table says of it."""
+    instances = {
+        language: [
+            Instance(str(n), language, "en", language, f"en {n}", f"{language} {n}", "gold")
+            for n in range(20)
+        ]
+        for language in ("de", "fr", "sw")
+    }
+    made = [
+        (
+            controlled(control, instances, seed, sorted(instances), instances.__getitem__),
+            [noise_seed(control, one, seed) for one in instances["de"]],
+        )
+        for seed in (0, 1)
+    ]
+    assert (made[0] == made[1]) == (control in DRAWS_NOTHING)
+    keys = {run_key(compose([f"control={control}", f"seed={n}"]), **KEY_FACTS) for n in (0, 1)}
+    assert len(keys) == (1 if made[0] == made[1] else 2)
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "changes"),
+    [
+        ("data_fingerprint", "d2", True),
+        ("model_identity", "org/tiny@def", True),
+        ("cells", [Cell(0, 1)], True),
+        ("cells", [Cell(1, 0), Cell(2, 0)], True),
+        ("cells", [Cell(2, 0), Cell(0, 1), Cell(2, 0)], False),
+    ],
+)
+def test_run_key_and_the_facts_passed_in(
+    config: RunConfig, fact: str, value: object, changes: bool
+) -> None:
+    before = run_key(config, **KEY_FACTS)
+    assert (run_key(config, **(KEY_FACTS | {fact: value})) != before) == changes
+
+
+def test_run_key_is_the_same_however_a_default_is_said(composed: RunConfig) -> None:
+    said = compose(["direction=en_to_x", "split=dev", "seed=0"])
+    assert run_key(said, **KEY_FACTS) == run_key(composed, **KEY_FACTS)
+    said.direction = said.split = None
+    assert run_key(said, **KEY_FACTS) == run_key(composed, **KEY_FACTS)
+
+
+def test_run_folder(composed: RunConfig) -> None:
+    config = deepcopy(composed)
+    config.output_root, config.module = "some/where", "attn"
+    assert run_folder(config, "0123456789ab") == Path("some/where/pocket/pocket/attn/0123456789ab")

@@ -1,0 +1,114 @@
+"""Computing the rows of a run's parts with the loaded model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from xtransplant.engine.failures import machine_failures
+from xtransplant.engine.load_model import load_model
+from xtransplant.engine.memory_budget import rows_that_fit
+from xtransplant.engine.model_cache import state_bytes
+from xtransplant.engine.profiling import measured
+from xtransplant.engine.request import Request
+from xtransplant.engine.run_cost import part_cost
+from xtransplant.engine.transplant import TransplantGrid, transplant_all
+from xtransplant.progress import OnStep, RunProgress
+from xtransplant.prompts.tokenise import encode_options
+from xtransplant.runner.plan import Plan, weights_arguments
+from xtransplant.runner.stopping import require_none
+from xtransplant.scoring.judging import judge
+from xtransplant.scoring.registry import find_scorers
+from xtransplant.store.columns import Row
+from xtransplant.store.part_file import part_name
+from xtransplant.tasks.controls import noise_seed
+from xtransplant.types import Instance, ModuleType, Part, PromptPair, Reply
+
+
+class PartWorker:
+    """A loaded model that computes the rows of a run's parts.
+
+    Attributes:
+        model: the model.
+        load_seconds: time that loading took.
+        rows_per_batch: number of cells that decode together.
+    """
+
+    def __init__(self, plan: Plan, on_step: OnStep) -> None:
+        self._plan = plan
+        self._scorers = find_scorers(plan.config.task.scorer)
+        start = time.monotonic()
+        with machine_failures("loading the model"):
+            self.model = load_model(**weights_arguments(plan.config), on_step=on_step)
+        self.load_seconds = time.monotonic() - start
+        self.rows_per_batch = plan.config.rows_per_batch or rows_that_fit(
+            self.model.text_config,
+            self.model.hf.dtype,
+            self.model.device,
+            n_tokens=plan.config.decode.max_new_tokens,
+            state_bytes=state_bytes(self.model),
+            by_block=self.model.device.type == "cpu",
+        )
+
+    def compute(
+        self, part: Part, progress: RunProgress
+    ) -> tuple[list[Row], dict[str, float | None]]:
+        """Return the rows of a part, and its cost."""
+        config, cells = self._plan.config, self._plan.cells
+        with (
+            machine_failures(f"part {part_name(part.language, part.block)}"),
+            measured(self.model) as work,
+        ):
+            rows = self._scored(part.instances, self._grids(part, progress))
+        cost = part_cost(
+            work,
+            self._plan.model_config,
+            len(self.model.modules(ModuleType(config.module))),
+            cells,
+            part.prompts,
+            config.decode.max_new_tokens,
+        )
+        return rows, cost
+
+    def _grids(self, part: Part, progress: RunProgress) -> list[TransplantGrid]:
+        """Return the grid of each instance; a signal can stop the work after every batch."""
+        progress.set_language(part.language)
+        config, n_cells = self._plan.config, len(self._plan.cells)
+        n_together = max(1, self.rows_per_batch // (n_cells + 1))
+        requests = list(map(self._request, part.instances, part.prompts))
+        grids: list[TransplantGrid] = []
+        for start in range(0, len(requests), n_together):
+            require_none()
+            batch = requests[start : start + n_together]
+            grids += transplant_all(
+                self.model, batch, config.decode.max_new_tokens, config.rows_per_batch
+            )
+            progress.advance(len(batch) * n_cells)
+        return grids
+
+    def _request(self, instance: Instance, prompts: PromptPair) -> Request:
+        config = self._plan.config
+        markers = [option.marker for option in instance.options]
+        return Request(
+            prompts.source,
+            prompts.target,
+            config.module,
+            self._plan.cells,
+            encode_options(self.model.tokenizer, prompts.target, markers),
+            name=f"instance {instance.id} ({instance.language})",
+            noise_seed=noise_seed(config.control, instance, config.seed),
+        )
+
+    def _scored(self, instances: Sequence[Instance], grids: Sequence[TransplantGrid]) -> list[Row]:
+        """Return the rows of a part: for each instance the baseline, then one row a cell."""
+        rows = [
+            (instance, cell, generation)
+            for instance, grid in zip(instances, grids, strict=True)
+            for cell, generation in [(None, grid.baseline), *grid.generations.items()]
+        ]
+        replies = [(one, Reply(g.text, g.finish, g.option_logprobs)) for one, _, g in rows]
+        verdicts = {scorer.label: judge(scorer, replies) for scorer in self._scorers}
+        return [
+            Row(*row, {label: of[place] for label, of in verdicts.items()})
+            for place, row in enumerate(rows)
+        ]
