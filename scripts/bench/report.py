@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from xtransplant.config.compose import compose
+from xtransplant.config.run_key import to_dict
 from xtransplant.runner.views import aggregate_run
 from xtransplant.store.columns import GENERATIONS, Row, part_table
-from xtransplant.config.run_key import to_dict
-from xtransplant.config.compose import compose
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Cell, Generation, Instance, Score
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from xtransplant.runner.views import aggregate_run
 from xtransplant.store.columns import Row
 from xtransplant.store.run_folder import RunFolder
-from xtransplant.types import Cell, Generation, Instance, Score
 from xtransplant.store.score_files import write_judged_part
+from xtransplant.types import Cell, Generation, Instance, Score
 
 DISTINCT = 0.4
 WORDS = 20

@@ -45,6 +45,7 @@ def test_a_run_outside_the_checkout(python: Path, tmp_path: Path) -> None:
     where = [str(python), "-c", "import xtransplant; print(xtransplant.__file__)"]
     place = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert str(python.parents[1]) in place
+    assert Path(place.strip()).with_name("py.typed").is_file()
     assert "smollm2-135m" in xtransplant("ls", "models")
     out = xtransplant("run", "languages=[sw]", "limit=2", "grid=first_to_first")
     assert "results: outputs/pocket/pocket/mlp/" in out
