@@ -187,7 +187,7 @@ HANDLERS = {
     "module": ("models.architecture.WRITTEN", "types.ModuleType"),
     "direction": ("tasks.sides.SIDES", "types.Direction"),
     "control": ("tasks.controls.CONTROLS", "config.schema.CONTROLS"),
-    "model.dtype": ("models.dtypes.DTYPES", "config.schema.DTYPES"),
+    "model.dtype": ("models.dtypes.TORCH_DTYPES", "config.schema.DTYPES"),
     "prompt.style": ("prompts.styles.STYLES", "config.schema.PROMPT_STYLES"),
     "prompt.instruction_language": (
         "tasks.loaders.INSTRUCTIONS",
