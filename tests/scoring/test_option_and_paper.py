@@ -378,11 +378,11 @@ def test_scorers_are_listed_under_their_own_names_with_a_version():
     """A version must go up when a verdict changes: results carry it."""
     assert {name: scorer.label for name, scorer in SCORERS.items()} == {
         "paper": "paper-2",
-        "option": "option-2",
-        "statements": "statements-2",
-        "exact_match": "exact_match-2",
-        "f1": "f1-1",
-        "contains_any": "contains_any-1",
+        "option": "option-3",
+        "statements": "statements-3",
+        "exact_match": "exact_match-3",
+        "f1": "f1-2",
+        "contains_any": "contains_any-2",
         "logprob": "logprob-1",
         "opinion": "opinion-1",
     }

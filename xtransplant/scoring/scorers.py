@@ -28,11 +28,11 @@ SCORERS = {
     scorer.name: scorer
     for scorer in (
         Scorer("paper", 2, paper),
-        Scorer("option", 2, named_option, needs="options"),
-        Scorer("statements", 2, named_option, needs="options", by_cluster=True),
-        Scorer("exact_match", 2, exact_match, reads_aliases=True),
-        Scorer("f1", 1, f1, reads_aliases=True),
-        Scorer("contains_any", 1, contains_any, reads_aliases=True),
+        Scorer("option", 3, named_option, needs="options"),
+        Scorer("statements", 3, named_option, needs="options", by_cluster=True),
+        Scorer("exact_match", 3, exact_match, reads_aliases=True),
+        Scorer("f1", 2, f1, reads_aliases=True),
+        Scorer("contains_any", 2, contains_any, reads_aliases=True),
         Scorer("logprob", 1, likeliest_option, needs="options"),
         Scorer("opinion", 1, opinion, needs="shares"),
     )
