@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence, Set
+from datetime import datetime
 from operator import index
 from typing import Any
 
@@ -12,11 +14,28 @@ from jinja2 import TemplateError
 from xtransplant.errors import PromptError
 from xtransplant.types import Instance, Prompt, PromptPair
 
+CHAT_DATE = datetime(2024, 7, 26)
+"""The day and time for templates that print them, so that a prompt is the same tomorrow.
 
-def encode(tokenizer: Any, prompt: str | Sequence[int] | Prompt) -> Prompt:
+It is the date that Llama 3.1's template prints where it is told none.
+"""
+
+DATE_CALL = re.compile(r"""strftime_now\s*\(\s*(['"])(.*?)\1\s*\)""")
+"""How a chat template asks for the date."""
+
+
+def encode(
+    tokenizer: Any, prompt: str | Sequence[int] | Prompt, *, keep_end: bool = False
+) -> Prompt:
     """Turn text or token ids into a prompt; text gets the tokenizer's usual special tokens.
 
     A text that already starts with the beginning-of-sequence token gets no second one.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        prompt: text or token ids.
+        keep_end: whether the tokens stay that the tokenizer adds at the end of a text. Encoders
+            are trained with them; a causal model would begin its answer after the end.
 
     Raises:
         PromptError: empty, or a single token (there is nothing before it to share); neither text
@@ -26,7 +45,7 @@ def encode(tokenizer: Any, prompt: str | Sequence[int] | Prompt) -> Prompt:
         ids, text = list(prompt.token_ids), prompt.text
         shown = str(ids[:8])
     elif isinstance(prompt, str):
-        ids, text = _token_ids(tokenizer, prompt), prompt
+        ids, text = _token_ids(tokenizer, prompt, keep_end=keep_end), prompt
         shown = repr(text if len(text) <= 40 else text[:39] + "…")
     else:
         ids, text = token_ids(prompt, "prompt", "text or a list of token ids"), None
@@ -49,14 +68,16 @@ def token_ids(value: object, what: str, allowed: str = "a list of token ids") ->
     raise PromptError(f"{what} is {value!r:.60}; allowed: {allowed}")
 
 
-def encode_pair(tokenizer: Any, instance: Instance, chat: bool = False) -> PromptPair:
+def encode_pair(
+    tokenizer: Any, instance: Instance, *, chat: bool = False, keep_end: bool = False
+) -> PromptPair:
     """Encode both prompts of an instance, as a user's turn in the chat template if `chat`.
 
-    A PromptError names the instance and the side.
+    A PromptError names the instance and the side. `keep_end` is as for `encode`.
     """
     return PromptPair(
         *(
-            _encode_side(tokenizer, instance, side, text, chat)
+            _encode_side(tokenizer, instance, side, text, chat=chat, keep_end=keep_end)
             for side, text in (("source", instance.source), ("target", instance.target))
         )
     )
@@ -65,12 +86,21 @@ def encode_pair(tokenizer: Any, instance: Instance, chat: bool = False) -> Promp
 def answered(prompt: str, answer: str) -> str:
     """Return a prompt with its answer.
 
-    A space stands between, unless the prompt ends in white space or in a wide character (of
-    Chinese or Japanese text), after which none is written.
+    A space stands between, unless the prompt ends in white space or in a character of Chinese or
+    Japanese text (a wide one that is not Hangul), after which none is written.
     """
     last = prompt[-1:]
-    no_space = not last or last.isspace() or unicodedata.east_asian_width(last) in "WF"
+    no_space = not last or last.isspace() or (_is_wide(last) and not is_hangul(last))
     return prompt + answer if no_space else f"{prompt} {answer}"
+
+
+def is_hangul(character: str) -> bool:
+    """Return whether a character is of Korean script, whose words stand apart."""
+    return unicodedata.name(character, "").startswith(("HANGUL", "HALFWIDTH HANGUL"))
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
 
 
 def encode_options(
@@ -81,17 +111,17 @@ def encode_options(
     The text is that of `answered`. Where the marker's first token would reach back into the prompt,
     whose ids stay as they are, the marker is encoded by itself.
     """
-    text = prompt.text or ""
-    options = []
-    for marker in markers:
-        whole = answered(text, marker)
-        answer = whole[len(text) :]
-        ids = tuple(_token_ids(tokenizer, whole))
-        n = len(prompt.token_ids)
-        if ids[:n] != prompt.token_ids or len(ids) == n:
-            ids, n = tuple(tokenizer(answer, add_special_tokens=False)["input_ids"]), 0
-        options.append(ids[n:])
-    return tuple(options)
+    return tuple(_encode_option(tokenizer, prompt, marker) for marker in markers)
+
+
+def _encode_option(tokenizer: Any, prompt: Prompt, marker: str) -> tuple[int, ...]:
+    text, n = prompt.text or "", len(prompt.token_ids)
+    whole = answered(text, marker)
+    for special in (True, False):  # a chat has its special tokens in its text
+        ids = tuple(_token_ids(tokenizer, whole, special=special))
+        if ids[:n] == prompt.token_ids and len(ids) > n:
+            return ids[n:]
+    return tuple(tokenizer(whole[len(text) :], add_special_tokens=False)["input_ids"])
 
 
 def require_room(prompt: Prompt, max_new_tokens: int, context_length: int, name: str) -> None:
@@ -117,33 +147,77 @@ def decode_text(tokenizer: Any, token_ids: Sequence[int]) -> str:
     return text
 
 
-def _token_ids(tokenizer: Any, text: str) -> list[int]:
+def added_at_end(tokenizer: Any) -> int:
+    """Return how many tokens the tokenizer adds at the end of a text."""
+    ids = list(tokenizer("a")["input_ids"])
+    bare = list(tokenizer("a", add_special_tokens=False)["input_ids"])
+    for n in range(len(ids) - len(bare) + 1):
+        if ids[len(ids) - n - len(bare) : len(ids) - n] == bare:
+            return n
+    return 0
+
+
+def _token_ids(
+    tokenizer: Any, text: str, *, keep_end: bool = False, special: bool = True
+) -> list[int]:
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise PromptError(f"prompt {text!r:.60} holds bytes that are no text in UTF-8")
-    ids = list(tokenizer(text)["input_ids"])
+    ids = list(tokenizer(text, add_special_tokens=special)["input_ids"])
+    if special and not keep_end and ids and ids[-1] in tokenizer.all_special_ids:
+        ids = ids[: len(ids) - added_at_end(tokenizer)]
     bos = tokenizer.bos_token_id
     return ids[1:] if bos is not None and ids[:2] == [bos, bos] else ids
 
 
-def _encode_side(tokenizer: Any, instance: Instance, side: str, text: str, chat: bool) -> Prompt:
+def _encode_side(
+    tokenizer: Any, instance: Instance, side: str, text: str, *, chat: bool, keep_end: bool
+) -> Prompt:
     try:
-        return encode(tokenizer, _as_chat(tokenizer, text) if chat else text)
+        if chat:
+            return _encode_chat(tokenizer, text)
+        return encode(tokenizer, text, keep_end=keep_end)
     except PromptError as error:
         where = f"{side} prompt of instance {instance.id} ({instance.language})"
         raise PromptError(f"{where}: {error}") from error
 
 
-def _as_chat(tokenizer: Any, text: str) -> str:
-    """Return a text as the user's turn, up to where the answer begins."""
+def _encode_chat(tokenizer: Any, text: str) -> Prompt:
+    """Encode a text as the user's turn, up to where the answer begins.
+
+    The ids are those that transformers gives: the template alone decides about special tokens, and
+    control tokens that stand in the text itself are read as text.
+    """
     if not tokenizer.chat_template:
         raise PromptError("the tokenizer has no chat template; set prompt.style=plain or few_shot")
-    turns = [{"role": "user", "content": text}]
+    arguments = {
+        "conversation": [{"role": "user", "content": text}],
+        "add_generation_prompt": True,
+        "return_dict": False,
+    }
     try:
-        shown = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        template = _on_one_day(tokenizer.get_chat_template())
+        shown = tokenizer.apply_chat_template(**arguments, chat_template=template, tokenize=False)
+        ids = tokenizer.apply_chat_template(
+            **arguments, chat_template=template, sanitize_control_tokens=True
+        )
     except TemplateError as error:
         raise PromptError(
             f"the tokenizer's chat template fails: {' '.join(str(error).split())}; set "
             "prompt.style=plain or few_shot"
         ) from error
-    assert isinstance(shown, str)
-    return shown
+    return encode(tokenizer, Prompt(tuple(ids), shown))
+
+
+def _on_one_day(template: str) -> str:
+    """Return a chat template with the date that it would print filled in.
+
+    Raises:
+        PromptError: the template composes the form of the date, so that it cannot be filled in.
+    """
+    filled = DATE_CALL.sub(lambda call: repr(CHAT_DATE.strftime(call[2])), template)
+    if "strftime_now(" in filled.replace(" ", ""):
+        raise PromptError(
+            "the tokenizer's chat template prints the date in a form of its own, so prompts would "
+            "be others tomorrow; set prompt.style=plain or few_shot"
+        )
+    return filled

@@ -94,6 +94,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
                 tokenizer,
                 context_length(text_config),
                 new_tokens=0 if model_config.is_encoder_decoder else config.decode.max_new_tokens,
+                keep_end=model_config.is_encoder_decoder,
                 n_instances=max(INSTANCES_PER_PART, ROWS_PER_PART // (len(cells) + 1)),
             )
         ),
@@ -187,12 +188,16 @@ def _parts(
     context_length: int,
     new_tokens: int,
     n_instances: int,
+    *,
+    keep_end: bool,
 ) -> list[Part]:
     """Split each language's instances into parts of `n_instances`."""
     parts = []
     chat = config.prompt.style == "chat"
     for language, loaded in instances.items():
-        prompts = [encode_pair(tokenizer, instance, chat) for instance in loaded]
+        prompts = [
+            encode_pair(tokenizer, instance, chat=chat, keep_end=keep_end) for instance in loaded
+        ]
         for instance, pair in zip(loaded, prompts, strict=True):
             where = f"prompt of instance {instance.id} ({language})"
             require_room(pair.source, 0, context_length, f"source {where}")
