@@ -71,9 +71,8 @@ def _json(content: bytes, path: Path, line: int) -> object:
     except UnicodeEncodeError as error:
         raise DataError(f"{path}:{line}: not text: {_shown(content.decode())}") from error
     except RepeatedKey as error:
-        raise DataError(
-            f"{path}:{line}: key {str(error)!r} stands there twice; keep one"
-        ) from error
+        key = str(error)
+        raise DataError(f"{path}:{line}: key {key!r} stands there twice; keep one") from error
     except (ValueError, RecursionError) as error:  # the latter of lists in lists without end
         if isinstance(error, json.JSONDecodeError):
             line += error.lineno - 1

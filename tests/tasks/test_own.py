@@ -71,10 +71,7 @@ def test_rows_become_instances(file):
         ({**CHOICE, "cluster": 3}, "field 'cluster' must be a text, not 3"),
         (ROW, "id '1' of language 'sw' is that of line 1; give each instance its own"),
         ({**ROW, "id": "1 "}, "id '1 ' of language 'sw' is that of line 1; give each instance"),
-        (
-            {**ROW, "id": "1\u200b"},
-            "of language 'sw' is that of line 1; give each instance its own",
-        ),
+        ({**ROW, "id": "1\u200b"}, r"id '1\u200b' of language 'sw' is that of line 1; give each"),
         ('{"id": "2", "gold": "a", "id": "3"}', "key 'id' stands there twice; keep one"),
         ('{"id": "2", "gold": {"a": 1, "a": 1}}', "key 'a' stands there twice; keep one"),
     ],
