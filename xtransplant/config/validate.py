@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -113,8 +113,23 @@ def check_overrides(
                 _check_option(value, options[key])
             else:
                 _check_type(value, keys[key], schema)
-        expanded.append([value.input_line or text for value in values])
+        expanded.append([_kept_as_text(value, text, keys.get(key, "")) for value in values])
     return expanded
+
+
+def is_text(type_: str) -> bool:
+    """Return whether a field of this type, as `schema_keys` gives it, holds text or texts."""
+    return type_.removesuffix(" | None") in ("str", "list[str]")
+
+
+def _kept_as_text(override: Override, text: str, type_: str) -> str:
+    """Return an override that Hydra reads as text if its field is one, such as revision=83e2010."""
+    line = override.input_line or text
+    value: object = override.value()
+    if not is_text(type_) or value is None or not isinstance(value, int | float):
+        return line
+    key, _, written = line.partition("=")
+    return f"{key}={QuotedString(written.strip(), Quote.single).with_quotes()}"
 
 
 def check_values(config: RunConfig) -> None:
