@@ -64,6 +64,10 @@ CHOICES: Mapping[str, Sequence[str]] = {
 """The fields with an enumeration of values."""
 
 
+PLAIN = re.compile(r"[\w./@:+-]+")
+"""A value without quotes, brackets and spaces."""
+
+
 def schema_keys(schema: type = RunConfig, prefix: str = "") -> dict[str, str]:
     """Return every dotted key of the schema with its type as written there."""
     keys: dict[str, str] = {}
@@ -249,6 +253,10 @@ def _single_values(override: Override, options: Options) -> Iterator[Override]:
         texts = value.filter(list(options.get(override.key_or_group, [])))
     elif override.is_discrete_sweep():
         texts = list(override.sweep_string_iterator())
+        # Hydra has read 1e5 as a number by then; plain values are as they were typed.
+        typed = [each.strip() for each in (override.input_line or "").partition("=")[2].split(",")]
+        if len(typed) == len(texts) and all(PLAIN.fullmatch(each) for each in typed):
+            texts = typed
     else:
         raise ConfigError(f"cannot sweep over {override.input_line!r}; allowed: values or range()")
     if not texts:
