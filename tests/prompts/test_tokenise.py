@@ -1,5 +1,7 @@
 """The beginning-of-sequence token stands once, whatever the tokenizer's family and the style."""
 
+import resource
+import signal
 from dataclasses import replace
 
 import pytest
@@ -196,14 +198,39 @@ def test_a_fix_names_the_runs_it_touches(made, instance, style, names):
     assert corrections(made, [(instance, pair)], **of_run) == names
 
 
-@pytest.mark.parametrize("template", ["{{ raise_exception('no user') }}", "{{ unfinished"])
-def test_a_chat_template_that_fails_is_one_line(template):
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{{ raise_exception('no user') }}", "no user"),
+        ("{{ unfinished", "unexpected end of template"),
+        ("{{ 1/0 }}", "division by zero"),
+        ("{{ messages + 3 }}", "can only concatenate list"),
+        ("{{ messages[7].content.x }}", "has no element 7"),
+        ("{{ range(10**9)|list }}", "Range too big"),
+        ("{{ ['a'] * 10**10 }}", "MemoryError"),
+        ("{% set n = 10**9 %}{{ 'a' * (n * 10) }}", "MemoryError"),
+        ("{{ 'a' * 3000000 }}", "it makes 3,000,000 characters of 16"),
+        ({"one": "{{ 1 }}", "two": "{{ 2 }}"}, "This model has multiple chat templates"),
+        (7, "expected string"),
+    ],
+)
+def test_a_chat_template_that_fails_is_one_line(template, reason):
     with pytest.raises(PromptError) as error:
         encode_pair(tokenizer("llama3", template), INSTANCE, chat=True)
     told = str(error.value)
     start = "source prompt of instance i (fr): the tokenizer's chat template fails: "
-    assert told.startswith(start) and "\n" not in told
+    assert told.startswith(start) and reason in told and "\n" not in told
     assert told.endswith("; set prompt.style=plain or few_shot")
+
+
+def test_a_chat_template_that_does_not_end_is_one_line(monkeypatch):
+    monkeypatch.setattr("xtransplant.prompts.chat.SECONDS", 0.3)
+    loop = "{% for i in range(90000) %}" * 4 + "{% endfor %}" * 4
+    with pytest.raises(PromptError, match=r"fails: it does not end in 0 s; set"):
+        encode_pair(tokenizer("llama3", loop), INSTANCE, chat=True)
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from xtransplant.prompts.tokenise import DATE_CALL, added_at_end, encode, is_hangul
+from xtransplant.prompts.chat import DATE_CALL
+from xtransplant.prompts.tokenise import added_at_end, encode, is_hangul
 from xtransplant.types import Instance, PromptPair
 
 

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence, Set
-from datetime import datetime
 from operator import index
 from typing import Any
 
-from jinja2 import TemplateError
-
 from xtransplant.errors import PromptError
+from xtransplant.prompts.chat import render_chat
 from xtransplant.types import Instance, Prompt, PromptPair
-
-CHAT_DATE = datetime(2024, 7, 26)
-"""The day and time for templates that print them, so that a prompt is the same tomorrow.
-
-It is the date that Llama 3.1's template prints where it is told none.
-"""
-
-DATE_CALL = re.compile(r"""strftime_now\s*\(\s*(['"])(.*?)\1\s*\)""")
-"""How a chat template asks for the date."""
 
 
 def encode(
@@ -174,50 +162,9 @@ def _encode_side(
 ) -> Prompt:
     try:
         if chat:
-            return _encode_chat(tokenizer, text)
+            shown, ids = render_chat(tokenizer, text)
+            return encode(tokenizer, Prompt(ids, shown))
         return encode(tokenizer, text, keep_end=keep_end)
     except PromptError as error:
         where = f"{side} prompt of instance {instance.id} ({instance.language})"
         raise PromptError(f"{where}: {error}") from error
-
-
-def _encode_chat(tokenizer: Any, text: str) -> Prompt:
-    """Encode a text as the user's turn, up to where the answer begins.
-
-    The ids are those that transformers gives: the template alone decides about special tokens, and
-    control tokens that stand in the text itself are read as text.
-    """
-    if not tokenizer.chat_template:
-        raise PromptError("the tokenizer has no chat template; set prompt.style=plain or few_shot")
-    arguments = {
-        "conversation": [{"role": "user", "content": text}],
-        "add_generation_prompt": True,
-        "return_dict": False,
-    }
-    try:
-        template = _on_one_day(tokenizer.get_chat_template())
-        shown = tokenizer.apply_chat_template(**arguments, chat_template=template, tokenize=False)
-        ids = tokenizer.apply_chat_template(
-            **arguments, chat_template=template, sanitize_control_tokens=True
-        )
-    except TemplateError as error:
-        raise PromptError(
-            f"the tokenizer's chat template fails: {' '.join(str(error).split())}; set "
-            "prompt.style=plain or few_shot"
-        ) from error
-    return encode(tokenizer, Prompt(tuple(ids), shown))
-
-
-def _on_one_day(template: str) -> str:
-    """Return a chat template with the date that it would print filled in.
-
-    Raises:
-        PromptError: the template composes the form of the date, so that it cannot be filled in.
-    """
-    filled = DATE_CALL.sub(lambda call: repr(CHAT_DATE.strftime(call[2])), template)
-    if "strftime_now(" in filled.replace(" ", ""):
-        raise PromptError(
-            "the tokenizer's chat template prints the date in a form of its own, so prompts would "
-            "be others tomorrow; set prompt.style=plain or few_shot"
-        )
-    return filled
