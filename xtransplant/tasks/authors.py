@@ -15,6 +15,7 @@ The data are not shipped: `task.data_dir` says where they are. Prompts are given
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any
 from xtransplant.errors import DataError, unknown
 from xtransplant.jsonl import read_bytes, read_json_lines, read_strings
 from xtransplant.tasks.lazy_instance import Draft, drafts_of
+from xtransplant.tasks.splits import cluster_of
 from xtransplant.types import Direction, Instance, Option
 
 MARKERS = ("({})", "（{}）")
@@ -44,6 +46,9 @@ class Layout:
         keys: of the options, in the order of the prompt; empty for free answers.
         labels: whether `ans_lang` holds the options' texts.
         opinions: whether English prompts are objects with the shares of the options.
+        cluster: pattern whose group 1 is, in the English prompt, what several rows share: a premise
+            (XNLI), a passage (XQuAD), a question that several countries were asked
+            (GlobalOpinionQA). None where each row stands alone.
     """
 
     folder: str
@@ -53,14 +58,28 @@ class Layout:
     keys: tuple[str, ...] = ()
     labels: bool = False
     opinions: bool = False
+    cluster: re.Pattern[str] | None = None
 
 
 LAYOUTS = {
-    "xnli": Layout("XNLI", keys=("1", "2", "3"), labels=True),
-    "xquad": Layout("XQuAD", file="xquad.{language}"),
+    "xnli": Layout(
+        "XNLI",
+        keys=("1", "2", "3"),
+        labels=True,
+        cluster=re.compile(r"^Premise: (.*?)\nHypothesis: ", re.MULTILINE | re.DOTALL),
+    ),
+    "xquad": Layout(
+        "XQuAD",
+        file="xquad.{language}",
+        cluster=re.compile(r"^Context: (.*)\nQuestion: ", re.MULTILINE | re.DOTALL),
+    ),
     "xcopa": Layout("XCOPA", english="en", keys=("1", "2")),
     "globalopinionqa": Layout(
-        "GlobalOpinionQA", prompts="translated", english="split", opinions=True
+        "GlobalOpinionQA",
+        prompts="translated",
+        english="split",
+        opinions=True,
+        cluster=re.compile(r"the following question:\n(.*)\nHere are the options:\n", re.DOTALL),
     ),
 }
 """By the name of the task."""
@@ -72,7 +91,6 @@ class _Answer:
 
     gold: str
     options: tuple[Option, ...] = ()
-    cluster: str = ""
     category: str | None = None
 
 
@@ -116,6 +134,7 @@ class Authors:
             paths, languages = (own_path, pivot_path), (language, self._pivot)
         sources, targets = (self._prompts(path) for path in paths)
         _require_same_length(paths[1], targets, paths[0], sources)
+        english = sources if direction is Direction.EN_TO_X else targets
         if layout.opinions:
             answers = [
                 _opinion(row, pivot_path, line)
@@ -134,7 +153,7 @@ class Authors:
                 target=target,
                 gold=answer.gold,
                 options=_as_printed(answer.options, target),
-                cluster=answer.cluster,
+                cluster=self._cluster(english[line - 1]),
                 category=answer.category,
                 source_gold=source_golds[line - 1] if source_golds else None,
             )
@@ -219,6 +238,15 @@ class Authors:
             if not gold.strip():
                 raise DataError(f"{path}:{line}: empty gold answer")
         return [_Answer(gold, options) for gold in golds]
+
+    def _cluster(self, english: str) -> str:
+        """Return a name for what a row shares with others, "" where that is nothing.
+
+        It is read from the English prompt, so that it is the same in every language.
+        """
+        pattern = self._layout.cluster
+        found = pattern.search(english) if pattern else None
+        return cluster_of(" ".join(found[1].split())) if found else ""
 
     def _source_golds(self, folder: Path, language: str) -> list[str]:
         """Return the answers in the source's language, where they are free texts."""
