@@ -44,12 +44,25 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
+class RepeatedKey(Exception):
+    """A JSON object has a key twice; Python's reader would take the last one without a word."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise RepeatedKey(key)
+        found[key] = value
+    return found
+
+
 def _json(content: bytes, path: Path, line: int) -> object:
     if not content.strip():
         raise DataError(f"{path}:{line}: an empty line; delete it")
     try:
         text = content.decode()
-        value: object = json.loads(text)
+        value: object = json.loads(text, object_pairs_hook=_object)
         # A lone surrogate ("\ud800") is valid JSON, but cannot be tokenised or stored.
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
@@ -57,6 +70,9 @@ def _json(content: bytes, path: Path, line: int) -> object:
         raise DataError(f"{path}:{line}: not text in UTF-8 ({byte}); save it as UTF-8") from error
     except UnicodeEncodeError as error:
         raise DataError(f"{path}:{line}: not text: {_shown(content.decode())}") from error
+    except RepeatedKey as error:
+        key = str(error)
+        raise DataError(f"{path}:{line}: key {key!r} stands there twice; keep one") from error
     except (ValueError, RecursionError) as error:  # RecursionError: deep nesting
         if isinstance(error, json.JSONDecodeError):
             line += error.lineno - 1

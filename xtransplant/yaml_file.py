@@ -11,13 +11,16 @@ import yaml
 from xtransplant.errors import ConfigError
 
 
-def read_yaml(path: Path, *, setting: str = "", allowed: str = "") -> dict[str, Any]:
+def read_yaml(
+    path: Path, *, setting: str = "", allowed: str = "", as_written: bool = False
+) -> dict[str, Any]:
     """Return the keys and values of a YAML file.
 
     Args:
         path: the file.
         setting: name of the setting that gives the file, for messages.
         allowed: description of a valid file, for messages.
+        as_written: whether every value is its text, also where YAML reads a number.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, or has no keys.
@@ -25,7 +28,8 @@ def read_yaml(path: Path, *, setting: str = "", allowed: str = "") -> dict[str, 
     name = f"{setting} {path}".strip()
     remedy = f"; allowed: {allowed}" if allowed else ""
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        loader = yaml.BaseLoader if as_written else yaml.SafeLoader
+        content = yaml.load(path.read_text("utf-8"), loader)
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror or error}{remedy}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # RecursionError: deep nesting

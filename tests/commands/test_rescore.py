@@ -95,7 +95,7 @@ def test_the_parts_get_the_new_verdicts_and_the_old_ones_are_kept(folder, capsys
     assert answers(frame) == of_every_language(OPTION)
     golds = frame.instance_id.map(GOLDS)
     assert frame.correct.tolist() == (frame.answer == golds).tolist()
-    assert labels(folder) == ["option-2"] * 3
+    assert labels(folder) == ["option-3"] * 3
     for path in folder.parts():
         table, old = pq.read_table(path), before[path.name]
         assert table.schema.equals(old.schema)
@@ -105,7 +105,7 @@ def test_the_parts_get_the_new_verdicts_and_the_old_ones_are_kept(folder, capsys
         assert {key for key in kept if old.schema.metadata[key] != table.schema.metadata[key]} == {
             b"xtransplant.scorer"
         }
-    for scorer, expected in (("paper-2", PAPER), ("option-2", OPTION)):
+    for scorer, expected in (("paper-2", PAPER), ("option-3", OPTION)):
         scores = pd.read_parquet(folder.path / "scores" / scorer)
         assert answers(scores) == of_every_language(expected)
         assert list(scores.columns) == [
@@ -138,12 +138,12 @@ def test_the_two_views_are_made_again_and_shown(folder, capsys):
 
 def test_several_scorers_at_once(folder):
     rescore(folder, "scorer=option,f1,exact_match")
-    assert set(labels(folder)) == {"option-2"}
+    assert set(labels(folder)) == {"option-3"}
     kept = sorted(path.name for path in (folder.path / "scores").iterdir())
-    assert kept == ["exact_match-2", "f1-1", "option-2", "paper-2"]
-    f1 = pd.read_parquet(folder.path / "scores" / "f1-1")
-    # "(1) (2)" against "2" is one word of two right: 2 · ½ · 1 / (½ + 1). "２" is another word.
-    assert f1[f1.instance_id == "q3"].value.tolist() == pytest.approx([2 / 3, 0.0, 1.0] * 2)
+    assert kept == ["exact_match-3", "f1-2", "option-3", "paper-2"]
+    f1 = pd.read_parquet(folder.path / "scores" / "f1-2")
+    # "(1) (2)" against "2" is one word of two right: 2 · ½ · 1 / (½ + 1). "２" is 2.
+    assert f1[f1.instance_id == "q3"].value.tolist() == pytest.approx([2 / 3, 1.0, 1.0] * 2)
     assert folder.read_manifest().config["task"]["scorer"] == ["option", "f1", "exact_match"]
 
 
@@ -159,13 +159,13 @@ def test_a_run_with_several_scorers_writes_what_rescore_does(tmp_path):
 def test_without_a_scorer_those_of_the_configuration_are_used(folder):
     rescore(folder, "scorer=option")
     rescore(folder)
-    assert labels(folder) == ["option-2"] * 3
+    assert labels(folder) == ["option-3"] * 3
 
 
 def test_every_run_below_a_folder_is_scored(folder):
     other = make_run(folder.path.parents[1] / "attn" / KEY)
     assert cli.main(["rescore", str(folder.path.parents[2]), "scorer=option"]) == 0
-    assert labels(folder) == labels(other) == ["option-2"] * 3
+    assert labels(folder) == labels(other) == ["option-3"] * 3
 
 
 def test_a_run_that_is_not_finished_stays_so(tmp_path):
@@ -175,7 +175,7 @@ def test_a_run_that_is_not_finished_stays_so(tmp_path):
     manifest = folder.read_manifest()
     assert (manifest.status, manifest.reason) == ("failed", "out of power")
     assert set(pd.read_parquet(folder.path / "pairs.parquet").language) == {"fr"}
-    assert labels(folder) == ["option-2"] * 3
+    assert labels(folder) == ["option-3"] * 3
 
 
 def test_a_run_that_failed_after_its_last_part_is_finished(folder):
@@ -232,7 +232,7 @@ def test_killed_anywhere_it_never_shows_mixed_verdicts_and_goes_on(folder, tmp_p
         views = [name for name in TABLES if (run.path / name).exists()]
         if len(scorers) == 2:
             assert views == []
-            with pytest.raises(OutputError, match="verdicts of several scorers, option-2 and pap"):
+            with pytest.raises(OutputError, match="verdicts of several scorers, option-3 and pap"):
                 run.read_generations()
         elif scorers == {"paper-2"}:
             assert answers(run.read_generations()) == of_every_language(PAPER)
@@ -256,7 +256,7 @@ def test_an_interrupted_rescore_may_be_followed_by_another_scorers(folder, monke
     with monkeypatch.context() as patch, pytest.raises(PowerCut):
         interrupt_after(patch, 3 + 3 + 1 + 1)  # verdicts, stage, manifest, one part
         cli.main(["rescore", str(folder.path), "scorer=option"])
-    assert sorted(set(labels(folder))) == ["option-2", "paper-2"]
+    assert sorted(set(labels(folder))) == ["option-3", "paper-2"]
     rescore(folder, "scorer=paper")
     assert answers(folder.read_generations()) == of_every_language(PAPER)
 
@@ -266,7 +266,7 @@ def test_a_part_made_again_drops_the_verdicts_kept_on_its_old_texts(folder):
     write_judged_part(folder, "fr", 1, "none", rows_of("fr", ["q3"]))
     kept = sorted(path.parent.name for path in folder.path.glob("scores/*/fr-0001.parquet"))
     assert kept == ["paper-2"]
-    assert len(list(folder.path.glob("scores/option-2/*.parquet"))) == 2
+    assert len(list(folder.path.glob("scores/option-3/*.parquet"))) == 2
 
 
 def test_verdicts_that_were_deleted_are_kept_from_the_part(folder):
@@ -282,7 +282,7 @@ def test_a_run_is_refused_where_the_parts_hold_other_verdicts(folder):
     require_verdicts(RunFolder(folder.path / "not yet", KEY), [paper])
     first = folder.parts()[0]
     for wanted, label, setting in (
-        ([option], "option-2", "scorer=option"),
+        ([option], "option-3", "scorer=option"),
         ([replace(paper, version=3), f1], "paper-3", "scorer=paper,f1"),
         ([number, f1], number.label, """'scorer=regex(pattern="'"'"'(\\\\d)'"'"', \\\\w"),f1'"""),
     ):
@@ -295,7 +295,7 @@ def test_a_run_is_refused_where_the_parts_hold_other_verdicts(folder):
     with pytest.raises(OutputError) as error:
         require_verdicts(folder, [paper, option])
     assert str(error.value) == (
-        f"{folder.path} has no verdicts of scorer option-2 on fr-0000.parquet; to add them without "
+        f"{folder.path} has no verdicts of scorer option-3 on fr-0000.parquet; to add them without "
         f"a GPU: xtransplant rescore {folder.path} scorer=paper,option"
     )
 

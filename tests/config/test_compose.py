@@ -7,7 +7,8 @@ import yaml
 
 from xtransplant.config.compose import ANY_CHECKPOINT, compose, conf_dir, entries, find_model, sweep
 from xtransplant.config.schema import CONTROLS, ModelConfig, RunConfig
-from xtransplant.config.validate import CHOICES, WORDING, schema_keys
+from xtransplant.config.schema_keys import schema_keys
+from xtransplant.config.validate import CHOICES, WORDING
 from xtransplant.errors import ConfigError
 
 OWN = ["model=tiny", "task=toy"]

@@ -13,8 +13,8 @@ from xtransplant.config import run_key as module
 from xtransplant.config.compose import compose
 from xtransplant.config.run_key import COUNTS_WHERE, DRAWS_NOTHING, LEFT_OUT, run_folder, run_key
 from xtransplant.config.schema import CONTROLS, PromptConfig, RunConfig
-from xtransplant.config.validate import schema_keys
-from xtransplant.tasks.controls import controlled, noise_seed
+from xtransplant.config.schema_keys import schema_keys
+from xtransplant.tasks.controls import Inputs, controlled, noise_seed
 from xtransplant.types import Cell, Instance
 
 KEY_FACTS: dict[str, Any] = {
@@ -103,16 +103,13 @@ def test_a_setting_added_later_enters_the_key_only_off_its_default(
     assert len(set(keys)) == 3
 
 
-def test_a_fix_changes_the_keys_of_the_runs_it_touches_and_of_no_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def touches(config: RunConfig) -> bool:
-        return config.prompt.style == "chat"
-
-    monkeypatch.setattr(module, "FIXES", {"system prompt in chats": touches})
+def test_a_fix_changes_the_keys_of_the_runs_it_touches_and_of_no_others() -> None:
     for overrides in ("", "prompt.style=few_shot", "control=noise", "prompt.style=chat"):
-        same = run_key(compose(overrides.split()), **KEY_FACTS) == KEYS_0_1_0[overrides]
-        assert same == (overrides != "prompt.style=chat"), overrides
+        config = compose(overrides.split())
+        keys = [run_key(config, **KEY_FACTS, fixes=fixes) for fixes in ((), ("b", "a"), {"a"})]
+        assert keys[0] == KEYS_0_1_0[overrides]
+        assert len(set(keys)) == 3
+        assert run_key(config, **KEY_FACTS, fixes={"a", "b"}) == keys[1]
 
 
 @pytest.mark.parametrize("control", CONTROLS)
@@ -127,7 +124,7 @@ def test_a_seed_counts_where_something_draws(control: str) -> None:
     }
     made = [
         (
-            controlled(control, instances, seed, sorted(instances), instances.__getitem__),
+            controlled(control, Inputs(instances, seed, sorted(instances), instances.__getitem__)),
             [noise_seed(control, one, seed) for one in instances["de"]],
         )
         for seed in (0, 1)

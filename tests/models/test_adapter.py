@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, PrefixTuningConfig, get_peft_model
+from peft import LoraConfig, LoraModel, PeftModel, PrefixTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import message, save_llama
 
@@ -59,6 +59,41 @@ def test_weights_are_the_checkpoints_plus_the_scaled_product(base: Path, adapter
         else:
             assert torch.equal(loaded[name], weight), name
     assert n_changed == 2 * 3
+
+
+TIED = ["q_proj lm_head", "embed_tokens", "v_proj embed_tokens lm_head"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # peft's, of tied embeddings
+@pytest.mark.parametrize("targets", TIED)
+def test_an_adapter_of_tied_embeddings_computes_what_peft_does(
+    tmp_path: Path, targets: str
+) -> None:
+    save_llama(tmp_path / "tied", tie_word_embeddings=True)
+    config = LoraConfig(r=RANK, target_modules=targets.split(), init_lora_weights=False)
+    adapter = save_adapter(tmp_path / "adapter", tmp_path / "tied", config)
+    ids = torch.tensor([[5, 17, 3, 40, 8]])
+    with torch.inference_mode():
+        plain = load_model(str(tmp_path / "tied")).hf
+        assert plain.get_input_embeddings().weight is plain.get_output_embeddings().weight
+        of_base = plain(input_ids=ids).logits
+        wanted = PeftModel.from_pretrained(plain, adapter).eval()(input_ids=ids).logits
+        found = load_model(str(tmp_path / "tied"), adapter=str(adapter)).hf(input_ids=ids).logits
+    assert (wanted - of_base).abs().max() > 0.1
+    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
+
+
+def test_an_adapter_that_merging_changes_is_refused(
+    base: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def merged(self: LoraModel, **_: object) -> object:
+        model = self.unload()
+        model.model.layers[1].mlp.up_proj.weight.data *= 1.1
+        return model
+
+    monkeypatch.setattr(LoraModel, "merge_and_unload", merged)
+    text = message(lambda: load_model(str(base), adapter=str(adapter)))
+    assert text.startswith(f"adapter '{adapter}': merged into the weights it changes the logits by")
 
 
 def test_pickled_weights_are_read_only_where_that_is_allowed(base: Path, adapter: Path) -> None:

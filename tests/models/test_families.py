@@ -17,7 +17,7 @@ from transformers import (
 )
 from transformers.models.llama.modeling_llama import LlamaAttention
 
-from xtransplant.config.validate import schema_keys
+from xtransplant.config.schema_keys import schema_keys
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.engine.writes import writes

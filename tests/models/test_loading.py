@@ -3,7 +3,7 @@
 import json
 import shutil
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 import torch
@@ -66,6 +66,26 @@ def test_dtype_is_what_was_asked_not_what_was_stored(folder: Path, dtype: str) -
     assert load_model(str(folder), dtype=dtype).hf.dtype == getattr(torch, dtype)
     save_llama(folder, dtype=dtype)
     assert load_model(str(folder)).hf.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("model.bin", "pytorch_model-00001.bin", "../other/model.safetensors", "a/b.safetensors"),
+        *("/tmp/model.safetensors", "..", "", 7, None, "model.safetensors.bin"),
+    ],
+)
+def test_an_index_names_safetensors_beside_it_and_nothing_else(tmp_path: Path, name: Any) -> None:
+    save_llama(tmp_path / "other")
+    save_llama(tmp_path / "sharded")
+    (tmp_path / "sharded" / "model.safetensors").unlink()
+    torch.save(load_file(tmp_path / "other" / "model.safetensors"), tmp_path / "sharded/model.bin")
+    weights = dict.fromkeys(load_file(tmp_path / "other" / "model.safetensors"), name)
+    index = {"metadata": {}, "weight_map": weights}
+    (tmp_path / "sharded" / "model.safetensors.index.json").write_text(json.dumps(index))
+    told = message(lambda: load_model(str(tmp_path / "sharded")))
+    assert "model.safetensors.index.json' names " in told
+    assert told.endswith("allowed: names of files beside it that end in .safetensors")
 
 
 def test_shards_are_loaded(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_run_goes_on_only_beside_its_own_scorers(here: Path, capsys) -> None:
     error = capsys.readouterr().err
     assert error == (
         f"error: {folder / 'fr-0000.parquet'} holds verdicts of scorer paper-2, this run asks for "
-        "option-2; to replace them without a GPU: xtransplant rescore "
+        "option-3; to replace them without a GPU: xtransplant rescore "
         f"{folder.parent} scorer=option,paper\n"
     )
     assert run("task.scorer=paper") == 0  # nothing was touched
@@ -88,7 +88,7 @@ def test_a_run_goes_on_only_beside_its_own_scorers(here: Path, capsys) -> None:
     assert run("task.scorer=[option,paper]") == 0
     capsys.readouterr()
     assert run("task.scorer=paper") == 2
-    assert "holds verdicts of scorer option-2" in capsys.readouterr().err
+    assert "holds verdicts of scorer option-3" in capsys.readouterr().err
     after = generations()
     assert after.drop(columns=["answer", "correct"]).equals(
         before.drop(columns=["answer", "correct"])

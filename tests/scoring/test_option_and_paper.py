@@ -379,11 +379,11 @@ def test_labels_are_names_and_versions():
     """A version must go up when a verdict changes: results carry it."""
     labels = {
         "paper": "paper-2",
-        "option": "option-2",
-        "statements": "statements-2",
-        "exact_match": "exact_match-2",
-        "f1": "f1-1",
-        "contains_any": "contains_any-1",
+        "option": "option-3",
+        "statements": "statements-3",
+        "exact_match": "exact_match-3",
+        "f1": "f1-2",
+        "contains_any": "contains_any-2",
         "logprob": "logprob-1",
         "opinion": "opinion-1",
     }

@@ -1,5 +1,6 @@
 """Exact match, F1 and containment, worked out by hand; articles from MLQA's and MKQA's scripts."""
 
+import unicodedata
 from dataclasses import replace
 
 import pytest
@@ -74,6 +75,62 @@ def score(name: str, text: str, instance: Instance) -> Score:
 )
 def test_normalised_words(language, text, words):
     assert normalised(text, language) == words.split()
+
+
+@pytest.mark.parametrize("name", ["exact_match", "f1", "contains_any"])
+@pytest.mark.parametrize(
+    ("language", "gold", "text"),
+    [
+        # Composed and decomposed.
+        ("vi", "Đà Nẵng", unicodedata.normalize("NFD", "Đà Nẵng")),
+        ("ko", unicodedata.normalize("NFD", "서울"), "서울"),
+        ("fr", "é", "e\u200b\u0301"),
+        ("hi", "\u0958", "\u0915\u093c"),  # qa, which has no composed form
+        # Not seen.
+        ("my", "ရန်ကုန်", "ရန်\u200bကုန်"),
+        ("ar", "النيل", "\u200fالنيل"),
+        ("en", "Paris", "\ufeffParis"),
+        ("de", "Hauptstadt", "Haupt\u00adstadt"),
+        ("fa", "می\u200cخواهم", "میخواهم"),
+        ("he", "שלום", "\u202bשלום\u202c"),
+        ("ja", "葛城", "葛\U000e0100城"),
+        ("ko", "서울", "서\u3164울"),
+        ("ar", "محمد", "محمـــد"),
+        # Shapes for the width of a cell, or of a letter in its word.
+        ("ja", "ガーナ", "ｶﾞｰﾅ"),
+        ("zh", "NBA", "ＮＢＡ"),
+        ("ar", "محمد", "ﻣﺤﻤﺪ"),
+        # Case by the rule of the language.
+        ("tr", "İstanbul", "istanbul"),
+        ("tr", "IĞDIR", "ığdır"),
+        ("az", "İlham", "ilham"),
+        ("en", "İstanbul", "Istanbul"),
+        ("el", "ΟΔΟΣ", "οδος"),
+        # Digits.
+        ("ar", "2016", "٢٠١٦"),
+        ("ja", "2016", "２０１６"),
+        ("fa", "۱۲۰", "120"),
+        ("my", "၂၀၁၆", "2016"),
+        ("en", "2016", "2\u200b016"),
+    ],
+)
+def test_what_a_reader_sees_as_the_same_is_the_same(name, language, gold, text):
+    assert gold != text
+    assert score(name, text, free(gold, language)).correct
+    assert score(name, gold, free(text, language)).correct
+
+
+@pytest.mark.parametrize(
+    ("language", "gold", "text"),
+    [
+        ("tr", "ılık", "ilik"),  # lukewarm, marrow
+        ("vi", "má", "mà"),
+        ("ar", "2016", "٢٠١٧"),
+        ("he", "שלום", "שלומ"),
+    ],
+)
+def test_what_a_reader_tells_apart_stays_apart(language, gold, text):
+    assert not score("exact_match", text, free(gold, language)).correct
 
 
 @pytest.mark.parametrize(

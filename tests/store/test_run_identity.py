@@ -9,7 +9,7 @@ import pytest
 
 import xtransplant
 from xtransplant.config.schema import REQUIRED, RunConfig
-from xtransplant.config.validate import schema_keys
+from xtransplant.config.schema_keys import schema_keys
 from xtransplant.store.run_identity import (
     FROM_PARTS,
     Pairing,

@@ -325,3 +325,53 @@ def test_the_authors_opinions_are_answered_in_english(reference):
 def test_the_fingerprint_does_not_depend_on_the_parent_given(reference):
     folder = reference / "data" / "XNLI"
     assert fingerprint(folder) == fingerprint(folder / "XNLI_sample")
+
+
+def test_rows_with_one_premise_are_a_cluster_the_same_in_every_language(data, sample):
+    asked = [("A cat sat.", "It sat."), ("A cat sat.", "It ran."), ("A  dog\nsat.", "It sat.")]
+    for language in ("en", "fr"):
+        prompts = [
+            f"{language}?\n\nPremise: {premise}\nHypothesis: {hypothesis}\n\n(1) (2) (3)"
+            for premise, hypothesis in asked
+        ]
+        write_lines(sample / "split" / f"{language}.json", prompts)
+    for direction in Direction:
+        first, second, third = (one.cluster for one in load(data, direction=direction))
+        assert first == second != third
+        assert load(data, "en")[0].cluster == first  # read from the English prompt in both
+    # In a wording that is not known each row stands alone.
+    write_lines(sample / "split" / "en.json", ["a", "b", "c"])
+    assert [one.cluster for one in load(data)] == ["", "", ""]
+
+
+def between(text: str, start: str, end: str) -> str:
+    return text.partition(start)[2].rpartition(end)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end", "n_clusters"),
+    [
+        ("xnli", "\nPremise: ", "\nHypothesis: ", 49),
+        ("xquad", "\nContext: ", "\nQuestion: ", 47),
+        ("globalopinionqa", "following question:\n", "\nHere are the options:", None),
+        ("xcopa", None, None, 50),
+    ],
+)
+def test_the_authors_rows_share_premise_passage_or_question(
+    reference, name, start, end, n_clusters
+):
+    loaded = every_language(name, reference / "data")
+    for language, instances in loaded.items():
+        clusters = [one.cluster or one.id for one in instances]
+        if n_clusters:
+            assert len(set(clusters)) == n_clusters, language
+        if start is None:
+            continue
+        shared = [
+            between(one.source if one.source_language == "en" else one.target, start, end)
+            for one in instances
+        ]
+        assert all(shared)
+        # Two rows are of one cluster if and only if they have the text in common.
+        texts = [" ".join(text.split()) for text in shared]
+        assert len(set(zip(texts, clusters, strict=True))) == len(set(texts)) == len(set(clusters))

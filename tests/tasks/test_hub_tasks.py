@@ -283,7 +283,7 @@ def test_a_shot_of_options_is_answered_by_its_marker(tmp_path):
 
 def test_too_few_questions_for_the_shots(tmp_path):
     folder = hub_folders.xnli(tmp_path, n=4)
-    with pytest.raises(DataError, match="finds 1 other questions for 3 shots"):
+    with pytest.raises(DataError, match="1 questions of 'fr' are left for 3 shots beside the"):
         load("xnli", folder, "languages=[fr]", "limit=1", "prompt.style=few_shot")
 
 

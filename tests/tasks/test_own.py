@@ -30,6 +30,12 @@ def configured(file, *overrides):
     return compose(["task=prompts", f"task.file='{file}'", *overrides])
 
 
+def test_an_id_in_other_code_points_is_the_same_id(file):
+    write(file, {**ROW, "id": "caf\u00e9"}, {**ROW, "id": "cafe\u0301"})
+    with pytest.raises(DataError, match=r":2: id 'caf.+' of language 'sw' is that of line 1"):
+        load_data(configured(file))
+
+
 def test_rows_become_instances(file):
     french = {**ROW, "language": "fr", "aliases": ["Dar es Salaam"]}
     write(file, ROW, french, CHOICE)
@@ -64,6 +70,10 @@ def test_rows_become_instances(file):
         ({**CHOICE, "target": "(A) x"}, "option marker (B) is missing from the target prompt"),
         ({**CHOICE, "cluster": 3}, "field 'cluster' must be a text, not 3"),
         (ROW, "id '1' of language 'sw' is that of line 1; give each instance its own"),
+        ({**ROW, "id": "1 "}, "id '1 ' of language 'sw' is that of line 1; give each instance"),
+        ({**ROW, "id": "1\u200b"}, r"id '1\u200b' of language 'sw' is that of line 1; give each"),
+        ('{"id": "2", "gold": "a", "id": "3"}', "key 'id' stands there twice; keep one"),
+        ('{"id": "2", "gold": {"a": 1, "a": 1}}', "key 'a' stands there twice; keep one"),
     ],
 )
 def test_a_bad_line_is_named(file, line, message):

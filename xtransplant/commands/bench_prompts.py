@@ -35,7 +35,10 @@ def prompt_pairs(
     pairs = []
     for number in range(instances):
         front = f"{number + 1}. " if instances > 1 else ""
-        source, target = (encode(model.tokenizer, front + text) for text in texts)
+        source, target = (
+            encode(model.tokenizer, front + text, keep_end=bool(model.decoder_prompt))
+            for text in texts
+        )
         if prompt_tokens:
             target = encode(model.tokenizer, of_length(target.token_ids, prompt_tokens))
         pairs.append(PromptPair(source, target))

@@ -6,7 +6,7 @@ Hydra is imported only when a run is composed, so that `xtransplant ls` stays qu
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -75,8 +75,8 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> RunConf
         ConfigError: an override or an entry is wrong.
     """
     given = [_readable(override) for override in overrides]
-    _check(given, config_dir)
-    return _compose_checked(given, config_dir)
+    checked = [values[0] for values in _check(given, config_dir)]
+    return _compose_checked(checked, config_dir)
 
 
 def sweep(
@@ -110,7 +110,8 @@ def sweep(
             _compose_checked([*first[:axis], value, *first[axis + 1 :]], config_dir)
 
     def task(composed: DictConfig) -> T:
-        return job(partial(_finish, composed), list(HydraConfig.get().overrides.task))
+        files = _own_files(HydraConfig.get().runtime.choices, config_dir)
+        return job(partial(_finish, composed, files), list(HydraConfig.get().overrides.task))
 
     with _hydra(config_dir) as search_path:
         hydra = GlobalHydra.instance().hydra
@@ -150,19 +151,34 @@ def _options(config_dir: Path | None) -> dict[str, list[str]]:
 
 def _compose_checked(overrides: Sequence[str], config_dir: Path | None) -> RunConfig:
     from hydra import compose
+    from omegaconf import open_dict
 
     with _hydra(config_dir) as search_path:
-        return _finish(compose("config", [*search_path, *overrides]))
+        composed = compose("config", [*search_path, *overrides], return_hydra_config=True)
+        files = _own_files(composed.hydra.runtime.choices, config_dir)
+        with open_dict(composed):
+            del composed["hydra"]
+        return _finish(composed, files)
 
 
-def _finish(composed: DictConfig) -> RunConfig:
+def _own_files(choices: Mapping[str, str], config_dir: Path | None) -> dict[str, Path]:
+    """Return the files of the user's own folder that were chosen, by config group."""
+    if config_dir is None:
+        return {}
+    paths = {group: config_dir / group / f"{choices.get(group)}.yaml" for group in GROUPS}
+    return {group: path for group, path in paths.items() if path.is_file()}
+
+
+def _finish(composed: DictConfig, files: Mapping[str, Path]) -> RunConfig:
     from omegaconf import OmegaConf
 
     from xtransplant.config.validate import check_values, selected_languages
+    from xtransplant.config.yaml_texts import restore_texts
 
     if missing := sorted(OmegaConf.missing_keys(composed)):
         raise ConfigError(f"{missing[0]} has no value; give one: {missing[0]}=…")
     config: RunConfig = OmegaConf.to_object(composed)  # type: ignore[assignment]
+    restore_texts(config, files)
     if config.model.name == ANY_CHECKPOINT:
         config.model.name = Path(os.path.abspath(config.model.id)).name
     if config.task.loader == "prompts" and not config.task.languages:

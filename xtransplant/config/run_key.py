@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,6 @@ COUNTS_WHERE: Mapping[str, Callable[[RunConfig], bool]] = {
 }
 """Settings that change results in some runs only; in all others they are hashed as the default."""
 
-FIXES: Mapping[str, Callable[[RunConfig], bool]] = {}
-"""Corrections that changed prompts, splits or draws: a name, and which runs it touched.
-
-The name enters the key of those runs alone, so that they are done again and no others are.
-"""
-
 
 def run_key(
     config: RunConfig,
@@ -82,6 +76,7 @@ def run_key(
     data_fingerprint: str,
     model_identity: str,
     cells: Sequence[Cell],
+    fixes: Collection[str] = (),
 ) -> str:
     """Hash what changes results, and nothing else, to 12 hexadecimal characters.
 
@@ -90,6 +85,8 @@ def run_key(
         data_fingerprint: digest of the data's content, of templates and of translations.
         model_identity: id and revision, or digest of the content; never a path.
         cells: the grid, resolved; its order and its name do not count.
+        fixes: names of later fixes that changed the prompts or draws of this very run, so that it
+            is done again and no others are.
     """
     settings, defaults = dict(_settings(config)), dict(_settings(RunConfig()))
     settings |= {key: defaults[key] for key, counts in COUNTS_WHERE.items() if not counts(config)}
@@ -97,8 +94,8 @@ def run_key(
     later = settings.keys() - {*FIRST, *LEFT_OUT}
     if changed := {key: settings[key] for key in later if settings[key] != defaults[key]}:
         facts["later"] = changed
-    if fixes := sorted(name for name, touches in FIXES.items() if touches(config)):
-        facts["fixes"] = fixes
+    if fixes:
+        facts["fixes"] = sorted(fixes)
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from operator import attrgetter
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -29,6 +28,7 @@ from xtransplant.config.schema import (
     SAMPLE_UNITS,
     RunConfig,
 )
+from xtransplant.config.schema_keys import is_text, schema_keys
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Direction, ModuleType
 
@@ -64,16 +64,8 @@ CHOICES: Mapping[str, Sequence[str]] = {
 """The allowed values of each enumerated key; each value has a handler, see `schema`."""
 
 
-def schema_keys(schema: type = RunConfig, prefix: str = "") -> dict[str, str]:
-    """Return every dotted key of the schema with its type as the source code spells it."""
-    keys: dict[str, str] = {}
-    for field in fields(schema):
-        section: object = field.default_factory
-        if isinstance(section, type) and is_dataclass(section):
-            keys |= schema_keys(section, f"{prefix}{field.name}.")
-        else:
-            keys[prefix + field.name] = str(field.type)
-    return keys
+PLAIN = re.compile(r"[\w./@:+-]+")
+"""A value without quotes, brackets and spaces."""
 
 
 def check_overrides(
@@ -113,8 +105,18 @@ def check_overrides(
                 _check_option(value, options[key])
             else:
                 _check_type(value, keys[key], schema)
-        expanded.append([value.input_line or text for value in values])
+        expanded.append([_kept_as_text(value, text, keys.get(key, "")) for value in values])
     return expanded
+
+
+def _kept_as_text(override: Override, text: str, type_: str) -> str:
+    """Return an override that Hydra reads as text if its field is one, such as revision=83e2010."""
+    line = override.input_line or text
+    value: object = override.value()
+    if not is_text(type_) or value is None or not isinstance(value, int | float):
+        return line
+    key, _, written = line.partition("=")
+    return f"{key}={QuotedString(written.strip(), Quote.single).with_quotes()}"
 
 
 def check_values(config: RunConfig) -> None:
@@ -234,6 +236,10 @@ def _single_values(override: Override, options: Options) -> Iterator[Override]:
         texts = value.filter(list(options.get(override.key_or_group, [])))
     elif override.is_discrete_sweep():
         texts = list(override.sweep_string_iterator())
+        # Hydra has read 1e5 as a number by then; plain values are as they were typed.
+        typed = [each.strip() for each in (override.input_line or "").partition("=")[2].split(",")]
+        if len(typed) == len(texts) and all(PLAIN.fullmatch(each) for each in typed):
+            texts = typed
     else:
         raise ConfigError(f"cannot sweep over {override.input_line!r}; allowed: values or range()")
     if not texts:

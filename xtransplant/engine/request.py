@@ -87,7 +87,7 @@ class Resolved:
 def _encoded(
     model: Model, prompt: str | Sequence[int] | Prompt, new_tokens: int, name: str
 ) -> Tokens:
-    encoded = encode(model.tokenizer, prompt)
+    encoded = encode(model.tokenizer, prompt, keep_end=bool(model.decoder_prompt))
     require_room(encoded, new_tokens, model.context_length, name)
     _require_vocabulary(encoded.token_ids, model.text_config.vocab_size, name)
     return encoded.token_ids

@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from xtransplant.cache import file_digest
 from xtransplant.errors import ModelError
 from xtransplant.models.checkpoint import nearest
@@ -25,6 +27,7 @@ from xtransplant.progress import OnStep, silent
 CONFIG = "adapter_config.json"
 SAFETENSORS = "adapter_model.safetensors"
 PICKLE = "adapter_model.bin"
+_N_TOKENS = 4
 
 
 def apply_adapter(
@@ -83,8 +86,51 @@ def apply_adapter(
         )
     if getattr(hf, "is_quantized", False):
         return adapted.get_base_model()
+    adapted.eval()
+    beside = _first_logits(adapted)
     with one_line_errors(f"adapter {id}"):
-        return adapted.merge_and_unload(safe_merge=True)
+        _untie(hf)
+        merged = adapted.merge_and_unload(safe_merge=True)
+    _require_same(_first_logits(merged), beside, id, hf.dtype)
+    return merged
+
+
+def _untie(hf: Any) -> None:
+    """Give the unembedding weights of its own where it shares those of the embedding.
+
+    An adapter of the one does not change the other, but weights that are merged would change both.
+    """
+    parts = hf.get_input_embeddings(), hf.get_output_embeddings()
+    inputs, outputs = (getattr(part, "base_layer", part) for part in parts)  # peft wraps by this
+    adapted = (inputs, outputs) != parts
+    if adapted and outputs is not None and inputs.weight is outputs.weight:
+        outputs.weight = torch.nn.Parameter(outputs.weight.detach().clone(), requires_grad=False)
+        for config in (hf.config, hf.config.get_text_config()):
+            config.tie_word_embeddings = False
+
+
+@torch.inference_mode()
+def _first_logits(hf: Any) -> torch.Tensor:
+    """Return the logits after a few tokens, in float32 on the CPU."""
+    config = hf.config.get_text_config()
+    device = hf.get_input_embeddings().weight.device
+    ids = (10 + 7 * torch.arange(_N_TOKENS, device=device))[None] % config.vocab_size
+    sides = ("input_ids", "decoder_input_ids") if config.is_encoder_decoder else ("input_ids",)
+    logits: torch.Tensor = hf(**dict.fromkeys(sides, ids), use_cache=False).logits
+    return logits.float().cpu()
+
+
+def _require_same(merged: torch.Tensor, beside: torch.Tensor, id: str, dtype: torch.dtype) -> None:
+    """Check that merged weights compute what the adapter beside the weights does."""
+    # Merging rounds each weight once more; in half precision that shows.
+    allowed = (1e-3 if dtype == torch.float32 else 0.1) * max(1.0, float(beside.abs().max()))
+    difference = float((merged - beside).abs().max())
+    if not difference <= allowed:  # NaN is none either
+        raise ModelError(
+            f"adapter {id!r}: merged into the weights it changes the logits by {difference:.2g} "
+            "against the adapter beside them, as where weights that it changes are shared; merge "
+            "it once with the library it was trained with, and load the result"
+        )
 
 
 def adapter_identity(id: str, revision: str | None = None, on_step: OnStep = silent) -> str:

@@ -7,7 +7,7 @@ An id is a Hugging Face id, a local folder, a GGUF file, or a path inside an ins
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -137,6 +137,7 @@ def weight_files(checkpoint: Checkpoint, *, allow_pickle: bool) -> list[str]:
         if (folder / index).is_file():
             with one_line_errors(f"{checkpoint.id}/{index}"):
                 shards = set(json.loads((folder / index).read_text("utf-8"))["weight_map"].values())
+            _require_plain_names(shards, Path(single).suffix, f"{checkpoint.id}/{index}")
             checkpoint.fetch(sorted(shards))
             if missing := sorted(name for name in shards if not (folder / name).is_file()):
                 raise ModelError(f"{checkpoint.id!r} lacks weights: no file {missing[0]!r}")
@@ -147,6 +148,19 @@ def weight_files(checkpoint: Checkpoint, *, allow_pickle: bool) -> list[str]:
         f"{checkpoint.id!r} has no {SAFETENSORS}; pickled weights ({PICKLE}) can run code and "
         "are refused unless model.allow_pickle=true is set"
     )
+
+
+def _require_plain_names(shards: Iterable[object], suffix: str, index: str) -> None:
+    """Refuse an index that leads to files of another kind, or out of the checkpoint's folder.
+
+    transformers reads what the index names, a pickle as well, wherever it lies.
+    """
+    for name in shards:
+        if not isinstance(name, str) or not name.endswith(suffix) or name != Path(name).name:
+            raise ModelError(
+                f"{index!r} names {name!r:.80} as weights; allowed: names of files beside it that "
+                f"end in {suffix}"
+            )
 
 
 def nearest(id: str) -> str:

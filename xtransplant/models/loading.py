@@ -44,6 +44,7 @@ from xtransplant.models.hub import pinned
 from xtransplant.models.load_options import LoadOptions
 from xtransplant.models.parallel import placement
 from xtransplant.models.quantised import require_quantiser
+from xtransplant.models.sentencepiece_check import require_sentencepiece_ids
 from xtransplant.progress import OnStep, silent
 
 
@@ -183,7 +184,9 @@ def _tokenizer(checkpoint: Checkpoint) -> Any:
     if not any(file for name in VOCABULARIES for file in checkpoint.folder.glob(name)):
         raise ModelError(f"{checkpoint.id!r} has no tokenizer; it needs a tokenizer.json")
     with one_line_errors(f"tokenizer of {checkpoint.id}"):
-        return AutoTokenizer.from_pretrained(**checkpoint.arguments)
+        tokenizer = AutoTokenizer.from_pretrained(**checkpoint.arguments)
+    require_sentencepiece_ids(checkpoint.folder, tokenizer, checkpoint.id)
+    return tokenizer
 
 
 def _random_weights(

@@ -7,16 +7,23 @@ from collections.abc import Iterable, Sequence, Set
 from operator import index
 from typing import Any
 
-from jinja2 import TemplateError
-
 from xtransplant.errors import PromptError
+from xtransplant.prompts.chat import render_chat
 from xtransplant.types import Instance, Prompt, PromptPair
 
 
-def encode(tokenizer: Any, prompt: str | Sequence[int] | Prompt) -> Prompt:
+def encode(
+    tokenizer: Any, prompt: str | Sequence[int] | Prompt, *, keep_end: bool = False
+) -> Prompt:
     """Return text or token ids as a prompt; text gets the tokenizer's usual special tokens.
 
     A text that already starts with the beginning-of-sequence token gets no second one.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        prompt: text or token ids.
+        keep_end: whether the tokens stay that the tokenizer adds at the end of a text. Encoders
+            are trained with them; a causal model would begin its answer after the end.
 
     Raises:
         PromptError: the prompt is empty, a single token, or neither text nor token ids. Engines
@@ -26,7 +33,7 @@ def encode(tokenizer: Any, prompt: str | Sequence[int] | Prompt) -> Prompt:
         ids, text = list(prompt.token_ids), prompt.text
         shown = str(ids[:8])
     elif isinstance(prompt, str):
-        ids, text = _token_ids(tokenizer, prompt), prompt
+        ids, text = _token_ids(tokenizer, prompt, keep_end=keep_end), prompt
         shown = repr(text if len(text) <= 40 else text[:39] + "…")
     else:
         ids, text = token_ids(prompt, "prompt", "text or a list of token ids"), None
@@ -49,20 +56,23 @@ def token_ids(value: object, what: str, allowed: str = "a list of token ids") ->
     raise PromptError(f"{what} is {value!r:.60}; allowed: {allowed}")
 
 
-def encode_pair(tokenizer: Any, instance: Instance, chat: bool = False) -> PromptPair:
+def encode_pair(
+    tokenizer: Any, instance: Instance, *, chat: bool = False, keep_end: bool = False
+) -> PromptPair:
     """Encode both prompts of an instance.
 
     Args:
-        tokenizer: of the checkpoint.
-        instance: has the two texts.
+        tokenizer: tokenizer of the checkpoint.
+        instance: instance with the two texts.
         chat: whether a prompt is a user's turn in the checkpoint's chat template.
+        keep_end: as for `encode`.
 
     Raises:
-        PromptError: a prompt that cannot be encoded; the message names instance and side.
+        PromptError: a prompt cannot be encoded; the message names instance and side.
     """
     return PromptPair(
         *(
-            _encode_side(tokenizer, instance, side, text, chat)
+            _encode_side(tokenizer, instance, side, text, chat=chat, keep_end=keep_end)
             for side, text in (("source", instance.source), ("target", instance.target))
         )
     )
@@ -71,12 +81,21 @@ def encode_pair(tokenizer: Any, instance: Instance, chat: bool = False) -> Promp
 def answered(prompt: str, answer: str) -> str:
     """Return a prompt followed by its answer.
 
-    A space is put between them unless the prompt ends in white space or in a wide character, as of
-    Chinese or Japanese text.
+    A space is put between them unless the prompt ends in white space or in a character of Chinese
+    or Japanese text: a wide one that is not Hangul.
     """
     last = prompt[-1:]
-    no_space = not last or last.isspace() or unicodedata.east_asian_width(last) in "WF"
+    no_space = not last or last.isspace() or (_is_wide(last) and not is_hangul(last))
     return prompt + answer if no_space else f"{prompt} {answer}"
+
+
+def is_hangul(character: str) -> bool:
+    """Return whether a character is of Korean script, whose words stand apart."""
+    return unicodedata.name(character, "").startswith(("HANGUL", "HALFWIDTH HANGUL"))
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
 
 
 def encode_options(
@@ -87,17 +106,17 @@ def encode_options(
     The text is that of `answered`. The prompt's ids stay as they are, so a marker whose first token
     would include the end of the prompt is encoded by itself.
     """
-    text = prompt.text or ""
-    options = []
-    for marker in markers:
-        whole = answered(text, marker)
-        answer = whole[len(text) :]
-        ids = tuple(_token_ids(tokenizer, whole))
-        n = len(prompt.token_ids)
-        if ids[:n] != prompt.token_ids or len(ids) == n:
-            ids, n = tuple(tokenizer(answer, add_special_tokens=False)["input_ids"]), 0
-        options.append(ids[n:])
-    return tuple(options)
+    return tuple(_encode_option(tokenizer, prompt, marker) for marker in markers)
+
+
+def _encode_option(tokenizer: Any, prompt: Prompt, marker: str) -> tuple[int, ...]:
+    text, n = prompt.text or "", len(prompt.token_ids)
+    whole = answered(text, marker)
+    for special in (True, False):  # a chat has its special tokens in its text
+        ids = tuple(_token_ids(tokenizer, whole, special=special))
+        if ids[:n] == prompt.token_ids and len(ids) > n:
+            return ids[n:]
+    return tuple(tokenizer(whole[len(text) :], add_special_tokens=False)["input_ids"])
 
 
 def require_room(prompt: Prompt, max_new_tokens: int, context_length: int, name: str) -> None:
@@ -123,33 +142,36 @@ def decode_text(tokenizer: Any, token_ids: Sequence[int]) -> str:
     return text
 
 
-def _token_ids(tokenizer: Any, text: str) -> list[int]:
+def added_at_end(tokenizer: Any) -> int:
+    """Return how many tokens the tokenizer adds at the end of a text."""
+    ids = list(tokenizer("a")["input_ids"])
+    bare = list(tokenizer("a", add_special_tokens=False)["input_ids"])
+    for n in range(len(ids) - len(bare) + 1):
+        if ids[len(ids) - n - len(bare) : len(ids) - n] == bare:
+            return n
+    return 0
+
+
+def _token_ids(
+    tokenizer: Any, text: str, *, keep_end: bool = False, special: bool = True
+) -> list[int]:
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise PromptError(f"prompt {text!r:.60} holds bytes that are no text in UTF-8")
-    ids = list(tokenizer(text)["input_ids"])
+    ids = list(tokenizer(text, add_special_tokens=special)["input_ids"])
+    if special and not keep_end and ids and ids[-1] in tokenizer.all_special_ids:
+        ids = ids[: len(ids) - added_at_end(tokenizer)]
     bos = tokenizer.bos_token_id
     return ids[1:] if bos is not None and ids[:2] == [bos, bos] else ids
 
 
-def _encode_side(tokenizer: Any, instance: Instance, side: str, text: str, chat: bool) -> Prompt:
+def _encode_side(
+    tokenizer: Any, instance: Instance, side: str, text: str, *, chat: bool, keep_end: bool
+) -> Prompt:
     try:
-        return encode(tokenizer, _as_chat(tokenizer, text) if chat else text)
+        if chat:
+            shown, ids = render_chat(tokenizer, text)
+            return encode(tokenizer, Prompt(ids, shown))
+        return encode(tokenizer, text, keep_end=keep_end)
     except PromptError as error:
         where = f"{side} prompt of instance {instance.id} ({instance.language})"
         raise PromptError(f"{where}: {error}") from error
-
-
-def _as_chat(tokenizer: Any, text: str) -> str:
-    """Return a text as the user's turn in the chat template, up to where the answer begins."""
-    if not tokenizer.chat_template:
-        raise PromptError("the tokenizer has no chat template; set prompt.style=plain or few_shot")
-    turns = [{"role": "user", "content": text}]
-    try:
-        shown = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-    except TemplateError as error:
-        raise PromptError(
-            f"the tokenizer's chat template fails: {' '.join(str(error).split())}; set "
-            "prompt.style=plain or few_shot"
-        ) from error
-    assert isinstance(shown, str)
-    return shown

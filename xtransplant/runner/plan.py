@@ -20,6 +20,7 @@ from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.progress import OnStep, silent
+from xtransplant.prompts.corrections import corrections
 from xtransplant.prompts.styles import STYLES
 from xtransplant.prompts.tokenise import encode_options, encode_pair, require_room
 from xtransplant.scoring.judging import require_fit
@@ -85,16 +86,26 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     data = load_data(config)
     require_fit(scorers, chain.from_iterable(data.instances.values()))
     tokenizer = load_tokenizer(**checkpoint, on_step=on_step)
+    prompts = {
+        language: _prompts(config, language, instances, tokenizer, model_config)
+        for language, instances in data.instances.items()
+    }
+    pairs = zip(
+        chain.from_iterable(data.instances.values()),
+        chain.from_iterable(prompts.values()),
+        strict=True,
+    )
+    keep_end = model_config.is_encoder_decoder
     key = run_key(
         config,
         data_fingerprint=data.fingerprint,
         model_identity=_identity(config.model, on_step),
         cells=cells,
+        fixes={
+            *data.fixes,
+            *corrections(tokenizer, pairs, STYLES[config.prompt.style], keep_end=keep_end),
+        },
     )
-    prompts = {
-        language: _prompts(config, language, instances, tokenizer, model_config)
-        for language, instances in data.instances.items()
-    }
     return Plan(
         config=config,
         cells=tuple(cells),
@@ -200,9 +211,8 @@ def _prompts(
     room_of_model = context_length(model_config.get_text_config())
     # In an encoder-decoder model the answer takes no room from the prompt.
     new_tokens = 0 if model_config.is_encoder_decoder else config.decode.max_new_tokens
-    prompts = [
-        encode_pair(tokenizer, instance, STYLES[config.prompt.style].chat) for instance in instances
-    ]
+    chat, keep_end = STYLES[config.prompt.style].chat, model_config.is_encoder_decoder
+    prompts = [encode_pair(tokenizer, one, chat=chat, keep_end=keep_end) for one in instances]
     for instance, pair in zip(instances, prompts, strict=True):
         where = f"prompt of instance {instance.id} ({language})"
         require_room(pair.source, 0, room_of_model, f"source {where}")

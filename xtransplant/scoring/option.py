@@ -1,8 +1,9 @@
 """The option that a text names, read with more care than in the authors' rule.
 
 The text is normalised first. Compatibility characters (full-width, circled) become plain ones by
-NFKC, digits of every script become ASCII, and invisible format characters, the frames of keycaps
-(1\ufe0f\u20e3), asterisks and backticks of Markdown are removed. An option is named by
+NFKC, and digits of every script become ASCII. Invisible format characters, the frames of keycaps
+(1\ufe0f\u20e3) and the marks of Markdown, LaTeX and HTML are removed, except for characters that
+are keys themselves. An option is named by
 
 its marker   its key in brackets or quotation marks of any kind, in either case: (2) [２] 「٢」 "b";
 its label    as a whole word, in either case. Longer labels are searched first and masked, so that
@@ -11,7 +12,8 @@ its key      bare, as printed: alone on a line; at the start of a line or after 
              punctuation or a dash follows ("B. No", "Answer: 2"); or as the last word of a
              sentence, before a final "is" in languages whose verb comes last ("答えはBです"). A key
              is not read in a number or an abbreviation (1.5, 3:30, -1, D.C.), at the end of a text
-             that was cut off, or beside another bare key.
+             that was cut off, or beside another bare key. A key that begins a sentence as a word
+             ("A dog is an animal.") does not count as another key.
 
 One named option is the answer; none (a refusal) or several are no answer. A label next to
 characters of a script without spaces counts, because such scripts mark no ends of words. A negated
@@ -36,6 +38,38 @@ JOINERS = "\u200c\u200d"
 """Zero-width non-joiner and joiner: format characters that are part of words."""
 
 KEYCAP = "\ufe0f\u20e3"
+MARKUP = re.compile(
+    r"\\(?=[()\[\]{}$])|\\(?:text|mathrm|mathbf|textbf|boxed)(?=\{)|</?(?:b|i|u|em|strong|p|br|span)\s*/?>"
+)
+"""What LaTeX and HTML put around a key, with its letters."""
+MARKS = "*`$~"
+"""What Markdown and LaTeX put around a key."""
+UNDERSCORES = re.compile(r"(?<!\w)(_{1,2})([^\s_]|[^\s_][^_\n]*[^\s_])\1(?!\w)")
+"""Markdown's emphasis by underscores, which are also parts of words."""
+
+WORDS_OF_ONE_LETTER = {
+    "en": "A I",
+    "es": "A E O Y U",
+    "fr": "A Y",
+    "hu": "A",
+    "it": "A E I O",
+    "pt": "A E O",
+    "ro": "A O",
+    "sw": "A",
+}
+"""By language, the words that a sentence may begin with and that look like keys."""
+OF_A_KEY = frozenset(
+    [
+        *("is", "isn't", "are", "was", "were", "has", "seems", "would", "could", "should", "might"),
+        *("may", "must", "or", "and", "nor", "but", "if", "as", "because", "since", "vs"),
+        *("ou", "et", "est", "o", "y", "u", "e", "é", "es", "è", "sau", "si", "și", "vagy", "és"),
+        *("au", "na", "ni"),
+    ]
+)
+"""Words that follow a key in a sentence about the key: "A is wrong", "A or B"."""
+WORD_FOLLOWS = re.compile(r"[ \t]+([^\W\d_][\w'’-]*)")
+SENTENCE_BEGINS = re.compile(r"(?:^|\n|[.!?:;。।۔؟][\"'”’)\]]*\s)\s*$")
+REST_OF_SENTENCE = re.compile(r"[^.!?。।۔؟\n]*")
 
 IS = (
     *("です", "だ", "である", "でした", "になります", "となります"),
@@ -61,9 +95,10 @@ MASK = "\0"
 
 def named_option(reply: Reply, instance: Instance) -> Score:
     """Return the one option that the text names; right if it is the gold one."""
-    text = _plain(reply.text)
+    printed = "".join(option.key for option in instance.options)
+    text = _plain(reply.text, kept=printed)
     folded = _folded(text)
-    keys = [_plain(option.key) for option in instance.options]
+    keys = [_plain(option.key, kept=printed) for option in instance.options]
     labelled = _labelled(folded, instance.options)
     clear = [
         number in labelled or _has_marker(folded, _folded(key)) for number, key in enumerate(keys)
@@ -72,19 +107,23 @@ def named_option(reply: Reply, instance: Instance) -> Score:
         is_clear or _stands_bare(text, key, cut=reply.finish == "length")
         for is_clear, key in zip(clear, keys, strict=True)
     ]
-    if sum(named) != 1 or not (any(clear) or _is_only_key(text, keys)):
+    language = instance.target_language.partition("-")[0]
+    if sum(named) != 1 or not (any(clear) or _is_only_key(text, keys, language)):
         return Score(None, False)
     answer = instance.options[named.index(True)].key
     return Score(answer, answer == instance.gold)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, kept: str = "") -> str:
+    """Return a text in the form that is read; of the marks around keys, those in `kept` stay."""
+    dropped = set(MARKS + KEYCAP) - set(kept)
     characters = []
-    for character in unicodedata.normalize("NFKC", text):
+    composed = UNDERSCORES.sub(r"\2", MARKUP.sub("", unicodedata.normalize("NFKC", text)))
+    for character in composed:
         category = unicodedata.category(character)
         if category == "Nd":
             characters.append(str(unicodedata.decimal(character)))
-        elif (category != "Cf" or character in JOINERS) and character not in f"*`{KEYCAP}":
+        elif (category != "Cf" or character in JOINERS) and character not in dropped:
             characters.append(character)
     return KOREAN_IS.sub(" ", "".join(characters))
 
@@ -95,8 +134,10 @@ def _folded(text: str) -> str:
 
 
 def _has_marker(folded: str, key: str) -> bool:
-    if folded.strip(" \t\n.,:;!?)]。") == key:  # the key alone, in either case
+    if key and folded.strip(" \t\n.,:;!?)]。") == key:  # the key alone, in either case
         return True
+    if not key:
+        return False
     return bool(re.search(rf"[{OPENING}]\s*{re.escape(key)}\s*[{CLOSING}]", folded))
 
 
@@ -120,6 +161,8 @@ def _label(option: Option) -> str:
 
 
 def _stands_bare(text: str, key: str, *, cut: bool) -> bool:
+    if not any(character.isalnum() for character in key):  # "?" is punctuation without brackets
+        return False
     for start in _alone(text, key):
         before, after = text[:start], text[start + len(key) :]
         at_end = not after.strip() and not cut
@@ -130,8 +173,28 @@ def _stands_bare(text: str, key: str, *, cut: bool) -> bool:
     return False
 
 
-def _is_only_key(text: str, keys: Sequence[str]) -> bool:
-    return sum(next(_alone(text, key), None) is not None for key in keys) <= 1
+def _is_only_key(text: str, keys: Sequence[str], language: str) -> bool:
+    return sum(_stands_as_key(text, key, keys, language) for key in keys) <= 1
+
+
+def _stands_as_key(text: str, key: str, keys: Sequence[str], language: str) -> bool:
+    """Return whether a key stands anywhere in the text other than as a word of its language."""
+    may_be_word = key in WORDS_OF_ONE_LETTER.get(language, "").split()
+    return any(
+        not (may_be_word and _is_word(text[:start], text[start + len(key) :], keys))
+        for start in _alone(text, key)
+    )
+
+
+def _is_word(before: str, after: str, keys: Sequence[str]) -> bool:
+    """Return whether what stands between is the first word of a sentence that is not about keys."""
+    following = WORD_FOLLOWS.match(after)
+    if following is None or not SENTENCE_BEGINS.search(before):
+        return False
+    word, rest = following[1], REST_OF_SENTENCE.match(after)
+    if not word[0].islower() or word.replace("’", "'") in OF_A_KEY or rest is None:
+        return False
+    return not any(next(_alone(rest[0], other), None) is not None for other in keys)
 
 
 def _alone(text: str, key: str) -> Iterator[int]:

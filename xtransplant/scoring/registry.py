@@ -20,11 +20,11 @@ from xtransplant.scoring.words import contains_any, exact_match, f1
 SCORERS = by_name(
     (
         ScorerEntry("paper", 2, paper),
-        ScorerEntry("option", 2, named_option, needs="options"),
-        ScorerEntry("statements", 2, named_option, needs="options", by_cluster=True),
-        ScorerEntry("exact_match", 2, exact_match, reads_aliases=True),
-        ScorerEntry("f1", 1, f1, reads_aliases=True),
-        ScorerEntry("contains_any", 1, contains_any, reads_aliases=True),
+        ScorerEntry("option", 3, named_option, needs="options"),
+        ScorerEntry("statements", 3, named_option, needs="options", by_cluster=True),
+        ScorerEntry("exact_match", 3, exact_match, reads_aliases=True),
+        ScorerEntry("f1", 2, f1, reads_aliases=True),
+        ScorerEntry("contains_any", 2, contains_any, reads_aliases=True),
         ScorerEntry("regex", 1, Regex, reads_aliases=True),
         ScorerEntry("logprob", 1, likeliest_option, needs="options"),
         ScorerEntry("opinion", 1, opinion, needs="shares"),

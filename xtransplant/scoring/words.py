@@ -1,6 +1,10 @@
 """Exact match, F1 and containment over the words of an answer, normalised for its language.
 
-The normalisation is that of SQuAD's and MLQA's evaluation scripts: lower case, no punctuation
+A text is first brought to one form: compatibility characters and decomposed letters to composed
+plain ones (NFKC), digits of every script to ASCII, characters that are not seen taken out, and
+letters to lower case by the rule of the language (Turkish "I" is "ı").
+
+The rest is the normalisation of SQuAD's and MLQA's evaluation scripts: no punctuation
 (Unicode categories P*, and the ASCII symbols that SQuAD counts as such), no articles, words split
 at white space, and each character of a script without spaces as a word of its own. The articles of
 en, es, de, vi and ar are MLQA's (in Arabic it removes "ال" everywhere); those of nl, sv, da, no, pt
@@ -47,6 +51,17 @@ ARTICLES = {
 ELIDED = {"fr": "l d", "it": "l un dell degl"}
 """Articles joined to the next word by an apostrophe, by language."""
 
+DOTLESS = ("az", "crh", "gag", "tr")
+"""Languages whose capital of "ı" is "I", and of "i" is "İ"."""
+
+TATWEEL = "\u0640"
+"""Stretches an Arabic word and says nothing."""
+
+UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Characters without a shape of their own that are no format characters (category Cf)."""
+
 WITHOUT_SPACES = re.compile(
     "["
     "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
@@ -85,13 +100,32 @@ def normalised(text: str, language: str) -> list[str]:
         language: code of its language; only the part before a hyphen counts ("zh-CN").
     """
     code = language.partition("-")[0]
-    lowered = text.lower()
+    lowered = _lower(_one_form(text), code)
     words = _words(lowered)
     kept = _words(_without_elided(code)(lowered))
     if code == "ar":  # the article is the start of a word; MLQA replaces it by a space
         kept = " ".join(kept).replace("ال", " ").split()
     articles = ARTICLES.get(code, "").split()
     return [word for word in kept if word not in articles] or words
+
+
+def _one_form(text: str) -> str:
+    """Return a text without differences that a reader does not see."""
+    characters = []
+    for character in unicodedata.normalize("NFKC", UNSEEN.sub("", text)):
+        category = unicodedata.category(character)
+        if category == "Nd":
+            characters.append(str(unicodedata.decimal(character)))
+        elif category != "Cf" and character != TATWEEL:
+            characters.append(character)
+    # What stood between two letters may have kept them from being composed.
+    return unicodedata.normalize("NFKC", "".join(characters))
+
+
+def _lower(text: str, code: str) -> str:
+    if code in DOTLESS:
+        text = text.replace("I", "ı").replace("İ", "i")
+    return text.lower().replace("i\u0307", "i")
 
 
 def _words(lowered: str) -> list[str]:

@@ -23,48 +23,13 @@ from typing import Any
 
 from xtransplant.errors import DataError, unknown
 from xtransplant.jsonl import read_bytes, read_json_lines, read_strings
+from xtransplant.tasks.authors_layout import LAYOUTS, MARKERS
 from xtransplant.tasks.lazy_instance import LazyInstance, lazy_instances_of
 from xtransplant.tasks.sides import source_and_target
+from xtransplant.tasks.splits import cluster_of
 from xtransplant.types import Direction, Instance, Option
 
-MARKERS = ("({})", "（{}）")
-"""How a prompt may print an option's key: ASCII, or full-width as in Chinese text."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the files of a task are.
-
-    Attributes:
-        folder: first part of the folder's name, and name of its parent in the release.
-        file: name of a file, without its suffix.
-        prompts: sub-folder of the prompts in language X.
-        english: sub-folder of English prompts made for each language X; None if the pivot has a
-            file among `prompts` like every other language.
-        keys: option keys in the order of the prompt; empty for free answers.
-        labels: whether `ans_lang` holds the options' texts.
-        opinions: whether English prompts are objects that hold the options' shares.
-    """
-
-    folder: str
-    file: str = "{language}"
-    prompts: str = "split"
-    english: str | None = None
-    keys: tuple[str, ...] = ()
-    labels: bool = False
-    opinions: bool = False
-
-
-LAYOUTS = {
-    "xnli": Layout("XNLI", keys=("1", "2", "3"), labels=True),
-    "xquad": Layout("XQuAD", file="xquad.{language}"),
-    "xcopa": Layout("XCOPA", english="en", keys=("1", "2")),
-    "globalopinionqa": Layout(
-        "GlobalOpinionQA", prompts="translated", english="split", opinions=True
-    ),
-}
-"""By the name of the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +38,6 @@ class _Answer:
 
     gold: str
     options: tuple[Option, ...] = ()
-    cluster: str = ""
     category: str | None = None
 
 
@@ -115,6 +79,7 @@ class Authors:
         languages = source_and_target(direction, self._pivot, language)
         sources, targets = (self._prompts(path) for path in paths)
         _require_same_length(paths[1], targets, paths[0], sources)
+        english = sources if direction is Direction.EN_TO_X else targets
         if layout.opinions:
             answers = [
                 _opinion(row, pivot_path, line)
@@ -133,7 +98,7 @@ class Authors:
                 target=target,
                 gold=answer.gold,
                 options=_as_printed(answer.options, target),
-                cluster=answer.cluster,
+                cluster=self._cluster(english[line - 1]),
                 category=answer.category,
                 source_gold=source_golds[line - 1] if source_golds else None,
             )
@@ -218,6 +183,15 @@ class Authors:
             if not gold.strip():
                 raise DataError(f"{path}:{line}: empty gold answer")
         return [_Answer(gold, options) for gold in golds]
+
+    def _cluster(self, english: str) -> str:
+        """Return a name for what a row shares with others, "" where that is nothing.
+
+        It is read from the English prompt, so that it is the same in every language.
+        """
+        pattern = self._layout.cluster
+        found = pattern.search(english) if pattern else None
+        return cluster_of(" ".join(found[1].split())) if found else ""
 
     def _source_golds(self, folder: Path, language: str) -> list[str]:
         """Return the answers in the source's language, where they are free texts."""

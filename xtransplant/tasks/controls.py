@@ -94,38 +94,74 @@ def require_goes_with(control: str, intervention: Mapping[str, str]) -> None:
             )
 
 
+def fixes_of_draws(
+    control: str, instances: Mapping[str, Sequence[Instance]], seed: int
+) -> set[str]:
+    """Return the names of the fixes that changed what a control draws in a run.
+
+    `other_cluster`: `random_instance` draws from other clusters alone.
+    """
+    if control != "random_instance":
+        return set()
+    changed = any(
+        _drawn(some, seed, _other_prompt) != _drawn(some, seed, _other_cluster)
+        for some in instances.values()
+    )
+    return {"other_cluster"} if changed else set()
+
+
 def _own_sources(inputs: Inputs) -> dict[str, list[Instance]]:
     return {language: list(some) for language, some in inputs.instances.items()}
 
 
 def _random_instance(inputs: Inputs) -> dict[str, list[Instance]]:
-    """Give each instance the source prompt of another instance of its language."""
+    """Give each instance the source prompt of another cluster's instance of its language."""
     return {
-        language: _other_sources(some, inputs.seed) for language, some in inputs.instances.items()
+        language: [
+            replace(own, source=_require_drawn(own, other, len(some)).source)
+            for own, other in zip(some, _drawn(some, inputs.seed, _other_cluster), strict=True)
+        ]
+        for language, some in inputs.instances.items()
     }
 
 
-def _other_sources(instances: Sequence[Instance], seed: int) -> list[Instance]:
+def _drawn(
+    instances: Sequence[Instance], seed: int, may_be: Callable[[Instance, Instance], bool]
+) -> list[Instance | None]:
+    """Return for each instance the first one after it, in a shuffled circle, that it may draw."""
     # One order for every language, so that parallel instances get parallel sources.
     order = list(range(len(instances)))
     random.Random(seed).shuffle(order)
     place = {index: rank for rank, index in enumerate(order)}
     return [
-        replace(instance, source=_next_source(instances, order, place[index]))
-        for index, instance in enumerate(instances)
+        next(
+            (
+                instances[index]
+                for index in [*order[place[number] + 1 :], *order[: place[number]]]
+                if may_be(own, instances[index])
+            ),
+            None,
+        )
+        for number, own in enumerate(instances)
     ]
 
 
-def _next_source(instances: Sequence[Instance], order: Sequence[int], place: int) -> str:
-    """Return the first other source prompt that follows in a circle."""
-    own = instances[order[place]]
-    for index in [*order[place + 1 :], *order[:place]]:
-        if instances[index].source != own.source:
-            return instances[index].source
-    raise DataError(
-        f"control random_instance finds no other source prompt for instance {own.id} "
-        f"({own.language}) among {len(instances)}; raise limit to 2 or more"
-    )
+def _other_prompt(own: Instance, other: Instance) -> bool:
+    return other.source != own.source
+
+
+def _other_cluster(own: Instance, other: Instance) -> bool:
+    """Return whether another instance has nothing in common with this one, such as a passage."""
+    return _other_prompt(own, other) and (not own.cluster or other.cluster != own.cluster)
+
+
+def _require_drawn(own: Instance, other: Instance | None, n: int) -> Instance:
+    if other is None:
+        raise DataError(
+            f"control random_instance finds no source prompt of another question or passage for "
+            f"instance {own.id} ({own.language}) among {n}; raise limit"
+        )
+    return other
 
 
 def _same_prompt(inputs: Inputs) -> dict[str, list[Instance]]:

@@ -5,9 +5,9 @@ No tokenizer and no weights are loaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from xtransplant.cache import cache_folder
@@ -15,12 +15,18 @@ from xtransplant.config.schema import RunConfig
 from xtransplant.config.translate_command import translate_command
 from xtransplant.errors import DataError
 from xtransplant.prompts.styles import STYLES
-from xtransplant.tasks.controls import TRANSPLANT, Inputs, controlled, require_goes_with
+from xtransplant.tasks.controls import (
+    TRANSPLANT,
+    Inputs,
+    controlled,
+    fixes_of_draws,
+    require_goes_with,
+)
 from xtransplant.tasks.hub_task import Translate
 from xtransplant.tasks.lazy_instance import LazyInstance
 from xtransplant.tasks.loaders import TaskSource, open_source
 from xtransplant.tasks.markers import LOST_MARKERS, Decide, find_lost_marker
-from xtransplant.tasks.shots import with_shots
+from xtransplant.tasks.shots import fixes_of_shots, ranked_for_shots, with_shots
 from xtransplant.tasks.splits import UNITS, draw_split
 from xtransplant.tasks.translations import Translations
 from xtransplant.types import Direction, Instance
@@ -37,6 +43,7 @@ class Data:
         lost_markers: ids of the instances whose prompts lost an option's marker, by language.
         lacking: number of the pivot's questions that the data of a language do not have, by
             language; languages that have all are left out.
+        fixes: names of later fixes that changed these instances, for the run key.
     """
 
     instances: dict[str, list[Instance]]
@@ -44,6 +51,7 @@ class Data:
     source: str
     lost_markers: Mapping[str, list[str]]
     lacking: Mapping[str, int]
+    fixes: Collection[str] = ()
 
 
 def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
@@ -73,15 +81,25 @@ def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
                 + (f"; {len(lost_here)} were dropped for lost markers" if lost_here else "")
             )
 
-    def load(language: str) -> list[Instance]:
-        return _of_language(replace(config, limit=None), source, split, language)[0]
+    asked = list(chain.from_iterable(instances.values()))
+    shot = {
+        language: _after_shots(config, source, split, language, some, some)
+        for language, some in instances.items()
+    }
 
+    def load(language: str) -> list[Instance]:
+        all_there, _ = _of_language(replace(config, limit=None), source, split, language)
+        return _after_shots(config, source, split, language, all_there, asked)[0]
+
+    fixes = {name for _, names in shot.values() for name in names}
+    instances = {language: some for language, (some, _) in shot.items()}
+    fixes |= fixes_of_draws(config.control, instances, config.seed)
     others = [language for language in task.languages if language != task.pivot]
     instances = controlled(config.control, Inputs(instances, config.seed, others, load))
     read = source.fingerprint(split)
     made_by = translations.identity if source.uses_translations else ""
     lacking = {each: source.lacking[each] for each in config.languages if each in source.lacking}
-    return Data(instances, f"{read} {made_by}".rstrip(), read, lost, lacking)
+    return Data(instances, f"{read} {made_by}".rstrip(), read, lost, lacking, fixes)
 
 
 def open_translations(config: RunConfig) -> Translations:
@@ -96,18 +114,44 @@ def open_translations(config: RunConfig) -> Translations:
 def _of_language(
     config: RunConfig, source: TaskSource, split: str, language: str
 ) -> tuple[list[Instance], list[str]]:
-    """Return the instances of a language, and the ids of those that lost markers."""
+    """Return the instances of a language, without shots, and the ids that lost markers."""
     task, unit = config.task, UNITS[config.task.sample_by]
-    pool = source.lazy_instances(split, language, Direction(config.direction or task.direction))
-    draw = partial(draw_split, pool, size=task.sample_size, seed=task.sample_seed, unit=unit)
-    of_split = draw(split) if source.draws_splits else pool
+    pool = _pool(config, source, split, language)
+    of_split = _draw(config, pool, split) if source.draws_splits else pool
     instances, lost = _built(of_split, config.limit, LOST_MARKERS[task.lost_markers])
     if unit.whole_clusters and len(instances) == config.limit:
         instances = _whole_clusters(instances, of_split)
-    if STYLES[config.prompt.style].shots:
-        sample = {one.id for one in draw("sample")}
-        instances = with_shots(instances, pool, sample, config.prompt.shots, task.sample_seed)
     return instances, lost
+
+
+def _after_shots(
+    config: RunConfig,
+    source: TaskSource,
+    split: str,
+    language: str,
+    instances: list[Instance],
+    asked: Sequence[Instance],
+) -> tuple[list[Instance], set[str]]:
+    """Return the instances with the shots of their style, and the fixes that changed the shots."""
+    if not STYLES[config.prompt.style].shots:
+        return instances, set()
+    pool = _pool(config, source, split, language)
+    sample = {one.id for one in _draw(config, pool, "sample")}
+    ranked = ranked_for_shots(pool, sample, config.task.sample_seed)
+    n = config.prompt.shots
+    return with_shots(instances, asked, ranked, n), fixes_of_shots(asked, ranked, n)
+
+
+def _pool(config: RunConfig, source: TaskSource, split: str, language: str) -> list[LazyInstance]:
+    return source.lazy_instances(
+        split, language, Direction(config.direction or config.task.direction)
+    )
+
+
+def _draw(config: RunConfig, pool: Sequence[LazyInstance], split: str) -> list[LazyInstance]:
+    task = config.task
+    unit = UNITS[task.sample_by]
+    return draw_split(pool, split, size=task.sample_size, seed=task.sample_seed, unit=unit)
 
 
 def _built(

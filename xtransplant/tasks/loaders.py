@@ -23,7 +23,8 @@ from xtransplant.tasks import (
     xnli,
     xquad,
 )
-from xtransplant.tasks.authors import LAYOUTS, Authors
+from xtransplant.tasks.authors import Authors
+from xtransplant.tasks.authors_layout import LAYOUTS
 from xtransplant.tasks.hub_task import HubTask, ReadQuestions, Translate
 from xtransplant.tasks.lazy_instance import LazyInstance
 from xtransplant.tasks.own import OwnPrompts

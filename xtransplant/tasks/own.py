@@ -8,6 +8,7 @@ prompt in `language` may be left out; it is then translated from the other one.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -58,10 +59,10 @@ class OwnPrompts:
         for number, row in enumerate(rows, start=1):
             where = f"{self._path}:{number}"
             checked = _checked(row, where, direction)
-            name = (checked["language"], checked["id"])
+            name = (checked["language"], _as_read(checked["id"]))
             if name in seen:
                 raise DataError(
-                    f"{where}: id {name[1]!r} of language {name[0]!r} is that of line "
+                    f"{where}: id {checked['id']!r} of language {name[0]!r} is that of line "
                     f"{seen[name]}; give each instance its own"
                 )
             seen[name] = number
@@ -103,6 +104,12 @@ class OwnPrompts:
             category=row.get("category"),
             machine_translated=translated,
         )
+
+
+def _as_read(id: str) -> str:
+    """Return an id as a reader sees it: composed letters, no invisible ones, no space around it."""
+    seen = "".join(letter for letter in id if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFC", seen).strip()
 
 
 def _checked(value: object, where: str, direction: Direction) -> dict[str, Any]:

@@ -16,45 +16,71 @@ BETWEEN = "\n\n"
 """What separates the questions of a prompt."""
 
 
-def with_shots(
-    instances: Sequence[Instance],
-    pool: Sequence[LazyInstance],
-    sample: Collection[str],
-    n: int,
-    seed: int,
-) -> list[Instance]:
-    """Return the instances with answered questions before each of their prompts.
-
-    Shots are ranked by a hash, as splits are. Those in the sample come last, and those of the
-    instance's own cluster are never used.
+def ranked_for_shots(
+    pool: Sequence[LazyInstance], sample: Collection[str], seed: int
+) -> list[LazyInstance]:
+    """Return all instances of a language as shots are taken: by a hash, those of the sample last.
 
     Args:
-        instances: those of the run.
         pool: all instances of the language.
         sample: ids of the instances in the sample.
-        n: number of shots.
-        seed: of the ranking.
-
-    Raises:
-        DataError: the pool is too small.
+        seed: seed of the ranking.
     """
     last_first = sorted(pool, key=lambda each: rank(each.id, seed), reverse=True)
-    unseen_first = sorted(last_first, key=lambda each: each.id in sample)
-    return [_with_shots(instance, unseen_first, n) for instance in instances]
+    return sorted(last_first, key=lambda each: each.id in sample)
 
 
-def _with_shots(instance: Instance, pool: Sequence[LazyInstance], n: int) -> Instance:
-    others = (
-        other
-        for other in pool
-        if other.id != instance.id and (not other.cluster or other.cluster != instance.cluster)
-    )
-    shots = [other.build() for other in islice(others, n)]
+def with_shots(
+    instances: Sequence[Instance],
+    asked: Sequence[Instance],
+    ranked: Sequence[LazyInstance],
+    n: int,
+) -> list[Instance]:
+    """Return the instances with the same answered questions before each of their prompts.
+
+    A shot is none of the instances that are asked, nor of their clusters: it would tell the answer
+    of a question that is judged.
+
+    Args:
+        instances: instances of one language.
+        asked: instances of the run, in this language or another one with the same questions.
+        ranked: all instances of the language, see `ranked_for_shots`.
+        n: number of shots.
+
+    Raises:
+        DataError: too few questions are left.
+    """
+    ids = {one.id for one in asked}
+    clusters = {one.cluster for one in asked if one.cluster}
+    others = (one for one in ranked if one.id not in ids and one.cluster not in clusters)
+    shots = [one.build() for one in islice(others, n)]
     if len(shots) < n:
         raise DataError(
-            f"instance {instance.id} ({instance.language}) finds {len(shots)} other questions for "
-            f"{n} shots; lower prompt.shots"
+            f"{len(shots)} questions of {instances[0].language!r} are left for {n} shots beside "
+            f"the {len(ids)} that are asked; lower prompt.shots or limit, or ask another split"
         )
+    return [_with_shots(instance, shots) for instance in instances]
+
+
+def fixes_of_shots(asked: Sequence[Instance], ranked: Sequence[LazyInstance], n: int) -> set[str]:
+    """Return the names of the fixes that changed the shots of a run; arguments as `with_shots`.
+
+    `unasked_shots`: a shot could be another instance that is asked, or of its cluster.
+    """
+    ids = {one.id for one in asked}
+    clusters = {one.cluster for one in asked if one.cluster}
+    for own in asked:
+        others = (
+            one
+            for one in ranked
+            if one.id != own.id and (not one.cluster or one.cluster != own.cluster)
+        )
+        if any(one.id in ids or one.cluster in clusters for one in islice(others, n)):
+            return {"unasked_shots"}
+    return set()
+
+
+def _with_shots(instance: Instance, shots: Sequence[Instance]) -> Instance:
     sources = [answered(shot.source, _answer(shot, shot.source_gold)) for shot in shots]
     targets = [answered(shot.target, _answer(shot, None)) for shot in shots]
     return replace(
