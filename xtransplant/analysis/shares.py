@@ -1,0 +1,175 @@
+"""Intervals of shares, and of differences of two shares, that hold at the edges; arrays in and out.
+
+A share near 0 or 1, few clusters, or a sample that all agrees: there resampling gives intervals
+that are too short or none at all. The intervals here are exact ones for an effective sample size
+(Korn and Graubard 1998, Survey Methodology 24, 193-201): the size of a sample of independent
+instances whose share would vary as much as this one does.
+
+Shapes: I instances, C clusters, V values side by side such as the cells of a grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from xtransplant.analysis.intervals import LEVEL, Floats, Intervals, Ints, cluster_sums
+
+TAIL = (1 - LEVEL) / 2
+
+
+def share_intervals(values: npt.ArrayLike, cluster: Ints, group: Ints | None = None) -> Intervals:
+    """Return the share of each column with the interval of Korn and Graubard.
+
+    Where no instance of a column differs from the others, the sample does not tell how much
+    clusters vary. The effective size is then the number of clusters.
+
+    Args:
+        values: right or wrong, [I] or [I, V].
+        cluster: the cluster of each instance.
+        group: the group of each instance; the figure is then the mean of the groups' shares (macro
+            average). Without groups it is the share of all instances.
+    """
+    sample = _Sample.of(cluster, group)
+    columns = np.asarray(values, dtype=np.float64).reshape(sample.n, -1)
+    share, residuals = sample.means(columns)
+    low, high = _exact(share, sample.effective_size(share, sample.covariance(residuals, residuals)))
+    return Intervals(share, low, high, sample.n, sample.n_clusters)
+
+
+def difference_intervals(
+    differences: npt.ArrayLike, cluster: Ints, p: Floats, group: Ints | None = None
+) -> Intervals:
+    """Return the mean of each column of differences with an interval that agrees with its test.
+
+    The difference is the share of instances gained minus the share lost. The interval joins the
+    intervals of the two shares (MOVER: Zou and Donner 2008, Statistics in Medicine 27, 1693-1702)
+    with their correlation. Whether it holds zero is for the test to say whose p-value stands beside
+    it: where the test rejects no difference, an interval across zero ends at zero, zero not
+    included; where it does not, the interval is extended to zero.
+
+    Args:
+        differences: one outcome minus another, so -1, 0 or 1, [I] or [I, V].
+        cluster: the cluster of each instance.
+        p: two-sided p-value of no difference, [V].
+        group: as for `share_intervals`.
+    """
+    sample = _Sample.of(cluster, group)
+    columns = np.asarray(differences, dtype=np.float64).reshape(sample.n, -1)
+    gained, of_gained = sample.means(columns > 0)
+    lost, of_lost = sample.means(columns < 0)
+    var_gained = sample.covariance(of_gained, of_gained)
+    var_lost = sample.covariance(of_lost, of_lost)
+    correlation = _correlation(
+        sample.covariance(of_gained, of_lost), var_gained, var_lost, gained, lost
+    )
+    gained_low, gained_high = _exact(gained, sample.effective_size(gained, var_gained))
+    lost_low, lost_high = _exact(lost, sample.effective_size(lost, var_lost))
+    estimate = gained - lost
+    low = estimate - _joined(gained - gained_low, lost_high - lost, correlation)
+    high = estimate + _joined(gained_high - gained, lost - lost_low, correlation)
+    low, high = _agreeing(estimate, low.clip(-1, 1), high.clip(-1, 1), p)
+    return Intervals(estimate, low, high, sample.n, sample.n_clusters)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """Instances with the weights of their mean, and the clusters they are drawn in.
+
+    Attributes:
+        weight: of each instance in the mean, [I]; they add up to 1.
+        group: of each instance, 0..G-1, [I].
+        cluster: of each instance, 0..C-1, [I].
+        n_clusters: C.
+    """
+
+    weight: Floats
+    group: Ints
+    cluster: Ints
+    n_clusters: int
+
+    @classmethod
+    def of(cls, cluster: Ints, group: Ints | None) -> _Sample:
+        names, codes = np.unique(cluster, return_inverse=True)
+        groups = np.zeros(len(codes), np.int64) if group is None else group
+        _, of_instance, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        weight = 1 / (len(sizes) * sizes[of_instance])
+        return cls(weight, of_instance.astype(np.int64), codes.astype(np.int64), len(names))
+
+    @property
+    def n(self) -> int:
+        return len(self.weight)
+
+    def means(self, columns: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """Return the mean of each column, [V], and what each cluster adds to its deviation, [C, V].
+
+        An instance deviates from the mean of its own group.
+        """
+        values = np.asarray(columns, dtype=np.float64)
+        n_groups = int(self.group.max()) + 1
+        sizes = np.bincount(self.group, minlength=n_groups)[:, None]
+        of_groups = cluster_sums(values, self.group, n_groups) / sizes
+        deviations = (values - of_groups[self.group]) * self.weight[:, None]
+        return of_groups.mean(0), cluster_sums(deviations, self.cluster, self.n_clusters)
+
+    def covariance(self, left: Floats, right: Floats) -> Floats:
+        """Return the covariance of two means over samples of clusters, by linearisation, [V]."""
+        if self.n_clusters < 2:
+            return np.zeros(left.shape[1])
+        return np.asarray((left * right).sum(0) * self.n_clusters / (self.n_clusters - 1))
+
+    def effective_size(self, share: Floats, variance: Floats) -> Floats:
+        """Return how many independent instances would vary as much, at most those there are, [V].
+
+        It is made smaller for few clusters, as Student's t is wider than the normal.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            size = 1 + share * (1 - share) / variance
+        if self.n_clusters > 1:
+            few, many = stats.t.ppf(TAIL, self.n_clusters - 1), stats.t.ppf(TAIL, self.n - 1)
+            size = size * (many / few) ** 2
+        unknown = ~(variance > 1e-15)
+        return np.asarray(np.where(unknown, self.n_clusters, np.minimum(size, self.n)))
+
+
+def _exact(share: Floats, size: Floats) -> tuple[Floats, Floats]:
+    """Return Clopper and Pearson's interval of a share of `size` instances, which may be broken."""
+    right = share * size
+    wrong = size - right
+    with np.errstate(invalid="ignore"):
+        low = np.where(right > 1e-9, stats.beta.ppf(TAIL, right, wrong + 1), 0.0)
+        high = np.where(wrong > 1e-9, stats.beta.ppf(1 - TAIL, right + 1, wrong), 1.0)
+    return low, high
+
+
+def _correlation(
+    covariance: Floats, var_gained: Floats, var_lost: Floats, gained: Floats, lost: Floats
+) -> Floats:
+    """Return the correlation of the shares gained and lost; of one instance where nothing varies.
+
+    An instance that is gained is not lost, so the two go against each other.
+    """
+    both = var_gained * var_lost
+    with np.errstate(divide="ignore", invalid="ignore"):
+        seen = covariance / np.sqrt(both)
+        of_one = -np.sqrt(gained * lost / ((1 - gained) * (1 - lost)))
+    return np.asarray(np.nan_to_num(np.where(both > 1e-30, seen, of_one)).clip(-1, 1))
+
+
+def _joined(one: Floats, other: Floats, correlation: Floats) -> Floats:
+    """Return the distance to the end of the joined interval from those of the two shares."""
+    return np.asarray(np.sqrt((one**2 + other**2 - 2 * correlation * one * other).clip(0)))
+
+
+def _agreeing(estimate: Floats, low: Floats, high: Floats, p: Floats) -> tuple[Floats, Floats]:
+    """Let an interval hold zero if and only if the test does not reject zero."""
+    rejected = p <= 1 - LEVEL
+    tiny = np.finfo(np.float64).tiny
+    low = np.where(rejected & (estimate > 0), np.maximum(low, tiny), low)
+    high = np.where(rejected & (estimate < 0), np.minimum(high, -tiny), high)
+    low = np.where(rejected, low, np.minimum(low, 0.0))
+    high = np.where(rejected, high, np.maximum(high, 0.0))
+    return low, high
