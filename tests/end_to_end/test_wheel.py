@@ -57,4 +57,4 @@ def test_a_run_outside_the_checkout(
     assert len(list(tmp_path.glob("outputs/pocket/pocket/mlp/*/pairs.parquet"))) == 1
     jobs = xtransplant("run", "-m", "hydra/launcher=local", "dry_run=true", "limit=1")
     rows = [line.split() for line in jobs.splitlines()]
-    assert rows[2:] == [["limit=1", "done"]]
+    assert rows[2:] == [["done"]]

@@ -30,11 +30,28 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The parquet files of a run."""
-    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
+    """The parts of a run."""
+    return {str(path): path.read_bytes() for path in sorted(folder.glob("generations/*.parquet"))}
 
 
+@pytest.fixture
+def rescored() -> None:
+    """Take the scorer of this version: its number went up, so its verdicts may be others."""
+    assert cli.main(["rescore", "outputs"]) == 0
+
+
+def test_verdicts_of_an_earlier_scorer_are_told_and_not_mixed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(AGAIN) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "holds verdicts of scorer exact_match-2, this run asks for exact_match-3" in told
+    assert told.endswith(f"without a GPU: xtransplant rescore {FINISHED} scorer=exact_match")
+
+
+@pytest.mark.usefixtures("rescored")
 def test_a_finished_run_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
     before = contents(FINISHED)
     assert cli.main(AGAIN) == 0
     out, err = capsys.readouterr()
@@ -43,7 +60,9 @@ def test_a_finished_run_is_found(capsys: pytest.CaptureFixture[str]) -> None:
     assert contents(FINISHED) == before
 
 
+@pytest.mark.usefixtures("rescored")
 def test_a_stopped_run_is_continued(capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
     before = contents(STOPPED)
     assert {Path(name).stem for name in before} == {"sw-0000"}
     assert cli.main(ON) == 0

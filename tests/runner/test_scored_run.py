@@ -140,6 +140,7 @@ class Merging:
     """A tokenizer that has one token for '：(' and takes other characters one by one."""
 
     bos_token_id = None
+    all_special_ids = (7,)
 
     def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
         ids = [ord(c) for c in text.replace("：(", "\ue000")]
