@@ -4,13 +4,14 @@ import ast
 import sys
 from enum import EnumMeta, StrEnum
 from graphlib import TopologicalSorter
-from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
 import xtransplant
+from xtransplant import types
+from xtransplant.config import schema
 from xtransplant.config.validate import CHOICES
 
 PACKAGE = Path(xtransplant.__file__).parent
@@ -184,20 +185,20 @@ def test_only_those_who_start_a_run_see_the_whole_configuration() -> None:
     assert seers == {f"xtransplant.{name}" for name in entitled}
 
 
-HANDLERS = {
-    "module": ("models.architecture.WRITTEN", "types.ModuleType"),
-    "direction": ("tasks.sides.SIDES", "types.Direction"),
-    "control": ("tasks.controls.CONTROLS", "config.schema.CONTROLS"),
-    "model.dtype": ("models.dtypes.TORCH_DTYPES", "config.schema.DTYPES"),
-    "prompt.style": ("prompts.styles.STYLES", "config.schema.PROMPT_STYLES"),
-    "prompt.instruction_language": (
-        "tasks.loaders.INSTRUCTIONS",
-        "config.schema.INSTRUCTION_LANGUAGES",
-    ),
-    "task.sample_by": ("tasks.splits.UNITS", "config.schema.SAMPLE_UNITS"),
-    "task.lost_markers": ("tasks.markers.LOST_MARKERS", "config.schema.LOST_MARKERS"),
-}
-"""For each enumerated setting the table of its handlers, and the enumeration of its values."""
+def tables_of_handlers() -> dict[str, tuple[str, str]]:
+    """Return for each enumerated setting the file of its handlers, and the name of its values."""
+    found = {}
+    for name, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "handlers":
+                setting, values, _ = node.args
+                assert isinstance(setting, ast.Constant)
+                if name != "xtransplant.config.catalog":  # a second table of one setting
+                    found[setting.value] = name, ast.unparse(values).rpartition(".")[2]
+    return found
+
+
+HANDLERS = tables_of_handlers()
 
 HANDLED_ELSEWHERE = {
     "task.direction": "the same values as direction",
@@ -205,32 +206,24 @@ HANDLED_ELSEWHERE = {
 }
 
 
-def value_of(name: str) -> object:
-    module, _, attribute = name.rpartition(".")
-    return getattr(import_module(f"xtransplant.{module}"), attribute)
-
-
-def test_every_enumerated_setting_names_its_handlers() -> None:
+def test_every_enumerated_setting_has_a_table_of_handlers() -> None:
     assert {*HANDLERS, *HANDLED_ELSEWHERE} == set(CHOICES)
-    for setting, (table, _) in HANDLERS.items():
-        handled = value_of(table)
-        assert isinstance(handled, dict)
-        assert list(handled) == list(CHOICES[setting]), setting
 
 
 @pytest.mark.parametrize("setting", HANDLERS)
 def test_a_value_without_handler_fails_at_import(
     setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table, enumeration = HANDLERS[setting]
-    values = value_of(enumeration)
+    module, enumeration = HANDLERS[setting]
+    home = types if hasattr(types, enumeration) else schema
+    values = getattr(home, enumeration)
+    assert list(values) == list(CHOICES[setting])
     assert isinstance(values, tuple | EnumMeta)
     more: object = (*values, "extra")
     if isinstance(values, EnumMeta):
         more = StrEnum("More", {m.name: m.value for m in values} | {"EXTRA": "extra"})  # type: ignore[misc]
-    monkeypatch.setattr(f"xtransplant.{enumeration}", more)
-    path = FILES[f"xtransplant.{table.rpartition('.')[0]}"]
-    spec = spec_from_file_location("imported_again", path)
+    monkeypatch.setattr(home, enumeration, more)
+    spec = spec_from_file_location("imported_again", FILES[module])
     assert spec and spec.loader
     again = module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "imported_again", again)

@@ -11,8 +11,8 @@ import pytest
 
 from xtransplant.config import run_key as module
 from xtransplant.config.compose import compose
-from xtransplant.config.run_key import COUNTS_WHERE, DRAWS_NOTHING, LEFT_OUT, run_folder, run_key
-from xtransplant.config.schema import CONTROLS, PromptConfig, RunConfig
+from xtransplant.config.run_key import COUNTS_WHERE, LEFT_OUT, run_folder, run_key
+from xtransplant.config.schema import CONTROLS, DRAWING_CONTROLS, PromptConfig, RunConfig
 from xtransplant.config.schema_keys import schema_keys
 from xtransplant.tasks.controls import Inputs, controlled, noise_seed
 from xtransplant.types import Cell, Instance
@@ -129,7 +129,7 @@ def test_a_seed_counts_where_something_draws(control: str) -> None:
         )
         for seed in (0, 1)
     ]
-    assert (made[0] == made[1]) == (control in DRAWS_NOTHING)
+    assert (made[0] == made[1]) == (control not in DRAWING_CONTROLS)
     keys = {run_key(compose([f"control={control}", f"seed={n}"]), **KEY_FACTS) for n in (0, 1)}
     assert len(keys) == (1 if made[0] == made[1] else 2)
 

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from xtransplant.config.schema import RunConfig
+from xtransplant.config.schema import DRAWING_CONTROLS, RunConfig
 from xtransplant.types import Cell
 
 FIRST = (
@@ -60,11 +60,8 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Settings that are not in the key, and why."""
 
-DRAWS_NOTHING = ("none", "same_prompt")
-"""Controls without a random choice."""
-
 COUNTS_WHERE: Mapping[str, Callable[[RunConfig], bool]] = {
-    "seed": lambda config: config.control not in DRAWS_NOTHING,
+    "seed": lambda config: config.control in DRAWING_CONTROLS,
     "prompt.shots": lambda config: config.prompt.style == "few_shot",
 }
 """Settings that change results in some runs only; in all others they are hashed as the default."""

@@ -9,6 +9,7 @@ Hydra 1.3 cannot compose into a frozen schema.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,13 @@ INSTRUCTION_LANGUAGES = ("target", "en")
 SAMPLE_UNITS = ("id", "cluster")
 LOST_MARKERS = ("refuse", "keep", "drop")
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
+DRAWING_CONTROLS = ("random_instance", "noise", "shuffled_language")
+"""Controls that draw, so that the seed changes their results."""
+
+
+def one_of(values: Sequence[str], default: str | None) -> Any:
+    """Return a field whose values are enumerated; `validate.CHOICES` finds them here."""
+    return field(default=default, metadata={"choices": values})
 
 
 @dataclass
@@ -84,7 +92,7 @@ class ModelConfig:
     name: str = REQUIRED
     id: str = REQUIRED
     revision: str | None = None
-    dtype: str = "float32"
+    dtype: str = one_of(DTYPES, "float32")
     distribution: str | None = None
     trust_remote_code: bool = False
     allow_pickle: bool = False
@@ -152,8 +160,8 @@ class TaskConfig:
     splits: list[str] = REQUIRED
     sample_size: int = 50
     sample_seed: int = 0
-    sample_by: str = "id"
-    lost_markers: str = "refuse"
+    sample_by: str = one_of(SAMPLE_UNITS, "id")
+    lost_markers: str = one_of(LOST_MARKERS, "refuse")
     languages: list[str] = REQUIRED
     pivot: str = "en"
     direction: str = REQUIRED
@@ -172,8 +180,8 @@ class PromptConfig:
         shots: number of answered questions before the question, with style `few_shot`.
     """
 
-    style: str = "plain"
-    instruction_language: str = "target"
+    style: str = one_of(PROMPT_STYLES, "plain")
+    instruction_language: str = one_of(INSTRUCTION_LANGUAGES, "target")
     shots: int = 3
 
 
@@ -269,10 +277,10 @@ class RunConfig:
     split: str | None = None
     limit: int | None = None
     seed: int = 0
-    control: str = "none"
+    control: str = one_of(CONTROLS, "none")
     shard: ShardConfig = field(default_factory=ShardConfig)
     output_root: str = "outputs"
     dry_run: bool = False
     rows_per_batch: int | None = None
     device: str = "auto"
-    device_map: str | None = None
+    device_map: str | None = one_of(DEVICE_MAPS, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 
 from xtransplant.config.schema import (
@@ -24,3 +25,15 @@ def schema_keys(schema: type = RunConfig, prefix: str = "") -> dict[str, str]:
 def is_text(type_: str) -> bool:
     """Return whether a field of this type, as `schema_keys` gives it, holds text or texts."""
     return type_.removesuffix(" | None") in ("str", "list[str]")
+
+
+def enumerated_keys(schema: type = RunConfig, prefix: str = "") -> dict[str, Sequence[str]]:
+    """Return the dotted keys that take one of a few texts, with these texts."""
+    keys: dict[str, Sequence[str]] = {}
+    for field in fields(schema):
+        section: object = field.default_factory
+        if isinstance(section, type) and is_dataclass(section):
+            keys |= enumerated_keys(section, f"{prefix}{field.name}.")
+        elif choices := field.metadata.get("choices"):
+            keys[prefix + field.name] = choices
+    return keys

@@ -18,17 +18,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from xtransplant.config.schema import (
-    CONTROLS,
-    DEVICE_MAPS,
-    DTYPES,
-    INSTRUCTION_LANGUAGES,
-    LOST_MARKERS,
-    PROMPT_STYLES,
-    SAMPLE_UNITS,
-    RunConfig,
-)
-from xtransplant.config.schema_keys import is_text, schema_keys
+from xtransplant.config.schema import RunConfig
+from xtransplant.config.schema_keys import enumerated_keys, is_text, schema_keys
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Direction, ModuleType
 
@@ -50,16 +41,10 @@ WORDING = {
 """The wording of each field type in messages."""
 
 CHOICES: Mapping[str, Sequence[str]] = {
+    **enumerated_keys(),
     "module": list(ModuleType),
     "direction": list(Direction),
     "task.direction": list(Direction),
-    "control": CONTROLS,
-    "device_map": DEVICE_MAPS,
-    "model.dtype": DTYPES,
-    "prompt.style": PROMPT_STYLES,
-    "prompt.instruction_language": INSTRUCTION_LANGUAGES,
-    "task.sample_by": SAMPLE_UNITS,
-    "task.lost_markers": LOST_MARKERS,
 }
 """The allowed values of each enumerated key; each value has a handler, see `schema`."""
 
