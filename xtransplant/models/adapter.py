@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def apply_adapter(
     revision: str | None = None,
     *,
     allow_pickle: bool = False,
+    merge: bool = True,
     on_step: OnStep = silent,
 ) -> Any:
     """Return the model with an adapter's weights added to its own.
@@ -45,6 +47,7 @@ def apply_adapter(
         id: Hugging Face id or local folder of the adapter.
         revision: commit, tag or branch of a Hugging Face id.
         allow_pickle: whether to read pickled weights (.bin) if there are no safetensors.
+        merge: whether the weights are merged; if not, peft computes the adapter beside them.
         on_step: progress callback while files are fetched.
 
     Raises:
@@ -84,7 +87,7 @@ def apply_adapter(
             f"adapter {id!r} has {len(unexpected)} weights that fit nowhere in the model, such as "
             f"{min(unexpected)}; {remedy}"
         )
-    if getattr(hf, "is_quantized", False):
+    if not merge or getattr(hf, "is_quantized", False):
         return adapted.get_base_model()
     adapted.eval()
     beside = _first_logits(adapted)
@@ -96,15 +99,21 @@ def apply_adapter(
 
 
 def _untie(hf: Any) -> None:
-    """Give the unembedding weights of its own where it shares those of the embedding.
+    """Give each part that an adapter changes weights of its own where it shares them with others.
 
-    An adapter of the one does not change the other, but weights that are merged would change both.
+    Beside the weights an adapter changes one part alone, such as the unembedding. Merged into
+    weights that are shared, it would change the others too, such as the embedding.
     """
-    parts = hf.get_input_embeddings(), hf.get_output_embeddings()
-    inputs, outputs = (getattr(part, "base_layer", part) for part in parts)  # peft wraps by this
-    adapted = (inputs, outputs) != parts
-    if adapted and outputs is not None and inputs.weight is outputs.weight:
-        outputs.weight = torch.nn.Parameter(outputs.weight.detach().clone(), requires_grad=False)
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    users = Counter(id(weight) for part in hf.modules() for weight in part._parameters.values())
+    for part in list(hf.modules()):
+        base: Any = part.get_base_layer() if isinstance(part, BaseTunerLayer) else None
+        weight = getattr(base, "weight", None)
+        if weight is None or users[id(weight)] < 2:
+            continue
+        users[id(weight)] -= 1
+        base.weight = torch.nn.Parameter(weight.detach().clone(), requires_grad=False)
         for config in (hf.config, hf.config.get_text_config()):
             config.tie_word_embeddings = False
 

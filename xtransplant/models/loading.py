@@ -74,6 +74,7 @@ def open_model(id: str, options: LoadOptions, on_step: OnStep = silent) -> Model
             options.adapter,
             options.adapter_revision,
             allow_pickle=options.allow_pickle,
+            merge=options.merge_adapter,
             on_step=on_step,
         )
     hf.eval().requires_grad_(False)
