@@ -10,12 +10,13 @@ import torch
 from peft import LoraConfig, LoraModel, PeftModel, PrefixTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import VOCABULARY, message, save_llama, tokenizer
+from tokenizers import normalizers
 from transformers import T5Config, T5ForConditionalGeneration
 
 from xtransplant.config.compose import compose
 from xtransplant.engine.load_model import load_model
 from xtransplant.models.adapter import adapter_identity
-from xtransplant.runner.plan import make_plan
+from xtransplant.runner.plan import Plan, make_plan
 
 # peft asks for a name that transformers has given up.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
@@ -149,6 +150,48 @@ def require_peft_logits(folder: Path, config: LoraConfig) -> None:
     found = logits(load_model(str(folder / "base"), adapter=str(folder / "adapter")).hf)
     assert (wanted - of_base).abs().max() > 0.1
     torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
+
+
+def test_the_tokenizer_of_an_adapter_is_used_and_is_in_the_key(base: Path, adapter: Path) -> None:
+    def plan(*more: str) -> Plan:
+        given = ["model=hf", f"model.id={base}", f"model.adapter={adapter}", "limit=1"]
+        return make_plan(compose([*given, "languages=[de]", "decode.max_new_tokens=2", *more]))
+
+    text = "Ab"
+    plain = plan()
+    template = adapter / "chat_template.jinja"
+    template.write_text("!{{ messages[0]['content'] }}")
+    chat = plan("prompt.style=chat")
+    assert chat.parts[0].prompts[0].target.text[0] == "!"
+    template.write_text("?{{ messages[0]['content'] }}")
+    assert plan("prompt.style=chat").key != chat.key
+    template.unlink()
+    lower = tokenizer()
+    lower.backend_tokenizer.normalizer = normalizers.Lowercase()
+    lower.save_pretrained(adapter)
+    own = load_model(str(base), adapter=str(adapter)).tokenizer
+    assert own(text)["input_ids"] == tokenizer()(text.lower())["input_ids"]
+    assert plan().key != plain.key
+    assert plan().parts[0].prompts[0].target.token_ids == tuple(
+        tokenizer()(plain.parts[0].prompts[0].target.text.lower())["input_ids"]
+    )
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_adapter_with_added_tokens_is_loaded(tmp_path: Path, tied: bool) -> None:
+    n_tokens = len(VOCABULARY) + 3
+    plain = save_llama(tmp_path / "base", tie_word_embeddings=tied)
+    plain.resize_token_embeddings(n_tokens)
+    config = LoraConfig(r=RANK, target_modules=["q_proj"], init_lora_weights=False)
+    trained = get_peft_model(plain, config)
+    trained.save_pretrained(tmp_path / "adapter", save_embedding_layers=True)
+    ids = torch.tensor([[5, 17, n_tokens - 1, 40]])
+    found = load_model(str(tmp_path / "base"), adapter=str(tmp_path / "adapter")).hf
+    with torch.inference_mode():
+        wanted = trained.eval()(input_ids=ids).logits
+        torch.testing.assert_close(found(input_ids=ids).logits, wanted, atol=1e-3, rtol=0)
+    assert wanted.shape[-1] == n_tokens
 
 
 def test_an_adapter_that_merging_changes_is_refused(

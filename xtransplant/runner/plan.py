@@ -15,7 +15,7 @@ from typing import Any
 from xtransplant.config.grid_file import run_cells
 from xtransplant.config.run_key import run_folder, run_key
 from xtransplant.config.schema import ModelConfig, RunConfig
-from xtransplant.models.adapter import adapter_identity
+from xtransplant.models.adapter import adapter_identity, own_tokenizer
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
@@ -85,7 +85,8 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     scorers = find_scorers(config.task.scorer)
     data = load_data(config)
     require_fit(scorers, chain.from_iterable(data.instances.values()))
-    tokenizer = load_tokenizer(**checkpoint, on_step=on_step)
+    own = own_tokenizer(config.model.adapter, config.model.adapter_revision, on_step)
+    tokenizer = load_tokenizer(**checkpoint, own=own, on_step=on_step)
     prompts = {
         language: _prompts(config, language, instances, tokenizer, model_config)
         for language, instances in data.instances.items()
@@ -103,6 +104,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         cells=cells,
         fixes={
             *data.fixes,
+            *(["adapter_tokenizer"] if own else []),  # it is read since a later version
             *corrections(tokenizer, pairs, STYLES[config.prompt.style], keep_end=keep_end),
         },
     )
