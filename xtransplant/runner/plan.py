@@ -126,18 +126,44 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
         remarks.append(f"data: {data['licence']}")
     if data["machine_translated"]:
         remarks.append("data: prompts are machine-translated")
-    if lost := {language: len(ids) for language, ids in data["lost_markers"].items()}:
-        counts = ", ".join(f"{language} {n}" for language, n in lost.items())
+    if counts := _by_language({code: len(ids) for code, ids in data["lost_markers"].items()}):
         remarks.append(f"data: prompts that lost option markers: {counts} (ids in the manifest)")
-    if lacking := data["lacking"]:
-        counts = ", ".join(f"{language} {n:,}" for language, n in lacking.items())
+    if counts := _by_language(data["lacking"]):
         remarks.append(f"data: questions without a counterpart, left out: {counts}")
+    if counts := _by_language(data["ends_in_space"]):
+        remarks.append(
+            f"data: prompts that end in a space: {counts}; most tokenizers join a space with the "
+            "word after it, so first tokens and option log-probabilities are of texts that nobody "
+            "would write; remove the space"
+        )
     if scorers := data["unread_aliases"]:
         remarks.append(
             f"data: further right answers (aliases) do not count for {', '.join(scorers)}; they do "
             f"for {', '.join(names_that_read_aliases())}: task.scorer=…"
         )
     return remarks
+
+
+def _by_language(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{language} {n:,}" for language, n in counts.items())
+
+
+def _end_in_space(config: RunConfig, data: Data) -> dict[str, int]:
+    """Return the number of instances by language with a prompt that ends in a space.
+
+    A line break is none: words begin after it. In a chat the template follows the prompt.
+    """
+    if STYLES[config.prompt.style].chat:
+        return {}
+    spaced = {
+        language: sum(any(map(_ends_in_space, (one.source, one.target))) for one in instances)
+        for language, instances in data.instances.items()
+    }
+    return {language: n for language, n in spaced.items() if n}
+
+
+def _ends_in_space(prompt: str) -> bool:
+    return prompt[-1:].isspace() and prompt[-1] not in "\r\n"
 
 
 def _about_data(config: RunConfig, data: Data, scorers: Sequence[Scorer]) -> dict[str, Any]:
@@ -148,6 +174,7 @@ def _about_data(config: RunConfig, data: Data, scorers: Sequence[Scorer]) -> dic
         "machine_translated": any(instance.machine_translated for instance in instances),
         "lost_markers": data.lost_markers,
         "lacking": data.lacking,
+        "ends_in_space": _end_in_space(config, data),
         "unread_aliases": [] if _reads_aliases(scorers, data) else [s.name for s in scorers],
     }
 
