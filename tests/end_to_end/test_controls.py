@@ -184,14 +184,14 @@ def test_random_instance_passes_over_the_same_question() -> None:
 @pytest.mark.parametrize(
     ("control", "languages", "message"),
     [
-        ("random_instance", ["fr"], "no other source prompt for instance a"),
+        ("random_instance", ["fr"], "no source prompt of another question or passage for instance a"),
         ("shuffled_language", ["fr"], "two languages or more"),
         ("shuffled_language", ["fr", "sw"], "instance a (fr) is missing in sw"),
     ],
 )
 def test_nothing_to_draw_is_one_line(control: str, languages: list[str], message: str) -> None:
     with pytest.raises(DataError) as raised:
-        controlled(control, Inputs({"fr": [instance("a", "Who?")]}, 0, languages, lambda _: []))
+        controlled(control, Inputs({"fr": [instance("a", "Who?")]}, 0, languages, lambda *_: []))
     assert message in str(raised.value) and "\n" not in str(raised.value)
 
 
