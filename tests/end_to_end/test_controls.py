@@ -184,7 +184,11 @@ def test_random_instance_passes_over_the_same_question() -> None:
 @pytest.mark.parametrize(
     ("control", "languages", "message"),
     [
-        ("random_instance", ["fr"], "no source prompt of another question or passage for instance a"),
+        (
+            "random_instance",
+            ["fr"],
+            "no source prompt of another question or passage",
+        ),
         ("shuffled_language", ["fr"], "two languages or more"),
         ("shuffled_language", ["fr", "sw"], "instance a (fr) is missing in sw"),
     ],
