@@ -74,7 +74,8 @@ def test_what_runs_of_a_task_share(tmp_path: Path, key: str, changes: Any, value
 
 @pytest.mark.parametrize(("key", "changes", "values"), SAME_IN_MODEL)
 def test_what_runs_of_a_model_share(tmp_path: Path, key: str, changes: Any, values: str) -> None:
-    left, right = two_runs(tmp_path, {}, {"module": "mlp", "split": "test", **changes})
+    style = {"prompt_style": "few_shot"} if key == "prompt.shots" else {}
+    left, right = two_runs(tmp_path, style, {"module": "mlp", "split": "test", **style, **changes})
     assert refusal(tmp_path) == (
         f"{left} and {right} do not belong together: {key} differs, {values}; report them apart"
     )
@@ -122,13 +123,21 @@ def test_what_may_differ(tmp_path: Path, changes: Any) -> None:
     [
         ({}, "are the same run; give one of them"),
         ({"grid_name": "mine"}, "are the same run; give one of them"),
-        ({"seed": 1}, "do not belong together: seed differs, 0 and 1; report them apart"),
+        ({"seed": 1}, "are the same run; give one of them"),  # nothing is drawn
+        ({"prompt_shots": 1}, "are the same run; give one of them"),  # there are none
         ({"limit": 5}, "do not belong together: limit differs, null and 5; report them apart"),
     ],
 )
 def test_no_run_is_there_twice(tmp_path: Path, changes: Any, message: str) -> None:
     left, right = two_runs(tmp_path, {}, changes)
     assert refusal(tmp_path) == f"{left} and {right} {message}"
+
+
+def test_runs_that_draw_something_else_are_reported_apart(tmp_path: Path) -> None:
+    left, right = two_runs(tmp_path, {"control": "noise"}, {"control": "noise", "seed": 1})
+    assert refusal(tmp_path) == (
+        f"{left} and {right} do not belong together: seed differs, 0 and 1; report them apart"
+    )
 
 
 def test_an_old_manifest_stands_beside_a_new_one(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, LoraModel, get_peft_model
 from tiny_checkpoint import VOCABULARY, save_llama, tokenizer
 from transformers import (
     AutoModelForCausalLM,
@@ -15,6 +16,7 @@ from transformers import (
 )
 
 from xtransplant.cli import app as cli
+from xtransplant.engine.load_model import load_model
 
 
 def save(folder: Path, auto: Any, config: Any) -> Path:
@@ -86,3 +88,26 @@ def test_it_warns_where_no_transplant_changed_anything(tmp_path: Path, capsys) -
     numbers, err = check(tmp_path / "lively", capsys, "--modules", "block")
     assert numbers["block"][2] > 0
     assert "warning" not in err and "instances" not in err
+
+
+# peft asks for a name that transformers has given up.
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_an_adapter_stays_beside_the_weights_for_the_oracle(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_llama(tmp_path / "base", initializer_range=0.5)
+    torch.manual_seed(3)
+    config = LoraConfig(r=2, lora_alpha=6, target_modules=["q_proj"], init_lora_weights=False)
+    adapter = tmp_path / "adapter"
+    get_peft_model(load_model(str(tmp_path / "base")).hf, config).save_pretrained(adapter)
+    asked = [f"model.adapter={adapter}", "--modules", "block"]
+    assert check(tmp_path / "base", capsys, *asked)[0]["block"][:2] == [9, 9]
+
+    def wrong(self: LoraModel, **_: object) -> object:
+        return self.unload()
+
+    monkeypatch.setattr(LoraModel, "merge_and_unload", wrong)
+    monkeypatch.setattr("xtransplant.models.adapter._require_same", lambda *_: None)
+    model = ["model=hf", f"model.id={tmp_path / 'base'}", "languages=[de]"]
+    assert cli.main(["check", *model, "decode.max_new_tokens=3", *asked]) == 1
+    assert "NOT identical" in capsys.readouterr().out

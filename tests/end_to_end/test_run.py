@@ -244,6 +244,48 @@ def test_the_engine_chooses_its_batches_unless_asked(
     assert seen == {given}
 
 
+def own_prompts(here: Path, **changes: object) -> list[str]:
+    """Write a file of eleven prompts with options; return the arguments of a run on it."""
+    target = "Jina la (A) mti (B) bahari"
+    row = {"language": "sw", "source": target, "target": target, "gold": "A"} | changes
+    rows = [json.dumps(row | {"id": str(number)}) + "\n" for number in range(11)]
+    (here / "own.jsonl").write_text("".join(rows), "utf-8")
+    return ["task=prompts", "task.file=own.jsonl", "languages=[sw]", "limit=null"]
+
+
+@pytest.mark.parametrize("options", [["(A)", "(B)"], None])
+@pytest.mark.parametrize("asked", [(), ("rows_per_batch=7",)])
+def test_the_manifest_tells_how_many_rows_ran_together(
+    here: Path, model: Model, monkeypatch: pytest.MonkeyPatch, options: Any, asked: tuple[str, ...]
+) -> None:
+    ran = []
+    layer = type(model.layers[0])
+    forward = layer.forward
+
+    def counting(self: Any, hidden: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        if self.self_attn.layer_idx == model.n_layers - 1 and hidden.shape[1] == 1:
+            ran.append(len(hidden))
+        return forward(self, hidden, *args, **kwargs)
+
+    monkeypatch.setattr(layer, "forward", counting)
+    # What loading checks is no work of the run.
+    monkeypatch.setattr("xtransplant.engine.load_model.require_agreement", lambda *_: None)
+    run(*own_prompts(here, options=options), *asked)
+    found = json.loads((only_run() / "manifest.json").read_text("utf-8"))["rows_per_batch"]
+    assert found == max(ran)
+    assert bool(asked) == (found < 11)
+
+
+def test_prompts_that_end_in_a_space_are_told_with_their_number(here: Path, capsys) -> None:
+    run(*own_prompts(here, target="Jina la: "))
+    told = "data: prompts that end in a space: sw 11; most tokenizers join a space with the word"
+    assert told in " ".join(capsys.readouterr().err.split())
+    run(*own_prompts(here, source="Jina la:\u00a0", target="Jina la:\n"))
+    assert "end in a space: sw 11" in capsys.readouterr().err
+    run(*own_prompts(here, source="Jina la:", target="Jina la:\n"))
+    assert "end in a space" not in capsys.readouterr().err
+
+
 def test_data_that_lost_something_is_named_by_file_and_line(here: Path, capsys) -> None:
     data = here / "XNLI_sample"
     prompt = "Is it so? (1) yes (2) maybe (3) no"

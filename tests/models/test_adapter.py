@@ -3,17 +3,20 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, LoraModel, PeftModel, PrefixTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
-from tiny_checkpoint import message, save_llama
+from tiny_checkpoint import VOCABULARY, message, save_llama, tokenizer
+from tokenizers import normalizers
+from transformers import T5Config, T5ForConditionalGeneration
 
 from xtransplant.config.compose import compose
 from xtransplant.engine.load_model import load_model
 from xtransplant.models.adapter import adapter_identity
-from xtransplant.runner.plan import make_plan
+from xtransplant.runner.plan import Plan, make_plan
 
 # peft asks for a name that transformers has given up.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
@@ -81,6 +84,114 @@ def test_an_adapter_of_tied_embeddings_computes_what_peft_does(
         found = load_model(str(tmp_path / "tied"), adapter=str(adapter)).hf(input_ids=ids).logits
     assert (wanted - of_base).abs().max() > 0.1
     torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
+
+
+KINDS = {
+    "a whole unembedding": {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+    "a whole embedding": {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]},
+    "DoRA": {"target_modules": ["q_proj", "down_proj"], "use_dora": True},
+    "DoRA on the unembedding": {"target_modules": ["lm_head"], "use_dora": True},
+    "rank-stabilised": {"target_modules": ["q_proj"], "use_rslora": True},
+    "some tokens": {"target_modules": ["q_proj"], "trainable_token_indices": [5, 17]},
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_adapter_of_any_kind_computes_what_peft_does(
+    tmp_path: Path, kind: str, tied: bool
+) -> None:
+    save_llama(tmp_path / "base", tie_word_embeddings=tied)
+    config = LoraConfig(r=RANK, init_lora_weights=False, **KINDS[kind])
+    require_peft_logits(tmp_path, config)
+
+
+def save_t5(folder: Path) -> None:
+    torch.manual_seed(0)
+    sizes = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+    config = T5Config(vocab_size=len(VOCABULARY), decoder_start_token_id=0, **sizes)
+    hf = T5ForConditionalGeneration(config)
+    for weight in hf.parameters():
+        if weight.dim() == 2:
+            weight.data.normal_(0, 0.4)
+    hf.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("targets", ["q wo", "embed_tokens", "lm_head", "embed_tokens lm_head"])
+def test_an_adapter_of_an_encoder_decoder_model_computes_what_peft_does(
+    tmp_path: Path, targets: str
+) -> None:
+    save_t5(tmp_path / "base")
+    config = LoraConfig(r=RANK, target_modules=targets.split(), init_lora_weights=False)
+    require_peft_logits(tmp_path, config)
+
+
+def require_peft_logits(folder: Path, config: LoraConfig) -> None:
+    """Compare logits with peft's, of the model in a folder and an adapter of random weights."""
+
+    @torch.inference_mode()
+    def logits(hf: Any) -> torch.Tensor:
+        ids = torch.tensor([[5, 17, 3, 40, 8]])
+        sides = ["input_ids", *["decoder_input_ids"] * hf.config.is_encoder_decoder]
+        return hf(**dict.fromkeys(sides, ids), use_cache=False).logits
+
+    torch.manual_seed(3)
+    trained = get_peft_model(load_model(str(folder / "base")).hf, config)
+    for weight in trained.parameters():
+        if weight.requires_grad:
+            weight.data += 0.2 * torch.randn_like(weight)
+    trained.save_pretrained(folder / "adapter")
+    plain = load_model(str(folder / "base")).hf
+    of_base = logits(plain)
+    wanted = logits(PeftModel.from_pretrained(plain, folder / "adapter").eval())
+    found = logits(load_model(str(folder / "base"), adapter=str(folder / "adapter")).hf)
+    assert (wanted - of_base).abs().max() > 0.1
+    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
+
+
+def test_the_tokenizer_of_an_adapter_is_used_and_is_in_the_key(base: Path, adapter: Path) -> None:
+    def plan(*more: str) -> Plan:
+        given = ["model=hf", f"model.id={base}", f"model.adapter={adapter}", "limit=1"]
+        return make_plan(compose([*given, "languages=[de]", "decode.max_new_tokens=2", *more]))
+
+    text = "Ab"
+    plain = plan()
+    template = adapter / "chat_template.jinja"
+    template.write_text("!{{ messages[0]['content'] }}")
+    chat = plan("prompt.style=chat")
+    assert chat.parts[0].prompts[0].target.text[0] == "!"
+    template.write_text("?{{ messages[0]['content'] }}")
+    assert plan("prompt.style=chat").key != chat.key
+    template.unlink()
+    lower = tokenizer()
+    lower.backend_tokenizer.normalizer = normalizers.Lowercase()
+    lower.save_pretrained(adapter)
+    own = load_model(str(base), adapter=str(adapter)).tokenizer
+    assert own(text)["input_ids"] == tokenizer()(text.lower())["input_ids"]
+    assert plan().key != plain.key
+    assert plan().parts[0].prompts[0].target.token_ids == tuple(
+        tokenizer()(plain.parts[0].prompts[0].target.text.lower())["input_ids"]
+    )
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_adapter_with_added_tokens_is_loaded(tmp_path: Path, tied: bool) -> None:
+    n_tokens = len(VOCABULARY) + 3
+    plain = save_llama(tmp_path / "base", tie_word_embeddings=tied)
+    plain.resize_token_embeddings(n_tokens)
+    config = LoraConfig(r=RANK, target_modules=["q_proj"], init_lora_weights=False)
+    trained = get_peft_model(plain, config)
+    trained.save_pretrained(tmp_path / "adapter", save_embedding_layers=True)
+    ids = torch.tensor([[5, 17, n_tokens - 1, 40]])
+    found = load_model(str(tmp_path / "base"), adapter=str(tmp_path / "adapter")).hf
+    with torch.inference_mode():
+        wanted = trained.eval()(input_ids=ids).logits
+        torch.testing.assert_close(found(input_ids=ids).logits, wanted, atol=1e-3, rtol=0)
+    assert wanted.shape[-1] == n_tokens
 
 
 def test_an_adapter_that_merging_changes_is_refused(

@@ -223,7 +223,7 @@ def test_a_strategy_without_cells_is_one_line(tmp_path: Path) -> None:
             'model.dtype differs, "bfloat16" and "float32"',
         ),
         ({"module": "attn", "decode_max_new_tokens": 5}, "decode.max_new_tokens differs, 5 and 20"),
-        ({"seed": 1}, "seed differs, 0 and 1"),
+        ({"seed": 1}, "are the same run"),
     ],
 )
 def test_runs_that_do_not_belong_together(tmp_path: Path, changes, message) -> None:

@@ -74,6 +74,14 @@ def test_an_old_manifest_is_read_with_defaults() -> None:
     assert (identity.split, identity.splits, identity.seed, identity.limit) == (None, (), 0, None)
 
 
+@pytest.mark.parametrize(
+    ("control", "seed"),
+    [("none", 0), ("same_prompt", 0), ("random_instance", 4), ("shuffled_language", 4)],
+)
+def test_a_seed_counts_where_something_is_drawn(control: str, seed: int) -> None:
+    assert RunIdentity.read({**OLDEST, "control": control, "seed": 4}).seed == seed
+
+
 @pytest.mark.parametrize("key", ["task", "model", "module"])
 def test_a_manifest_without_its_names_is_none(key: str) -> None:
     config = {name: value for name, value in OLDEST.items() if name != key}

@@ -14,8 +14,11 @@ from xtransplant.engine.transplant import transplant
 from xtransplant.errors import ConfigError
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import Model
+from xtransplant.models.load_options import LoadOptions
+from xtransplant.models.loading import open_model
 from xtransplant.progress import OnStep, silent
 from xtransplant.runner.plan import make_plan, weights_arguments
+from xtransplant.tasks.controls import CONTROLS
 from xtransplant.terminal import Console
 from xtransplant.types import Cell, ModuleType, PromptPair
 
@@ -27,7 +30,8 @@ class Comparison:
     Attributes:
         module: module that was transplanted.
         n_cells: number of cells compared.
-        different: cells whose tokens differ from the oracle's.
+        different: cells whose tokens differ from the oracle's. Where two tokens are almost equally
+            likely, weights that are merged may choose the other one.
         n_changed: number of cells whose oracle tokens differ from the baseline's. If it is 0, no
             write had an effect, and equality shows little.
         baseline_equal: whether the tokens of the untouched prompt are equal.
@@ -67,6 +71,7 @@ def run_check(
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
         model = load_model(**weights_arguments(config), on_step=on_step)
+        unmerged = _unmerged(config, model, on_step)
     samples = {
         module: _sample(module_cells(model, config.grid, module), n_cells, config.seed)
         for module in modules or model.module_types
@@ -76,10 +81,9 @@ def run_check(
         f"{config.model.name} in {config.model.dtype}, {config.task.name} {part.instances[0].id} "
         f"({part.language}), {sum(map(len, samples.values()))} cells, one generate each"
     )
-    new_tokens, rows_per_batch = config.decode.max_new_tokens, config.rows_per_batch
     with console.steps() as on_step:
         comparisons = [
-            compare(model, part.prompts[0], module, cells, new_tokens, rows_per_batch, on_step)
+            compare(model, unmerged, part.prompts[0], module, cells, config, on_step)
             for module, cells in samples.items()
         ]
     _show(comparisons, console)
@@ -89,10 +93,19 @@ def run_check(
 def _require_effect(config: RunConfig) -> None:
     if config.dry_run:
         raise ConfigError("dry_run=true has no effect on check; leave it out")
-    if config.control == "noise":
+    if CONTROLS[config.control].noise:
         raise ConfigError(
-            "control=noise has no effect on check, which transplants what it captured; leave it out"
+            f"control={config.control} has no effect on check, which transplants what it captured; "
+            "leave it out"
         )
+
+
+def _unmerged(config: RunConfig, model: Model, on_step: OnStep) -> Model:
+    """Return the oracle's model: an adapter's weights stay beside it, so a wrong merge shows."""
+    if config.model.adapter is None:
+        return model
+    arguments = weights_arguments(config)
+    return open_model(arguments.pop("id"), LoadOptions(**arguments, merge_adapter=False), on_step)
 
 
 def _show(comparisons: Sequence[Comparison], console: Console) -> None:
@@ -150,33 +163,34 @@ def _sample(cells: Sequence[Cell], n_cells: int, seed: int) -> list[Cell]:
 
 def compare(
     model: Model,
+    unmerged: Model,
     prompts: PromptPair,
     module: ModuleType,
     cells: Sequence[Cell],
-    max_new_tokens: int,
-    rows_per_batch: int | None = None,
+    config: RunConfig,
     on_step: OnStep = silent,
 ) -> Comparison:
     """Run cells of one module with the engine and with the oracle.
 
     Args:
         model: loaded model.
+        unmerged: the same with an adapter's weights beside its own, for the oracle.
         prompts: source and target prompt.
         module: module that is transplanted.
         cells: cells to compare.
-        max_new_tokens: most tokens generated per cell.
-        rows_per_batch: as for `transplant`.
+        config: run, for the number of new tokens and of rows that decode together.
         on_step: progress callback.
     """
+    new_tokens = config.decode.max_new_tokens
     grid = transplant(
-        model, prompts.source, prompts.target, module, cells, max_new_tokens, rows_per_batch
+        model, prompts.source, prompts.target, module, cells, new_tokens, config.rows_per_batch
     )
     source_ids, target_ids = prompts.source.token_ids, prompts.target.token_ids
-    baseline = oracle.generate(model, target_ids, max_new_tokens)
+    baseline = oracle.generate(unmerged, target_ids, new_tokens)
     naive = {}
     for cell in cells:
         naive[cell] = oracle.transplant_cell(
-            model, source_ids, target_ids, module, cell, max_new_tokens
+            unmerged, source_ids, target_ids, module, cell, new_tokens
         )
         on_step(f"{module} by the oracle", len(naive), len(cells))
     return Comparison(

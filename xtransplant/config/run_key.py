@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,15 @@ def run_key(
         facts["fixes"] = sorted(fixes)
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def idle_settings(settings: Mapping[str, Any]) -> set[str]:
+    """Return the settings that change nothing in a run with some settings, by dotted key."""
+    config = RunConfig()
+    for key, value in settings.items():
+        *sections, name = key.split(".")
+        setattr(reduce(getattr, sections, config), name, value)
+    return {key for key, counts in COUNTS_WHERE.items() if not counts(config)}
 
 
 def run_folder(config: RunConfig, key: str) -> Path:

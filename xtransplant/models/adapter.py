@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections import Counter
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ import torch
 
 from xtransplant.cache import file_digest
 from xtransplant.errors import ModelError
-from xtransplant.models.checkpoint import nearest
+from xtransplant.models.checkpoint import CONFIG as MODEL_CONFIG
+from xtransplant.models.checkpoint import SETTINGS, has_vocabulary, nearest
 from xtransplant.models.hf_errors import one_line_errors
 from xtransplant.models.hub import Snapshot, pinned
 from xtransplant.models.parallel import n_processes
@@ -27,6 +30,9 @@ from xtransplant.progress import OnStep, silent
 CONFIG = "adapter_config.json"
 SAFETENSORS = "adapter_model.safetensors"
 PICKLE = "adapter_model.bin"
+TEMPLATE = "chat_template.jinja"
+TOKENIZER = tuple(name for name in SETTINGS if name not in (MODEL_CONFIG, "generation_config.json"))
+"""Files of a tokenizer, which an adapter may bring along."""
 _N_TOKENS = 4
 
 
@@ -36,6 +42,7 @@ def apply_adapter(
     revision: str | None = None,
     *,
     allow_pickle: bool = False,
+    merge: bool = True,
     on_step: OnStep = silent,
 ) -> Any:
     """Return the model with an adapter's weights added to its own.
@@ -45,6 +52,7 @@ def apply_adapter(
         id: Hugging Face id or local folder of the adapter.
         revision: commit, tag or branch of a Hugging Face id.
         allow_pickle: whether to read pickled weights (.bin) if there are no safetensors.
+        merge: whether the weights are merged; if not, peft computes the adapter beside them.
         on_step: progress callback while files are fetched.
 
     Raises:
@@ -65,13 +73,15 @@ def apply_adapter(
     from peft.tuners.tuners_utils import BaseTuner
 
     remedy = _made_for(folder, id)
+    with one_line_errors(f"adapter {id}", remedy):
+        # peft reports unexpected weights (of further layers, say) only when they are set.
+        weights = load_peft_weights(str(folder), device="cpu")
+        _make_room(hf, weights)
     with one_line_errors(f"adapter {id}", remedy), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about deprecated names, among others
         # peft would only warn, and draw the missing weights at random.
         warnings.filterwarnings("error", message="Found missing adapter keys")
         adapted: Any = PeftModel.from_pretrained(hf, str(folder))
-        # peft reports unexpected weights (of further layers, say) only in this call's result.
-        weights = load_peft_weights(str(folder), device="cpu")
         result: Any = set_peft_model_state_dict(adapted, weights)
     if not isinstance(adapted.base_model, BaseTuner):
         kind = adapted.peft_config["default"].peft_type.value
@@ -84,7 +94,7 @@ def apply_adapter(
             f"adapter {id!r} has {len(unexpected)} weights that fit nowhere in the model, such as "
             f"{min(unexpected)}; {remedy}"
         )
-    if getattr(hf, "is_quantized", False):
+    if not merge or getattr(hf, "is_quantized", False):
         return adapted.get_base_model()
     adapted.eval()
     beside = _first_logits(adapted)
@@ -95,16 +105,31 @@ def apply_adapter(
     return merged
 
 
-def _untie(hf: Any) -> None:
-    """Give the unembedding weights of its own where it shares those of the embedding.
+def _make_room(hf: Any, weights: Mapping[str, torch.Tensor]) -> None:
+    """Give the embeddings as many rows as the adapter's own, which may have tokens added."""
+    for part in (hf.get_input_embeddings(), hf.get_output_embeddings()):
+        name = next((name for name, other in hf.named_modules() if other is part), None)
+        own = weights.get(f"base_model.model.{name}.weight")
+        if own is not None and own.dim() == 2 and len(own) != len(part.weight):
+            hf.resize_token_embeddings(len(own), mean_resizing=False)
 
-    An adapter of the one does not change the other, but weights that are merged would change both.
+
+def _untie(hf: Any) -> None:
+    """Give each part that an adapter changes weights of its own where it shares them with others.
+
+    Beside the weights an adapter changes one part alone, such as the unembedding. Merged into
+    weights that are shared, it would change the others too, such as the embedding.
     """
-    parts = hf.get_input_embeddings(), hf.get_output_embeddings()
-    inputs, outputs = (getattr(part, "base_layer", part) for part in parts)  # peft wraps by this
-    adapted = (inputs, outputs) != parts
-    if adapted and outputs is not None and inputs.weight is outputs.weight:
-        outputs.weight = torch.nn.Parameter(outputs.weight.detach().clone(), requires_grad=False)
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    users = Counter(id(weight) for part in hf.modules() for weight in part._parameters.values())
+    for part in list(hf.modules()):
+        base: Any = part.get_base_layer() if isinstance(part, BaseTunerLayer) else None
+        weight = getattr(base, "weight", None)
+        if weight is None or users[id(weight)] < 2:
+            continue
+        users[id(weight)] -= 1
+        base.weight = torch.nn.Parameter(weight.detach().clone(), requires_grad=False)
         for config in (hf.config, hf.config.get_text_config()):
             config.tie_word_embeddings = False
 
@@ -136,17 +161,35 @@ def _require_same(merged: torch.Tensor, beside: torch.Tensor, id: str, dtype: to
 def adapter_identity(id: str, revision: str | None = None, on_step: OnStep = silent) -> str:
     """Return what identifies an adapter in the key of a run; it is never a path.
 
-    For a hub id it is "owner/name@commit", else "sha256:" and the digest of configuration and
-    weights. Errors as for `apply_adapter`.
+    For a hub id it is "owner/name@commit", else "sha256:" and the digest of configuration, weights
+    and the tokenizer, if the adapter has its own. Errors as for `apply_adapter`.
     """
     if not is_path(id):
         return pinned(id, revision, CONFIG, on_step)
     folder = _folder(id, revision, on_step)
     digest = hashlib.sha256()
-    for name in (CONFIG, SAFETENSORS, PICKLE):
+    names = [CONFIG, SAFETENSORS, PICKLE]
+    if _has_tokenizer(folder):
+        names += sorted({file.name for name in TOKENIZER for file in folder.glob(name)})
+    for name in names:
         if (folder / name).is_file():
             digest.update(f"{name} {file_digest(folder / name, on_step)}\n".encode())
     return f"sha256:{digest.hexdigest()}"
+
+
+def own_tokenizer(
+    id: str | None, revision: str | None = None, on_step: OnStep = silent
+) -> Path | None:
+    """Return an adapter's folder if it holds a tokenizer or a chat template, else None.
+
+    It was trained with these. Errors as for `apply_adapter`.
+    """
+    folder = None if id is None else _folder(id, revision, on_step)
+    return folder if folder and _has_tokenizer(folder) else None
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return has_vocabulary(folder) or (folder / TEMPLATE).is_file()
 
 
 def is_path(id: str) -> bool:
@@ -162,7 +205,7 @@ def _folder(id: str, revision: str | None, on_step: OnStep) -> Path:
             raise ModelError(f"adapter revision {revision!r} is for hub ids, but {id!r} is a path")
         folder = Path(id).expanduser()
     else:
-        folder = Snapshot(id, revision, on_step).fetch((CONFIG,))
+        folder = Snapshot(id, revision, on_step).fetch((CONFIG, *TOKENIZER))
     if not folder.exists():
         raise ModelError(f"no file or folder {id!r}{nearest(id)}")
     if not (folder / CONFIG).is_file():

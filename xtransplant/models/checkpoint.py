@@ -150,6 +150,11 @@ def weight_files(checkpoint: Checkpoint, *, allow_pickle: bool) -> list[str]:
     )
 
 
+def has_vocabulary(folder: Path) -> bool:
+    """Return whether a folder has a tokenizer's vocabulary."""
+    return any(file for name in VOCABULARIES for file in folder.glob(name))
+
+
 def _require_plain_names(shards: Iterable[object], suffix: str, index: str) -> None:
     """Refuse an index that leads to files of another kind, or out of the checkpoint's folder.
 

@@ -26,6 +26,7 @@ class LoadOptions:
             fields of `families.Family`.
         adapter: Hugging Face id or local folder of a PEFT adapter, whose weights are merged.
         adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
+        merge_adapter: whether the adapter's weights are merged, or stay beside the model's.
         language_token: token that follows the decoder's start token, for encoder-decoder models
             that translate.
     """
@@ -41,6 +42,7 @@ class LoadOptions:
     family: Mapping[str, str | None] | None = None
     adapter: str | None = None
     adapter_revision: str | None = None
+    merge_adapter: bool = True
     language_token: str | None = None
 
 
@@ -58,4 +60,5 @@ class LoadKeywords(TypedDict, total=False):
     family: Mapping[str, str | None] | None
     adapter: str | None
     adapter_revision: str | None
+    merge_adapter: bool
     language_token: str | None

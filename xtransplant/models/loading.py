@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,15 +22,15 @@ from transformers import (
 from xtransplant.cache import file_digest
 from xtransplant.errors import ModelError
 from xtransplant.models.adapter import CONFIG as ADAPTER_CONFIG
-from xtransplant.models.adapter import apply_adapter
+from xtransplant.models.adapter import TEMPLATE, apply_adapter, own_tokenizer
 from xtransplant.models.architecture import auto_class
 from xtransplant.models.checkpoint import (
     CONFIG,
     SAFETENSORS,
     SETTINGS,
-    VOCABULARIES,
     Checkpoint,
     HubId,
+    has_vocabulary,
     open_checkpoint,
     resolve,
     weight_files,
@@ -60,7 +61,8 @@ def open_model(id: str, options: LoadOptions, on_step: OnStep = silent) -> Model
     checkpoint = open_checkpoint(place, id, trust_remote_code=trust, on_step=on_step)
     config = _config(checkpoint)
     require_quantiser(config, id, device)
-    tokenizer = _tokenizer(checkpoint)
+    own = own_tokenizer(options.adapter, options.adapter_revision, on_step)
+    tokenizer = _tokenizer(checkpoint, own)
     report: Any = None
     if options.random_weights:
         hf = _random_weights(config, dtype, device, trust_remote_code=trust)
@@ -74,6 +76,7 @@ def open_model(id: str, options: LoadOptions, on_step: OnStep = silent) -> Model
             options.adapter,
             options.adapter_revision,
             allow_pickle=options.allow_pickle,
+            merge=options.merge_adapter,
             on_step=on_step,
         )
     hf.eval().requires_grad_(False)
@@ -109,13 +112,16 @@ def load_tokenizer(
     revision: str | None = None,
     distribution: str | None = None,
     trust_remote_code: bool = False,
+    own: Path | None = None,
     on_step: OnStep = silent,
 ) -> Any:
-    """Load a checkpoint's tokenizer, without weights; arguments and errors as for `load_model`."""
+    """Load a checkpoint's tokenizer, without weights.
+
+    Arguments and errors as for `load_model`; `own` is the result of `adapter.own_tokenizer`.
+    """
     place = resolve(id, revision, distribution)
-    return _tokenizer(
-        open_checkpoint(place, id, trust_remote_code=trust_remote_code, on_step=on_step)
-    )
+    checkpoint = open_checkpoint(place, id, trust_remote_code=trust_remote_code, on_step=on_step)
+    return _tokenizer(checkpoint, own)
 
 
 def load_config(
@@ -179,13 +185,23 @@ def _config(checkpoint: Checkpoint) -> Any:
     return config
 
 
-def _tokenizer(checkpoint: Checkpoint) -> Any:
+def _tokenizer(checkpoint: Checkpoint, own: Path | None) -> Any:
+    """Return the checkpoint's tokenizer, or what an adapter's folder has in its place."""
+    if own is not None and has_vocabulary(own):
+        with one_line_errors(f"tokenizer of adapter {own}"):
+            config = _config(checkpoint)  # names the class where the tokenizer does not
+            tokenizer = AutoTokenizer.from_pretrained(str(own), config=config)
+        require_sentencepiece_ids(own, tokenizer, str(own))
+        return tokenizer
     # Without files transformers makes an empty tokenizer for some families.
-    if not any(file for name in VOCABULARIES for file in checkpoint.folder.glob(name)):
+    if not has_vocabulary(checkpoint.folder):
         raise ModelError(f"{checkpoint.id!r} has no tokenizer; it needs a tokenizer.json")
     with one_line_errors(f"tokenizer of {checkpoint.id}"):
         tokenizer = AutoTokenizer.from_pretrained(**checkpoint.arguments)
     require_sentencepiece_ids(checkpoint.folder, tokenizer, checkpoint.id)
+    if own is not None:
+        with one_line_errors(f"chat template of adapter {own}"):
+            tokenizer.chat_template = (own / TEMPLATE).read_text("utf-8")
     return tokenizer
 
 

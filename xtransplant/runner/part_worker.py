@@ -31,7 +31,8 @@ class PartWorker:
     Attributes:
         model: the model.
         load_seconds: time that loading took.
-        rows_per_batch: number of cells that decode together.
+        rows_per_batch: most rows that went through the model at once so far, beginnings of options
+            included; 0 before the first part.
     """
 
     def __init__(self, plan: Plan, on_step: OnStep) -> None:
@@ -41,7 +42,8 @@ class PartWorker:
         with machine_failures("loading the model"):
             self.model = load_model(**weights_arguments(plan.config), on_step=on_step)
         self.load_seconds = time.monotonic() - start
-        self.rows_per_batch = plan.config.rows_per_batch or rows_that_fit(
+        self.rows_per_batch = 0
+        self._rows_that_fit = plan.config.rows_per_batch or rows_that_fit(
             self.model.text_config,
             self.model.hf.dtype,
             self.model.device,
@@ -60,6 +62,7 @@ class PartWorker:
             measured(self.model) as work,
         ):
             rows = self._scored(part.instances, self._grids(part, progress))
+        self.rows_per_batch = max(self.rows_per_batch, work.rows_per_batch)
         cost = part_cost(
             work,
             self._plan.model_config,
@@ -74,7 +77,7 @@ class PartWorker:
         """Return the grid of each instance; a signal can stop the work after every batch."""
         progress.set_language(part.language)
         config, n_cells = self._plan.config, len(self._plan.cells)
-        n_together = max(1, self.rows_per_batch // (n_cells + 1))
+        n_together = max(1, self._rows_that_fit // (n_cells + 1))
         requests = list(map(self._request, part.instances, part.prompts))
         grids: list[TransplantGrid] = []
         for start in range(0, len(requests), n_together):

@@ -15,7 +15,7 @@ from typing import Any
 from xtransplant.config.grid_file import run_cells
 from xtransplant.config.run_key import run_folder, run_key
 from xtransplant.config.schema import ModelConfig, RunConfig
-from xtransplant.models.adapter import adapter_identity
+from xtransplant.models.adapter import adapter_identity, own_tokenizer
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
@@ -85,7 +85,8 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     scorers = find_scorers(config.task.scorer)
     data = load_data(config)
     require_fit(scorers, chain.from_iterable(data.instances.values()))
-    tokenizer = load_tokenizer(**checkpoint, on_step=on_step)
+    own = own_tokenizer(config.model.adapter, config.model.adapter_revision, on_step)
+    tokenizer = load_tokenizer(**checkpoint, own=own, on_step=on_step)
     prompts = {
         language: _prompts(config, language, instances, tokenizer, model_config)
         for language, instances in data.instances.items()
@@ -103,6 +104,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         cells=cells,
         fixes={
             *data.fixes,
+            *(["adapter_tokenizer"] if own else []),  # it is read since a later version
             *corrections(tokenizer, pairs, STYLES[config.prompt.style], keep_end=keep_end),
         },
     )
@@ -124,18 +126,44 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
         remarks.append(f"data: {data['licence']}")
     if data["machine_translated"]:
         remarks.append("data: prompts are machine-translated")
-    if lost := {language: len(ids) for language, ids in data["lost_markers"].items()}:
-        counts = ", ".join(f"{language} {n}" for language, n in lost.items())
+    if counts := _by_language({code: len(ids) for code, ids in data["lost_markers"].items()}):
         remarks.append(f"data: prompts that lost option markers: {counts} (ids in the manifest)")
-    if lacking := data["lacking"]:
-        counts = ", ".join(f"{language} {n:,}" for language, n in lacking.items())
+    if counts := _by_language(data["lacking"]):
         remarks.append(f"data: questions without a counterpart, left out: {counts}")
+    if counts := _by_language(data["ends_in_space"]):
+        remarks.append(
+            f"data: prompts that end in a space: {counts}; most tokenizers join a space with the "
+            "word after it, so first tokens and option log-probabilities are of texts that nobody "
+            "would write; remove the space"
+        )
     if scorers := data["unread_aliases"]:
         remarks.append(
             f"data: further right answers (aliases) do not count for {', '.join(scorers)}; they do "
             f"for {', '.join(names_that_read_aliases())}: task.scorer=…"
         )
     return remarks
+
+
+def _by_language(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{language} {n:,}" for language, n in counts.items())
+
+
+def _end_in_space(config: RunConfig, data: Data) -> dict[str, int]:
+    """Return the number of instances by language with a prompt that ends in a space.
+
+    A line break is none: words begin after it. In a chat the template follows the prompt.
+    """
+    if STYLES[config.prompt.style].chat:
+        return {}
+    spaced = {
+        language: sum(any(map(_ends_in_space, (one.source, one.target))) for one in instances)
+        for language, instances in data.instances.items()
+    }
+    return {language: n for language, n in spaced.items() if n}
+
+
+def _ends_in_space(prompt: str) -> bool:
+    return prompt[-1:].isspace() and prompt[-1] not in "\r\n"
 
 
 def _about_data(config: RunConfig, data: Data, scorers: Sequence[Scorer]) -> dict[str, Any]:
@@ -146,6 +174,7 @@ def _about_data(config: RunConfig, data: Data, scorers: Sequence[Scorer]) -> dic
         "machine_translated": any(instance.machine_translated for instance in instances),
         "lost_markers": data.lost_markers,
         "lacking": data.lacking,
+        "ends_in_space": _end_in_space(config, data),
         "unread_aliases": [] if _reads_aliases(scorers, data) else [s.name for s in scorers],
     }
 

@@ -99,7 +99,7 @@ def _do_parts(
         worker = PartWorker(plan, on_step)
     if folder is not None:
         folder.add_work({"load": worker.load_seconds})
-        folder.note_environment(device_name(worker.model.device), worker.rows_per_batch)
+        folder.note_environment(device_name(worker.model.device))
     with console.progress(n_instances, len(plan.cells)) as progress:
         for part, lease in chain([first], parts):
             start = time.monotonic()
@@ -114,6 +114,7 @@ def _do_parts(
                 continue
             write_judged_part(folder, part.language, part.block, plan.config.control, rows)
             folder.add_work({"transplant": time.monotonic() - start}, cost)
+            folder.update_manifest(rows_per_batch=worker.rows_per_batch)
 
 
 def _sum_up(plan: Plan, folder: RunFolder, console: Console) -> Receipt | None:

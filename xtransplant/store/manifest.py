@@ -98,7 +98,8 @@ class Manifest:
         reason: cause of a failure or stop, in one line.
         data: origin and licence of the data, ids of prompts that lost markers.
         device: hardware of the last process.
-        rows_per_batch: number of cells that decoded together.
+        rows_per_batch: most rows (cells, baselines, beginnings of options) that went through the
+            model at once, in the last process.
         timings: seconds by name, summed over all processes.
         cost: cost of all computed parts, see `xtransplant.engine.run_cost.part_cost`.
         versions: versions of `PACKAGES`; null for one that is not installed.

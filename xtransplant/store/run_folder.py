@@ -127,11 +127,10 @@ class RunFolder:
         with self._locked_manifest():
             self.write_manifest(self.read_manifest().with_work(timings, cost or {}))
 
-    def note_environment(self, device: str, rows_per_batch: int) -> None:
+    def note_environment(self, device: str) -> None:
         """Record in the manifest the hardware and package versions that compute the parts."""
         self.update_manifest(
             device=device,
-            rows_per_batch=rows_per_batch,
             versions=package_versions(),
             git_commit=git_commit(),
         )

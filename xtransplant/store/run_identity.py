@@ -14,6 +14,7 @@ from enum import Enum
 from functools import cache, partial
 from typing import Any, Literal, Self
 
+from xtransplant.config.run_key import idle_settings
 from xtransplant.types import Cell
 
 OWN_COLUMNS = ("control", "cells")
@@ -144,17 +145,17 @@ class RunIdentity:
     def read(cls, config: Mapping[str, Any]) -> Self:
         """Read the configuration of a manifest.
 
-        The axes of `FROM_PARTS` keep their defaults.
+        The axes of `FROM_PARTS` keep their defaults. A setting that changes nothing in the run,
+        such as the seed where nothing is drawn, counts as its default, as in the run key.
 
         Raises:
             KeyError: the configuration lacks a key that has no default, which it names.
         """
+        axes = [axis for axis in cls.axes() if axis.name not in FROM_PARTS]
+        values = {axis.key: _value(config, axis) for axis in axes}
+        idle = idle_settings(values)
         return cls(
-            **{
-                axis.name: _value(config, axis)
-                for axis in cls.axes()
-                if axis.name not in FROM_PARTS
-            }
+            **{axis.name: axis.default if axis.key in idle else values[axis.key] for axis in axes}
         )
 
     @classmethod

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import cache
 from pathlib import Path
 
 from xtransplant.cache import cache_folder
@@ -81,18 +81,20 @@ def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
                 + (f"; {len(lost_here)} were dropped for lost markers" if lost_here else "")
             )
 
-    asked = list(chain.from_iterable(instances.values()))
-    shot = {
-        language: _after_shots(config, source, split, language, some, some)
-        for language, some in instances.items()
-    }
+    fixes: set[str] = set()
 
-    def load(language: str) -> list[Instance]:
-        all_there, _ = _of_language(replace(config, limit=None), source, split, language)
-        return _after_shots(config, source, split, language, all_there, asked)[0]
+    @cache
+    def whole(language: str) -> list[Instance]:
+        return _of_language(replace(config, limit=None), source, split, language)[0]
 
-    fixes = {name for _, names in shot.values() for name in names}
-    instances = {language: some for language, (some, _) in shot.items()}
+    def load(language: str, asked: Sequence[Instance]) -> list[Instance]:
+        shown, names = _after_shots(config, source, split, language, whole(language), asked)
+        fixes.update(names)
+        return shown
+
+    for language, some in instances.items():
+        instances[language], names = _after_shots(config, source, split, language, some, some)
+        fixes.update(names)
     fixes |= fixes_of_draws(config.control, instances, config.seed)
     others = [language for language in task.languages if language != task.pivot]
     instances = controlled(config.control, Inputs(instances, config.seed, others, load))
@@ -139,7 +141,7 @@ def _after_shots(
     sample = {one.id for one in _draw(config, pool, "sample")}
     ranked = ranked_for_shots(pool, sample, config.task.sample_seed)
     n = config.prompt.shots
-    return with_shots(instances, asked, ranked, n), fixes_of_shots(asked, ranked, n)
+    return with_shots(instances, asked, ranked, n), fixes_of_shots(instances, asked, ranked, n)
 
 
 def _pool(config: RunConfig, source: TaskSource, split: str, language: str) -> list[LazyInstance]:

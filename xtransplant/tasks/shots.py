@@ -43,7 +43,7 @@ def with_shots(
 
     Args:
         instances: instances of one language.
-        asked: instances of the run, in this language or another one with the same questions.
+        asked: instances of the run that read these prompts, in this language or another one.
         ranked: all instances of the language, see `ranked_for_shots`.
         n: number of shots.
 
@@ -62,14 +62,21 @@ def with_shots(
     return [_with_shots(instance, shots) for instance in instances]
 
 
-def fixes_of_shots(asked: Sequence[Instance], ranked: Sequence[LazyInstance], n: int) -> set[str]:
+def fixes_of_shots(
+    instances: Sequence[Instance],
+    asked: Sequence[Instance],
+    ranked: Sequence[LazyInstance],
+    n: int,
+) -> set[str]:
     """Return the names of the fixes that changed the shots of a run; arguments as `with_shots`.
 
     `unasked_shots`: a shot could be another instance that is asked, or of its cluster.
     """
     ids = {one.id for one in asked}
     clusters = {one.cluster for one in asked if one.cluster}
-    for own in asked:
+    for own in instances:
+        if own.id not in ids:  # its prompt is not read
+            continue
         others = (
             one
             for one in ranked
