@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from xtransplant.analysis.contrasts import DIFFERENCE, scopes
+from xtransplant.analysis.contrasts import scopes
 from xtransplant.analysis.significance import corrected
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.t1_coarse import T1
@@ -53,13 +53,14 @@ def _best_cells(study: Study) -> Iterator[Record]:
         for scope in scopes(study, one):
             differences = one.correct.astype(np.float64) - one.baseline[:, None]
             best = int(scope.mean(differences).argmax())
+            p = scope.best_of_grid(differences)[best : best + 1]
             yield {
                 **labels(scope),
                 "cell": str(one.cells[best]),
                 "n": scope.n,
-                **figure("difference", scope.interval(differences[:, best], DIFFERENCE)),
+                **figure("difference", scope.difference_interval(differences[:, best], p)),
                 "test": "max_t",
-                "p": float(scope.best_of_grid(differences)[best]),
+                "p": float(p[0]),
             }
 
 
