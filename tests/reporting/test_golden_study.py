@@ -213,7 +213,9 @@ def test_mcnemar_of_the_selected_pair_by_hand(tmp_path: Path) -> None:
         "fr": ["010", "010", "010", "011", "101"],
         "sw": ["001", "000", "110", "001", "001"],
     }
-    write_run(tmp_path, test_split, [Cell(1, 0), Cell(0, 1)], split="test", grid_name="pairs")
+    write_run(
+        tmp_path, test_split, [Cell(1, 0), Cell(0, 1)], split="test", grid_name="pairs", first=6
+    )
     tables = list(all_tables(load_study([tmp_path])))
     keep = {"strategy": "overall", "chosen": "per", "protocol": "dev to test"}
     fr, sw = (table(tables, "T3", language, **keep) for language in ("fr", "sw"))

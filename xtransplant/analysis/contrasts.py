@@ -19,6 +19,9 @@ MACRO, MICRO = "macro average", "micro average"
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
 """The smallest and largest value of an outcome, and of a difference of two outcomes."""
 
+Contrast = tuple[Intervals, str, Floats]
+"""A difference with its interval, the name of its test, and its p-value."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scope:
@@ -135,9 +138,7 @@ def matched(experiment: Outcomes, control: Outcomes) -> tuple[Outcomes, Outcomes
     return chosen, control.aligned_with(chosen)
 
 
-def difference(
-    scope: Scope, left: npt.ArrayLike, right: npt.ArrayLike
-) -> tuple[Intervals, str, Floats]:
+def difference(scope: Scope, left: npt.ArrayLike, right: npt.ArrayLike) -> Contrast:
     """Return the interval of left minus right (outcomes, [I]), the test's name and the p-value."""
     differences = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
     test, p = scope.test(differences)

@@ -29,7 +29,7 @@ def _rows(rows: StudyRows) -> list[Record]:
         _contrast(rows.study, row, name(row))
         for table, name in CONTRASTS
         for row in rows.of(table)
-        if "p" in row  # a bound without a control has none
+        if row.get("p") is not None  # a bound without a control and a refused pair have none
     ]
     for row in _best_cells(rows.study):
         found.append(_contrast(rows.study, row, f"best cell {row['cell']} (optimistic) - baseline"))
@@ -80,7 +80,8 @@ T4 = TableDefinition(
     title="Contrasts",
     note=(
         "p: exact McNemar, or permutation of clusters (sign_flip), or of the best cell of the grid "
-        "(max_t). Holm within task, split and model."
+        "(max_t), or resamples that select anew (refitted_folds). Holm within task, split and "
+        "model."
     ),
     rows=_rows,
     percent=("difference",),
