@@ -10,7 +10,7 @@ import numpy as np
 from xtransplant.analysis.contrasts import Contrast, Scope, scopes
 from xtransplant.analysis.intervals import Intervals
 from xtransplant.analysis.outcomes import Bools, Outcomes
-from xtransplant.analysis.selection import POOLED, column, select
+from xtransplant.analysis.selection import POOLED, select
 from xtransplant.analysis.study import Study
 from xtransplant.types import Cell
 
@@ -57,8 +57,11 @@ def chosen_cells(outcomes: Outcomes, strategy: str, *, pooled: bool) -> dict[str
 
 def verdicts(outcomes: Outcomes, cells: Mapping[str, Cell]) -> Bools:
     """Return the verdict on each instance with the cell of its language, [I]."""
-    columns = np.array([column(outcomes, cells[name]) for name in outcomes.language.tolist()])
-    return np.asarray(outcomes.correct[np.arange(len(columns)), columns.astype(np.int64)])
+    correct = np.zeros(len(outcomes.language), dtype=bool)
+    for name in outcomes.languages:
+        own = outcomes.language == name
+        correct[own] = outcomes.correct[own, outcomes.cells.index(cells[name])]
+    return correct
 
 
 def accuracies(study: Study, outcomes: Outcomes, correct: Bools) -> dict[str, float]:
