@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xtransplant.analysis.shares import difference_intervals, share_intervals
+from xtransplant.analysis.intervals import Intervals
+from xtransplant.analysis.shares import agreeing, difference_intervals, share_intervals
 from xtransplant.analysis.significance import mcnemar
 
 LEAST = 0.935
@@ -92,3 +93,24 @@ def test_interval_and_p_value_agree_about_zero(gained: int, lost: int) -> None:
     one = difference_intervals(differences, np.arange(len(differences)), p)
     assert (one.low[0] <= 0 <= one.high[0]) == (p[0] > 0.05)
     assert one.low[0] <= one.estimate[0] <= one.high[0]
+
+
+@pytest.mark.parametrize(
+    ("estimate", "low", "high", "p", "holds_zero"),
+    [
+        (0.1, -0.01, 0.2, 0.04, False),
+        (0.1, 0.01, 0.2, 0.06, True),
+        (-0.1, -0.2, 0.01, 0.04, False),
+        (-0.1, -0.2, -0.01, 0.06, True),
+        (0.1, 0.05, 0.2, 0.04, False),
+    ],
+)
+def test_the_test_decides_about_zero(
+    estimate: float, low: float, high: float, p: float, holds_zero: bool
+) -> None:
+    found = agreeing(
+        Intervals(*(np.array([x]) for x in (estimate, low, high)), 9, 9), np.array([p])
+    )
+    assert (found.low[0] <= 0 <= found.high[0]) == holds_zero
+    # The end on the side of the estimate stays.
+    assert (found.high[0], found.low[0])[estimate < 0] == (high, low)[estimate < 0]

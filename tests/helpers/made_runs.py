@@ -40,6 +40,7 @@ def write_run(
     gold: str = "g",
     source: str = "Question",
     clusters: Sequence[str] = (),
+    first: int = 0,
     scorer: str = "exact_match-1",
     **changes: Any,
 ) -> Path:
@@ -54,6 +55,7 @@ def write_run(
         gold: the right answer.
         source: the source prompts' beginning.
         clusters: of the instances.
+        first: number of the first instance; instances of the same number are the same.
         scorer: of the verdicts, with its version.
         changes: of the configuration.
     """
@@ -74,13 +76,13 @@ def write_run(
                         source=f"{source} {number}?",
                         target=f"{language} {number} ?",
                         gold=gold,
-                        cluster=clusters[number] if clusters else "",
+                        cluster=clusters[number - first] if clusters else "",
                     ),
                     cell,
                     Generation((5, 2), verdict, "eos"),
                     {scorer: Score(None if verdict == "-" else verdict, verdict == "1")},
                 )
-                for number, line in enumerate(lines)
+                for number, line in enumerate(lines, first)
                 for cell, verdict in zip([None, *cells], line, strict=True)
             ]
             folder.write_part(language, 0, settings["control"], rows)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from hashlib import sha1
 from pathlib import Path
 
+from scipy import stats
+
 from xtransplant.store.columns import Row
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Cell, Generation, Instance, Score
@@ -118,13 +120,9 @@ def write_big_run(root: Path) -> str:
 
 
 def interval_of_four(n_correct: int) -> tuple[float, float]:
-    """By hand, in percent: of four instances some right, some wrong, nothing is known.
-
-    Resamples of four are all right or all wrong now and then. Where all agree, Clopper and Pearson:
-    four times the same come up in 2.5 % of cases if the chance of each is 0.025 ** (1 / 4).
-    """
-    same = 39.764
-    return {0: (0.0, 100 - same), 4: (same, 100.0)}.get(n_correct, (0.0, 100.0))
+    """Clopper and Pearson's, in percent: the four instances are independent."""
+    found = stats.binomtest(n_correct, 4).proportion_ci(method="exact")
+    return 100 * found.low, 100 * found.high
 
 
 def text_of(seed: str, n_digests: int) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_runs import write_run
+from scipy import stats
 
 from xtransplant.analysis.contrasts import MACRO, MICRO, scopes
 from xtransplant.analysis.selection import folds, held_out, select
@@ -85,7 +86,53 @@ def test_t1_coarse(tables, language, baseline, first, gained, p) -> None:
     if p is not None:
         assert (contrast["test"], contrast["p"]) == ("mcnemar", p)
     else:
-        assert contrast["test"] == "sign_flip"
+        # Over both languages q0 and q3 differ by nothing, q1 by 1 of sw and q2 by 1 of fr: two
+        # clusters with one sign, so half of the four swaps reach the total.
+        assert (contrast["test"], contrast["p"]) == ("sign_flip", pytest.approx(1 / 2))
+
+
+def exact(right: int, n: int = 6) -> tuple[float, float]:
+    """Return Clopper and Pearson's interval by scipy."""
+    found = stats.binomtest(right, n).proportion_ci(method="exact")
+    return found.low, found.high
+
+
+@pytest.mark.parametrize(("language", "baseline", "first"), [("fr", 2, 3), ("sw", 1, 2)])
+def test_t1_intervals_of_one_language(tables, language, baseline, first) -> None:
+    record = table(tables, "T1", language)
+    for name, right in (("baseline", baseline), ("accuracy", first)):
+        assert (record[f"{name}_low"], record[f"{name}_high"]) == pytest.approx(exact(right))
+    # One gained, none lost: the two intervals are joined as Zou and Donner join them, by hand. With
+    # none lost, gained and lost are not correlated.
+    low, high = exact(1)
+    low_end = 1 / 6 - np.hypot(1 / 6 - low, exact(0)[1])
+    assert record["difference_low"] == pytest.approx(low_end)
+    assert record["difference_high"] == pytest.approx(high)
+
+
+def test_t1_interval_of_the_macro_average(tables) -> None:
+    record = table(tables, "T1", MACRO)
+    # Right with (0,0), by question: fr 1 0 1 1 0 0, sw 0 1 0 1 0 0; shares 1/2 and 1/3. Six
+    # clusters of two, so the share is 5/12 and a cluster adds the deviations of its two / 12.
+    residuals = np.array([1 - 5 / 6, 1 - 5 / 6, 1 - 5 / 6, 2 - 5 / 6, -5 / 6, -5 / 6]) / 12
+    variance = 6 / 5 * (residuals**2).sum()
+    ratio = stats.t.ppf(0.025, 11) / stats.t.ppf(0.025, 5)
+    size = min(12, (1 + 5 / 12 * 7 / 12 / variance) * ratio**2)
+    right, wrong = size * 5 / 12, size * 7 / 12
+    low, high = stats.beta.ppf(0.025, right, wrong + 1), stats.beta.ppf(0.975, right + 1, wrong)
+    assert (record["accuracy_low"], record["accuracy_high"]) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize("name", ["T1", "T2", "T3", "T4"])
+def test_no_interval_contradicts_its_test(tables: list[Table], name: str) -> None:
+    (frame,) = [one.frame for one in tables if one.name.startswith(name)]
+    contrasts = frame if "p" in frame else None
+    for row in [] if contrasts is None else contrasts.to_dict("records"):
+        holds_zero = row["difference_low"] <= 0 <= row["difference_high"]
+        assert holds_zero == (row["p"] > 0.05), row["contrast"]
+    for column in [one.removesuffix("_low") for one in frame if one.endswith("_low")]:
+        assert (frame[f"{column}_low"] <= frame[column]).all(), column
+        assert (frame[column] <= frame[f"{column}_high"]).all(), column
 
 
 @pytest.mark.parametrize(
@@ -166,7 +213,9 @@ def test_mcnemar_of_the_selected_pair_by_hand(tmp_path: Path) -> None:
         "fr": ["010", "010", "010", "011", "101"],
         "sw": ["001", "000", "110", "001", "001"],
     }
-    write_run(tmp_path, test_split, [Cell(1, 0), Cell(0, 1)], split="test", grid_name="pairs")
+    write_run(
+        tmp_path, test_split, [Cell(1, 0), Cell(0, 1)], split="test", grid_name="pairs", first=6
+    )
     tables = list(all_tables(load_study([tmp_path])))
     keep = {"strategy": "overall", "chosen": "per", "protocol": "dev to test"}
     fr, sw = (table(tables, "T3", language, **keep) for language in ("fr", "sw"))

@@ -7,17 +7,15 @@ import pytest
 from made_runs import write_run
 
 from xtransplant.analysis.load import load_runs
-from xtransplant.analysis.resamples import Resamples
-from xtransplant.reporting.page_data import Texts, clusters_of, views_of
+from xtransplant.reporting.page_data import Texts, views_of
 from xtransplant.types import Cell
 
 VERDICTS = {"fr": ["01000", "10011"], "sw": ["01000", "10011"]}
 
 
 def views(root: Path) -> list[dict[str, Any]]:
-    runs = load_runs(root).runs
-    texts, resamples = Texts(), Resamples(clusters_of(run) for run in runs)
-    return [view for run in runs for view in views_of(run, texts, resamples)]
+    texts = Texts()
+    return [view for run in load_runs(root).runs for view in views_of(run, texts)]
 
 
 def test_a_view_says_what_its_run_is(tmp_path: Path) -> None:

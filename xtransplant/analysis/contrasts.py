@@ -8,15 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from xtransplant.analysis.intervals import Floats, Intervals
+from xtransplant.analysis.intervals import Floats, Intervals, Ints, bootstrap_intervals
 from xtransplant.analysis.outcomes import Bools, Outcomes
-from xtransplant.analysis.significance import paired_test, sign_flip_test
+from xtransplant.analysis.shares import agreeing, difference_intervals, share_intervals
+from xtransplant.analysis.significance import max_t_test, paired_test
 from xtransplant.analysis.study import Study
 
 MACRO, MICRO = "macro average", "micro average"
 """The mean of the languages' figures, and the figure of all instances together."""
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
 """The smallest and largest value of an outcome, and of a difference of two outcomes."""
+
+Contrast = tuple[Intervals, str, Floats]
+"""A difference with its interval, the name of its test, and its p-value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,41 +54,71 @@ class Scope:
         return np.asarray(np.mean(means, axis=0))
 
     def interval(self, values: npt.ArrayLike, bounds: tuple[float, float] = SHARE) -> Intervals:
-        """Return the mean of each column of the run's `values`, [I] or [I, V]."""
+        """Return the mean of each column of the run's `values`, [I] or [I, V], with its interval.
+
+        Outcomes (all values 0 or 1) have the interval of `share_intervals`, other values one by
+        bootstrap. For differences of outcomes use `difference_interval`.
+
+        Args:
+            values: of the instances of the run.
+            bounds: the smallest and the largest possible value.
+        """
         chosen = np.asarray(values, dtype=np.float64)[self.rows]
-        languages = np.unique(self.outcomes.language[self.rows], return_inverse=True)[1]
-        group = languages.astype(np.int64) if self.label == MACRO else None
-        return self.study.bootstrap(self.outcomes).intervals(chosen, self._cluster, group, bounds)
+        if bounds == SHARE and np.isin(chosen, (0, 1)).all():
+            return share_intervals(chosen, self._cluster, self._group)
+        return bootstrap_intervals(chosen, self._cluster, self._group, bounds)
+
+    def difference_interval(self, differences: npt.ArrayLike, p: Floats) -> Intervals:
+        """Return the mean of each column of differences, with an interval that agrees with p.
+
+        Differences of two outcomes (all values -1, 0 or 1) have the interval of
+        `difference_intervals`, others one by bootstrap.
+
+        Args:
+            differences: of the instances of the run, [I] or [I, V].
+            p: the p-value of no difference that stands beside the interval, [V].
+        """
+        chosen = np.asarray(differences, dtype=np.float64)[self.rows]
+        if np.isin(chosen, (-1, 0, 1)).all():
+            return difference_intervals(chosen, self._cluster, p, self._group)
+        found = bootstrap_intervals(chosen, self._cluster, self._group, DIFFERENCE)
+        return agreeing(found, p)
 
     def test(self, differences: npt.ArrayLike) -> tuple[str, Floats]:
         """Return the name of the test and the p-value of each column of differences, [I] or [I, V].
 
         McNemar's exact test needs independent instances of equal weight. In `MACRO` the weight of
-        an instance depends on its language, so clusters are permuted instead.
+        an instance depends on its language, so clusters are swapped instead.
         """
-        weighted = self._weighted(differences)
-        if self.label == MACRO:
-            return "sign_flip", sign_flip_test(weighted, self._cluster, best_of_all=False)
-        return paired_test(weighted, self._cluster)
+        chosen = np.asarray(differences, dtype=np.float64)[self.rows]
+        return paired_test(chosen, self._cluster, self._weights)
 
     def best_of_grid(self, differences: npt.ArrayLike) -> Floats:
         """Return the one-sided max-T p-value of each column's gain, corrected for all columns."""
-        return sign_flip_test(self._weighted(differences), self._cluster, "greater")
+        chosen = np.asarray(differences, dtype=np.float64)[self.rows]
+        if self._weights is not None:
+            chosen = chosen * self._weights[:, None]
+        return max_t_test(chosen, self._cluster, "greater")
 
     @property
-    def _cluster(self) -> npt.NDArray[np.int64]:
-        return self.study.clusters(self.outcomes)[self.rows]
+    def _cluster(self) -> Ints:
+        """Number of each instance's cluster, in order of name."""
+        names = self.outcomes.cluster[self.rows]
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
-    def _weighted(self, differences: npt.ArrayLike) -> Floats:
-        """Return differences weighted so that all languages count alike in `MACRO`."""
-        chosen = np.asarray(differences, dtype=np.float64)[self.rows]
+    @property
+    def _group(self) -> Ints | None:
+        """Number of each instance's language in `MACRO`, where languages count alike."""
         if self.label != MACRO:
-            return chosen
-        _, language, sizes = np.unique(
-            self.outcomes.language[self.rows], return_inverse=True, return_counts=True
-        )
-        weights = 1 / sizes[language]
-        return np.asarray(chosen * weights.reshape(-1, *[1] * (chosen.ndim - 1)))
+            return None
+        names = self.outcomes.language[self.rows]
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def _weights(self) -> Floats | None:
+        """Weight of each instance in `MACRO`."""
+        group = self._group
+        return None if group is None else 1 / np.bincount(group)[group]
 
 
 def scopes(study: Study, outcomes: Outcomes) -> Iterator[Scope]:
@@ -104,10 +138,8 @@ def matched(experiment: Outcomes, control: Outcomes) -> tuple[Outcomes, Outcomes
     return chosen, control.aligned_with(chosen)
 
 
-def difference(
-    scope: Scope, left: npt.ArrayLike, right: npt.ArrayLike
-) -> tuple[Intervals, str, Floats]:
+def difference(scope: Scope, left: npt.ArrayLike, right: npt.ArrayLike) -> Contrast:
     """Return the interval of left minus right (outcomes, [I]), the test's name and the p-value."""
     differences = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
     test, p = scope.test(differences)
-    return scope.interval(differences, DIFFERENCE), test, p
+    return scope.difference_interval(differences, p), test, p

@@ -9,6 +9,7 @@ of a grid, B resamples.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -33,70 +34,65 @@ class Intervals:
     n_clusters: int
 
 
-@dataclass(frozen=True, eq=False)
-class Bootstrap:
-    """Resamples of the clusters of one data set; all of its figures share them.
+@lru_cache(maxsize=8)
+def resample_weights(n_clusters: int, n_resamples: int = N_RESAMPLES, seed: int = 0) -> Floats:
+    """Return how often each resample drew each cluster, [B, C].
 
-    Attributes:
-        weights: number of times each resample drew each cluster, [B, C].
+    Each resample draws as many clusters as there are, with replacement. Figures over the same
+    number of clusters share their resamples.
     """
+    rng = np.random.default_rng(seed)
+    chances = np.full(n_clusters, 1 / n_clusters)
+    return rng.multinomial(n_clusters, chances, size=n_resamples).astype(np.float64)
 
-    weights: Floats
 
-    @classmethod
-    def of(cls, n_clusters: int, seed: int = 0, n_resamples: int = N_RESAMPLES) -> Bootstrap:
-        """Draw resamples: each draws as many clusters as there are, with replacement."""
-        rng = np.random.default_rng(seed)
-        chances = np.full(n_clusters, 1 / n_clusters)
-        return cls(rng.multinomial(n_clusters, chances, size=n_resamples).astype(np.float64))
+def bootstrap_intervals(
+    values: npt.ArrayLike,
+    cluster: Ints,
+    group: Ints | None = None,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    weights: Floats | None = None,
+) -> Intervals:
+    """Return the mean of each column with its interval.
 
-    def intervals(
-        self,
-        values: npt.ArrayLike,
-        cluster: Ints,
-        group: Ints | None = None,
-        bounds: tuple[float, float] = (0.0, 1.0),
-    ) -> Intervals:
-        """Return the mean of each column with its interval.
+    It is for means that are no shares, such as the number of distinct answers: those of 0/1
+    outcomes have better ones (`xtransplant.analysis.shares`).
 
-        The interval is the percentile one, its tails widened for few clusters as Student's t is
-        (Hesterberg 2015, arXiv 1411.5279). In simulations over 40 to 200 clusters it covered in
-        93.4 to 97.0 % of cases, the plain one in 92.7 to 96.9 %, BCa in 93.0 to 98.1 %. Where all
-        clusters agree, all resamples are equal, although the figure is not certain. The interval
-        is then Clopper and Pearson's for as many trials as clusters, none of which deviates.
+    The interval is the percentile one, its tails widened for few clusters as Student's t is
+    (Hesterberg 2015, arXiv 1411.5279). Where all clusters agree, all resamples are equal, although
+    the figure is not certain. The interval is then Clopper and Pearson's for as many trials as
+    clusters, none of which deviates.
 
-        Args:
-            values: right or wrong, or differences of two of these, [I] or [I, V].
-            cluster: the cluster of each instance, 0..C-1.
-            group: the group of each instance, 0..G-1; the figure is then the mean of the groups'
-                means (macro average). Without groups it is the mean of all instances (micro
-                average).
-            bounds: the smallest and the largest possible value.
-        """
-        columns = np.asarray(values, dtype=np.float64).reshape(len(cluster), -1)
-        groups = np.zeros(len(cluster), dtype=np.int64) if group is None else group
-        members = [groups == one for one in np.unique(groups)]
-        estimate = np.mean([columns[inside].mean(0) for inside in members], axis=0)
-        counts = [
-            self._resampled(np.ones((inside.sum(), 1)), cluster[inside]) for inside in members
-        ]
-        drawn = np.all([count[:, 0] > 0 for count in counts], axis=0)
-        resampled = np.zeros((int(drawn.sum()), columns.shape[1]))
-        for inside, count in zip(members, counts, strict=True):
-            sums = self._resampled(columns[inside], cluster[inside])
-            resampled += sums[drawn] / count[drawn] / len(members)
-        n_clusters = len(np.unique(cluster))
-        tail = _widened_tail(n_clusters)
-        low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
-        agree = high - low < 1e-12
-        deviating = 1 - ((1 - LEVEL) / 2) ** (1 / n_clusters)
-        low[agree] = (estimate - deviating * (estimate - bounds[0]))[agree]
-        high[agree] = (estimate + deviating * (bounds[1] - estimate))[agree]
-        return Intervals(estimate, low, high, len(columns), n_clusters)
-
-    def _resampled(self, columns: Floats, cluster: Ints) -> Floats:
-        """Return the sum of each column in each resample, [B, V]."""
-        return self.weights @ cluster_sums(columns, cluster, self.weights.shape[1])
+    Args:
+        values: [I] or [I, V].
+        cluster: the cluster of each instance, 0..C-1.
+        group: the group of each instance, 0..G-1; the figure is then the mean of the groups' means
+            (macro average). Without groups it is the mean of all instances (micro average).
+        bounds: the smallest and the largest possible value.
+        weights: resamples, [B, C]; those of `resample_weights` if not given.
+    """
+    columns = np.asarray(values, dtype=np.float64).reshape(len(cluster), -1)
+    n_clusters = len(np.unique(cluster))
+    draws = resample_weights(n_clusters) if weights is None else weights
+    groups = np.zeros(len(cluster), dtype=np.int64) if group is None else group
+    members = [groups == one for one in np.unique(groups)]
+    estimate = np.mean([columns[inside].mean(0) for inside in members], axis=0)
+    counts = [
+        draws @ cluster_sums(np.ones((inside.sum(), 1)), cluster[inside], n_clusters)
+        for inside in members
+    ]
+    drawn = np.all([count[:, 0] > 0 for count in counts], axis=0)
+    resampled = np.zeros((int(drawn.sum()), columns.shape[1]))
+    for inside, count in zip(members, counts, strict=True):
+        sums = draws @ cluster_sums(columns[inside], cluster[inside], n_clusters)
+        resampled += sums[drawn] / count[drawn] / len(members)
+    tail = _widened_tail(n_clusters)
+    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
+    agree = high - low < 1e-12
+    deviating = 1 - ((1 - LEVEL) / 2) ** (1 / n_clusters)
+    low[agree] = (estimate - deviating * (estimate - bounds[0]))[agree]
+    high[agree] = (estimate + deviating * (bounds[1] - estimate))[agree]
+    return Intervals(estimate, low, high, len(columns), n_clusters)
 
 
 def cluster_sums(columns: Floats, cluster: Ints, n_clusters: int) -> Floats:

@@ -6,19 +6,28 @@ given is too short, and a paired test of such verdicts rejects too often. So eac
 clusters selects again. A cluster keeps the fold it had, so that its copies never select for each
 other.
 
-Shapes: I instances, C clusters, V cells, B resamples, G languages.
+The resamples tell how much the figure varies, not where it lies: where several cells are about
+equally good, resamples select others, and their gains shrink towards the mean of the cells. So the
+interval is the estimate and Student's t times the standard deviation of the resamples.
+
+Shapes: I instances, C clusters, V cells, B resamples, G languages, F folds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
-from xtransplant.analysis.intervals import Floats, Ints, cluster_sums
+from xtransplant.analysis.intervals import LEVEL, Floats, Intervals, Ints, cluster_sums
 from xtransplant.analysis.outcomes import Bools
+
+Counts = npt.NDArray[np.float32]
+"""Whole numbers, which 32 bits hold exactly up to 16 million."""
+_BLOCK = 60_000_000  # numbers in memory at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,69 +38,157 @@ class OfLanguage:
         right: instances that each cell answers, [C, V].
         baseline: instances that the untouched prompt answers, [C].
         size: instances, [C].
+        fold: of each cluster, [C].
+    """
+
+    right: Counts
+    baseline: Floats
+    size: Floats
+    fold: Ints
+
+    @classmethod
+    def of(cls, correct: Bools, baseline: Bools, cluster: Ints, fold: Ints) -> OfLanguage:
+        """Sum the verdicts of instances, [I, V] and [I], over their clusters, numbered 0..C-1."""
+        columns = np.column_stack([correct, baseline, np.ones(len(baseline))])
+        sums = cluster_sums(columns.astype(np.float64), cluster, len(fold))
+        return cls(sums[:, :-2].astype(np.float32), sums[:, -2], sums[:, -1], fold)
+
+    def by_fold(self, weights: Floats, n_folds: int) -> tuple[Counts, Floats]:
+        """Return each fold's sums in each resample: right, [F, B, V], and instances, [F, B]."""
+        right = np.zeros((n_folds, len(weights), self.right.shape[1]), dtype=np.float32)
+        size = np.zeros((n_folds, len(weights)))
+        for number in range(n_folds):
+            inside = self.fold == number
+            drawn = weights[:, inside]
+            right[number] = drawn.astype(np.float32) @ self.right[inside]
+            size[number] = drawn @ self.size[inside]
+        return right, size
+
+
+@dataclass(frozen=True, eq=False)
+class Refitted:
+    """The sums over the judged instances of each resample, each [B, G].
+
+    Attributes:
+        right: instances answered with the cells that the other folds selected.
+        baseline: instances that the untouched prompt answers.
+        size: instances; a resample may have none of a language.
     """
 
     right: Floats
     baseline: Floats
     size: Floats
 
-    @classmethod
-    def of(cls, correct: Bools, baseline: Bools, cluster: Ints, n_clusters: int) -> OfLanguage:
-        """Sum the verdicts of instances, [I, V] and [I], over their clusters, numbered 0..C-1."""
-        columns = np.column_stack([correct, baseline, np.ones(len(baseline))])
-        sums = cluster_sums(columns.astype(np.float64), cluster, n_clusters)
-        return cls(sums[:, :-2], sums[:, -2], sums[:, -1])
+    @property
+    def accuracy(self) -> Floats:
+        """Return the accuracy of each language, NaN where a resample has no instance, [B, G]."""
+        return _ratio(self.right, self.size)
+
+    @property
+    def gain(self) -> Floats:
+        """Return the accuracy less that of the baseline, [B, G]."""
+        return _ratio(self.right - self.baseline, self.size)
+
+    @property
+    def micro_accuracy(self) -> Floats:
+        """Return the accuracy over all instances, [B]."""
+        return _ratio(self.right.sum(1), self.size.sum(1))
+
+    @property
+    def micro_gain(self) -> Floats:
+        """Return the accuracy less that of the baseline over all instances, [B]."""
+        return _ratio((self.right - self.baseline).sum(1), self.size.sum(1))
 
 
-def refitted_gains(
+def refitted(
     languages: Sequence[OfLanguage],
-    fold: Ints,
-    order: Sequence[int],
+    orders: Mapping[str, Sequence[int]],
     weights: Floats,
     *,
     pooled: bool,
-) -> Floats:
-    """Return the gain over the baseline of the cells that the other folds select, [B, G].
+) -> dict[str, Refitted]:
+    """Select anew in each resample and judge by folds, for each strategy.
 
     Args:
         languages: those of a run.
-        fold: of each cluster, [C].
-        order: the cells that may be selected; of cells with the same accuracy the first is.
+        orders: by strategy, the cells that may be selected; of cells with the same accuracy the
+            first is.
         weights: how often each resample drew each cluster, [B, C].
         pooled: whether one cell is selected for all languages, by the mean of their accuracies.
-
-    Returns:
-        NaN where a resample drew no instance of a language to judge.
     """
-    judged = [np.zeros((len(weights), len(languages))) for _ in range(3)]
-    for number in np.unique(fold):
-        selecting, judging = weights * (fold != number), weights * (fold == number)
-        accuracies = [_accuracy(one, selecting, order) for one in languages]
-        if pooled:
-            with np.errstate(invalid="ignore"):
-                accuracies = [np.nanmean(accuracies, axis=0)] * len(languages)
-        for place, (one, accuracy) in enumerate(zip(languages, accuracies, strict=True)):
-            # Sums in another order differ in their last bits, so equal accuracies are rounded.
-            best = np.asarray(order)[np.nan_to_num(accuracy, nan=-1).round(12).argmax(1)]
-            right = judging @ one.right
-            judged[0][:, place] += right[np.arange(len(weights)), best]
-            judged[1][:, place] += judging @ one.baseline
-            judged[2][:, place] += judging @ one.size
-    right, baseline, size = judged
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((right - baseline) / np.where(size > 0, size, np.nan))
+    n_folds = 1 + max(int(one.fold.max()) for one in languages)
+    step = max(1, _BLOCK // (n_folds * len(languages) * languages[0].right.shape[1]))
+    baseline = np.stack([weights @ one.baseline for one in languages], axis=1)
+    size = np.stack([weights @ one.size for one in languages], axis=1)
+    right = {strategy: np.zeros(size.shape) for strategy in orders}
+    for start in range(0, len(weights), step):
+        some = slice(start, start + step)
+        sums = [one.by_fold(weights[some], n_folds) for one in languages]
+        for number in range(n_folds):
+            scores = [(of.sum(0) - of[number], n.sum(0) - n[number]) for of, n in sums]
+            _judge(number, sums, _scores(scores, pooled=pooled), orders, right, some)
+    return {strategy: Refitted(found, baseline, size) for strategy, found in right.items()}
 
 
-def _accuracy(one: OfLanguage, weights: Floats, order: Sequence[int]) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((weights @ one.right[:, list(order)]) / (weights @ one.size)[:, None])
+def _scores(
+    selecting: Sequence[tuple[Counts, Floats]], *, pooled: bool
+) -> Sequence[npt.NDArray[np.floating]]:
+    """Return what cells are selected by, of each language or once for all, [B, V]."""
+    if not pooled:
+        return [right for right, _ in selecting]
+    present = np.sum([size > 0 for _, size in selecting], axis=0)
+    total = sum(right / np.maximum(size, 1)[:, None] for right, size in selecting)
+    # Sums in another order differ in their last bits, so equal accuracies are rounded to ties.
+    return [np.round(total / np.maximum(present, 1)[:, None], 12)]
 
 
-def two_sided(resampled: npt.ArrayLike, estimate: float) -> float:
-    """Return the p-value of no gain: how far out zero lies among the resampled gains."""
-    gains = np.asarray(resampled, dtype=np.float64)
-    gains = gains[np.isfinite(gains)]
-    if estimate == 0 or not len(gains):
-        return 1.0
-    beyond = (gains <= 0).sum() if estimate > 0 else (gains >= 0).sum()
-    return float(min(1.0, 2 * (1 + beyond) / (1 + len(gains))))
+def _judge(
+    number: int,
+    sums: Sequence[tuple[Counts, Floats]],
+    scores: Sequence[npt.NDArray[np.floating]],
+    orders: Mapping[str, Sequence[int]],
+    right: Mapping[str, Floats],
+    some: slice,
+) -> None:
+    """Add what a fold's instances answer with the cells selected by the others, to `right`."""
+    for strategy, order in orders.items():
+        best = [np.asarray(order)[score[:, list(order)].argmax(1)] for score in scores]
+        for place, (of, _) in enumerate(sums):
+            cells = best[place if len(best) > 1 else 0]
+            right[strategy][some, place] += of[number][np.arange(len(cells)), cells]
+
+
+def widened(found: Intervals, resampled: Floats) -> Intervals:
+    """Return the interval of one figure, widened to the one that refitting gives.
+
+    Args:
+        found: figure with the interval that takes the selected cells as given, of shape (1,).
+        resampled: figure in each resample, [B].
+    """
+    reach = _t(1 - (1 - LEVEL) / 2, found.n_clusters) * _deviation(resampled)
+    return replace(
+        found,
+        low=np.minimum(found.low, np.maximum(found.estimate - reach, -1)),
+        high=np.maximum(found.high, np.minimum(found.estimate + reach, 1)),
+    )
+
+
+def two_sided(resampled: Floats, estimate: float, n_clusters: int) -> float:
+    """Return the p-value of no gain that belongs to the interval of `widened`."""
+    deviation = _deviation(resampled)
+    if estimate == 0 or not deviation:
+        return float(estimate == 0)
+    return float(2 * stats.t.sf(abs(estimate) / deviation, max(n_clusters - 1, 1)))
+
+
+def _t(share: float, n_clusters: int) -> float:
+    return float(stats.t.ppf(share, max(n_clusters - 1, 1)))
+
+
+def _deviation(resampled: Floats) -> float:
+    finite = resampled[np.isfinite(resampled)]
+    return float(finite.std(ddof=1)) if len(finite) > 1 else 0.0
+
+
+def _ratio(count: Floats, size: Floats) -> Floats:
+    return np.asarray(np.divide(count, size, out=np.full(size.shape, np.nan), where=size > 0))

@@ -123,17 +123,10 @@ def _selected(language: str, outcomes: Outcomes, strategy: str) -> Selected:
 
 def _best(outcomes: Outcomes, chosen: Bools, strategy: str) -> int:
     """Return the column of the cell that is best on the chosen instances."""
-    columns = _require_eligible(outcomes, strategy)
+    order = order_of(outcomes, strategy)
     # Sums in another order differ in their last bits, so equal accuracies are rounded to ties.
     accuracy = np.round(_macro(outcomes, chosen), 12)
-    return min(
-        columns,
-        key=lambda number: (
-            -accuracy[number],
-            outcomes.cells[number].target_layer,
-            -outcomes.cells[number].source_layer,
-        ),
-    )
+    return order[int(accuracy[order].argmax())]
 
 
 def _macro(outcomes: Outcomes, chosen: Bools) -> npt.NDArray[np.float64]:
@@ -162,9 +155,16 @@ def eligible(outcomes: Outcomes, strategy: str) -> list[int]:
     return list(range(len(outcomes.cells)))
 
 
-def _require_eligible(outcomes: Outcomes, strategy: str) -> list[int]:
+def order_of(outcomes: Outcomes, strategy: str) -> list[int]:
+    """Return the columns that a strategy may select; of equally good ones the first is selected.
+
+    Raises:
+        ConfigError: the strategy is unknown.
+        OutputError: no cell of the grid fits the strategy.
+    """
     if columns := eligible(outcomes, strategy):
-        return columns
+        cells = outcomes.cells
+        return sorted(columns, key=lambda k: (cells[k].target_layer, -cells[k].source_layer))
     wanted = "target layer 0" if strategy == "target_first" else "the last source layer"
     raise OutputError(
         f"{outcomes.run.folder.path} has no cell with {wanted}, which strategy {strategy} needs; "

@@ -10,7 +10,7 @@ Shapes: I instances, C clusters, V values side by side such as the cells of a gr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -71,8 +71,8 @@ def difference_intervals(
     estimate = gained - lost
     low = estimate - _joined(gained - gained_low, lost_high - lost, correlation)
     high = estimate + _joined(gained_high - gained, lost - lost_low, correlation)
-    low, high = _agreeing(estimate, low.clip(-1, 1), high.clip(-1, 1), p)
-    return Intervals(estimate, low, high, sample.n, sample.n_clusters)
+    found = Intervals(estimate, low.clip(-1, 1), high.clip(-1, 1), sample.n, sample.n_clusters)
+    return agreeing(found, p)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,12 +164,17 @@ def _joined(one: Floats, other: Floats, correlation: Floats) -> Floats:
     return np.asarray(np.sqrt((one**2 + other**2 - 2 * correlation * one * other).clip(0)))
 
 
-def _agreeing(estimate: Floats, low: Floats, high: Floats, p: Floats) -> tuple[Floats, Floats]:
-    """Let an interval hold zero if and only if the test does not reject zero."""
+def agreeing(found: Intervals, p: Floats) -> Intervals:
+    """Let each interval hold zero if and only if its test does not reject zero.
+
+    Args:
+        found: of differences.
+        p: two-sided p-value of no difference, [V].
+    """
     rejected = p <= 1 - LEVEL
     tiny = np.finfo(np.float64).tiny
-    low = np.where(rejected & (estimate > 0), np.maximum(low, tiny), low)
-    high = np.where(rejected & (estimate < 0), np.minimum(high, -tiny), high)
+    low = np.where(rejected & (found.estimate > 0), np.maximum(found.low, tiny), found.low)
+    high = np.where(rejected & (found.estimate < 0), np.minimum(found.high, -tiny), found.high)
     low = np.where(rejected, low, np.minimum(low, 0.0))
     high = np.where(rejected, high, np.maximum(high, 0.0))
-    return low, high
+    return replace(found, low=low, high=high)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from xtransplant.analysis.exact_sign_flip import sign_flip_p
 from xtransplant.analysis.intervals import Floats, Ints, cluster_sums
 
 N_PERMUTATIONS = 5000
@@ -24,21 +25,19 @@ CORRECTIONS: dict[str, str] = {"holm": "holm", "bh": "fdr_bh"}
 def mcnemar(n_gained: npt.ArrayLike, n_lost: npt.ArrayLike) -> Floats:
     """Return the two-sided p-value of McNemar's exact test, for each pair of counts.
 
-    The test is valid for independent instances; for clustered ones use `sign_flip_test`.
+    The test is valid for independent instances; for clustered ones use `sign_flip_p`.
     """
     gained, lost = np.asarray(n_gained), np.asarray(n_lost)
     p: Floats = 2 * stats.binom.cdf(np.minimum(gained, lost), gained + lost, 0.5)
     return np.minimum(p, 1.0)
 
 
-def sign_flip_test(
+def max_t_test(
     differences: npt.ArrayLike,
     cluster: Ints,
     alternative: Literal["two-sided", "greater"] = "two-sided",
     seed: int = 0,
     n_permutations: int = N_PERMUTATIONS,
-    *,
-    best_of_all: bool = True,
 ) -> Floats:
     """Return each column's p-value by permutation, corrected for the best of all columns (max-T).
 
@@ -55,7 +54,6 @@ def sign_flip_test(
         alternative: "greater" tests for gains alone.
         seed: of the random swaps.
         n_permutations: number of swaps; the p-value is at least 1 / (n_permutations + 1).
-        best_of_all: correct for all columns; if False, each column is tested by itself.
     """
     columns = np.asarray(differences, dtype=np.float64).reshape(len(cluster), -1)
     _, codes = np.unique(cluster, return_inverse=True)
@@ -68,27 +66,31 @@ def sign_flip_test(
     permuted = signs @ scaled
     if alternative == "two-sided":
         observed, permuted = np.abs(observed), np.abs(permuted)
-    if best_of_all:
-        permuted = permuted.max(1, keepdims=True)
     # Sums of the same terms in another order differ in their last bits.
-    reached = (permuted >= observed - 1e-9).sum(0)
+    reached = (permuted.max(1, keepdims=True) >= observed - 1e-9).sum(0)
     return np.asarray((1 + reached) / (1 + n_permutations), dtype=np.float64)
 
 
-def paired_test(differences: npt.ArrayLike, cluster: Ints) -> tuple[str, Floats]:
+def paired_test(
+    differences: npt.ArrayLike, cluster: Ints, weights: Floats | None = None
+) -> tuple[str, Floats]:
     """Return the name of the two-sided test, and each column's uncorrected p-value.
 
-    The test is McNemar's exact one where every instance is a cluster of its own, and
-    `sign_flip_test` elsewhere.
+    The test is McNemar's exact one where every instance is a cluster of its own and all count
+    alike, and `sign_flip_p` elsewhere.
 
     Args:
-        differences: one outcome minus another, so -1, 0 or 1, [I] or [I, V].
+        differences: one outcome minus another, [I] or [I, V].
         cluster: the cluster of each instance.
+        weights: of the instances, where they do not count alike, [I].
     """
     columns = np.asarray(differences, dtype=np.float64).reshape(len(cluster), -1)
-    if len(np.unique(cluster)) == len(cluster):
+    names, codes = np.unique(cluster, return_inverse=True)
+    outcomes = bool(np.isin(columns, (-1, 0, 1)).all())
+    if len(names) == len(cluster) and weights is None and outcomes:
         return "mcnemar", mcnemar((columns > 0).sum(0), (columns < 0).sum(0))
-    return "sign_flip", sign_flip_test(columns, cluster, best_of_all=False)
+    weighted = columns if weights is None else columns * weights[:, None]
+    return "sign_flip", sign_flip_p(cluster_sums(weighted, codes.astype(np.int64), len(names)))
 
 
 def corrected(p: Sequence[float] | Floats, method: Literal["holm", "bh"]) -> Floats:

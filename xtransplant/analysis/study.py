@@ -1,4 +1,4 @@
-"""Runs that may be compared, with the resamples and the pairs that their figures share."""
+"""Runs that may be compared, with the pairs among them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from xtransplant.analysis.comparable import require_together
-from xtransplant.analysis.intervals import Bootstrap
 from xtransplant.analysis.load import load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
-from xtransplant.analysis.resamples import Resamples
 from xtransplant.store.run_identity import Pairing, unusual_axes
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Runs that may be compared, and the resamples that all of their figures share."""
+    """Runs that may be compared."""
 
     outcomes: Sequence[Outcomes]
 
@@ -52,18 +45,6 @@ class Study:
     @cached_property
     def _unusual_axes(self) -> list[str]:
         return unusual_axes(one.identity for one in self.outcomes)
-
-    @cached_property
-    def _resamples(self) -> Resamples:
-        return Resamples((one.identity.data_set, one.cluster.tolist()) for one in self.outcomes)
-
-    def bootstrap(self, outcomes: Outcomes) -> Bootstrap:
-        """Return the resamples of a run's task and split."""
-        return self._resamples.bootstrap(outcomes.identity.data_set)
-
-    def clusters(self, outcomes: Outcomes) -> Ints:
-        """Return the number of each instance's cluster in the resamples, [I]."""
-        return self._resamples.codes(outcomes.identity.data_set, outcomes.cluster.tolist())
 
 
 def load_study(paths: Sequence[Path]) -> Study:

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from xtransplant.analysis.contrasts import MICRO, Scope, difference, scopes
+from xtransplant.analysis.contrasts import MICRO, Scope, scopes
 from xtransplant.analysis.expected_bound import expected_upper_bound
 from xtransplant.analysis.intervals import Intervals
+from xtransplant.analysis.judged_by_folds import judged_by_folds
 from xtransplant.analysis.language_table import language
 from xtransplant.analysis.outcomes import Outcomes
-from xtransplant.analysis.selection import by_language, held_out
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.drawing import COLOURS, lettering, panels, save, written
 
@@ -74,15 +74,16 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
     The pair is selected on other folds than those that judge it.
     """
     for one in study.experiments:
-        clusters = [len(np.unique(rows.cluster)) for _, rows in by_language(one)]
         known = {name: language(name) for name in one.languages}
         found = {name: about for name, about in known.items() if about}
-        if not one.is_grid or min(clusters) < 2 or len(found) < 2:
+        judged = judged_by_folds(study, one, [("overall", False)])
+        of_all = {pair.scope.label: pair.gain[0] for pair in judged if pair.gain}
+        if not of_all or len(found) < 2:
             continue
         title = f"F4  {one.identity.title()}: gain of the pair that other folds selected"
         with lettering([title, *known]):
             figure, axes = panels(2, 2, WIDTH + 0.6, HEIGHT + 0.6)
-            gains = {name: _gain(study, one, name) for name in found}
+            gains = {name: of_all[name] for name in found}
             distances = [about.distance_to_english for about in found.values()]
             _scatter(axes[0], distances, gains, "featural distance to English (URIEL+)")
             classes = [float(about.resource_class) for about in found.values()]
@@ -91,12 +92,6 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
             note = f"; nothing known of {', '.join(left_out)}" if left_out else ""
             figure.suptitle(written(title + note), fontsize=9)
             yield from save(figure, folder, "_".join(["F4_languages", *study.labels(one).values()]))
-
-
-def _gain(study: Study, one: Outcomes, name: str) -> Intervals:
-    rows = one.only(name)
-    scope = Scope(study, rows, name, np.ones(len(rows.baseline), dtype=bool))
-    return difference(scope, held_out(rows, "overall").correct, rows.baseline)[0]
 
 
 def _scatter(panel: Axes, xs: Sequence[float], gains: dict[str, Intervals], label: str) -> None:

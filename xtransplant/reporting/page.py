@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from xtransplant.analysis.load import Runs
-from xtransplant.analysis.resamples import Resamples
 from xtransplant.errors import OutputError
 from xtransplant.files import write_whole
-from xtransplant.reporting.page_data import INTERVAL, Texts, clusters_of, views_of
+from xtransplant.reporting.page_data import INTERVAL, Texts, views_of
 
 SCRIPTS = ("dom.js", "data.js", "state.js", "heatmap.js", "instances.js", "page.js")
 """The page's script is these files, in this order."""
@@ -40,8 +39,8 @@ def write_page(runs: Runs, path: str | Path) -> None:
     Raises:
         OutputError: results cannot be read or have no row, or the file cannot be written.
     """
-    texts, resamples = Texts(), Resamples(clusters_of(run) for run in runs.runs)
-    views = [view for run in runs.runs for view in views_of(run, texts, resamples)]
+    texts = Texts()
+    views = [view for run in runs.runs for view in views_of(run, texts)]
     if not views:
         raise OutputError(
             f"no result yet in {runs.runs[0].folder.path} or any other of {len(runs.runs)} runs; "

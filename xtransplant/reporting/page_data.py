@@ -7,9 +7,8 @@ and the texts, answers and verdicts behind each number.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import pandas as pd
 
 from xtransplant.analysis.aggregate import INPUT, pairs_frame
 from xtransplant.analysis.load import Run
-from xtransplant.analysis.resamples import DataSet, Resamples
+from xtransplant.analysis.shares import share_intervals
 from xtransplant.errors import OutputError
 from xtransplant.store.run_identity import Pairing
 from xtransplant.types import Cell, Instance
@@ -28,7 +27,7 @@ Ints = npt.NDArray[np.int64]
 LABELS = ("task", "model", "module", "control", "split", "grid")
 """The axes of a run that the page shows."""
 SIDES = ["source_layer", "target_layer"]
-INTERVAL = "95 % interval (bootstrap of clusters)"
+INTERVAL = "95 % interval (clusters of instances)"
 """The page's name for the intervals of `accuracies`."""
 
 
@@ -50,19 +49,14 @@ class Texts:
         return list(self._positions)
 
 
-def accuracies(
-    resamples: Resamples, data_set: DataSet, correct: Ints, clusters: Sequence[str]
-) -> dict[str, list[Any]]:
+def accuracies(correct: Ints, clusters: Sequence[str]) -> dict[str, list[Any]]:
     """Return the accuracy of each row of verdicts with its 95 % interval, 0 to 1.
 
     Args:
-        resamples: resamples of the clusters.
-        data_set: task and split of the instances, see `RunIdentity.data_set`.
         correct: verdicts, 1 or 0, of shape (rows, instances).
         clusters: cluster of each instance.
     """
-    cluster = resamples.codes(data_set, clusters)
-    found = resamples.bootstrap(data_set).intervals(correct.T, cluster)
+    found = share_intervals(correct.T, np.unique(clusters, return_inverse=True)[1])
     return {
         "n_correct": correct.sum(axis=1).tolist(),
         "accuracy": np.round(found.estimate, 6).tolist(),
@@ -71,22 +65,12 @@ def accuracies(
     }
 
 
-def clusters_of(run: Run) -> tuple[DataSet, list[str]]:
-    """Return the data set of a run, and the cluster of each of its instances."""
-    return run.identity.data_set, _clusters(run.folder.read_instances())
-
-
-def _clusters(instances: Iterable[Instance]) -> list[str]:
-    return [instance.cluster or instance.id for instance in instances]
-
-
-def views_of(run: Run, texts: Texts, resamples: Resamples) -> list[dict[str, Any]]:
+def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
     """Return the views of a run for the page, one for each language, as JSON values.
 
     Args:
         run: finished or unfinished run; of the latter the finished parts are used.
         texts: store of texts, to which those of the run are added.
-        resamples: resamples that all runs of the page share.
 
     Returns:
         Views as `page.js` reads them. `text`, `answer` and `correct` are flat: the baseline of
@@ -114,7 +98,6 @@ def views_of(run: Run, texts: Texts, resamples: Resamples) -> list[dict[str, Any
             pairs[pairs["language"] == language],
             [instance for instance in instances if instance.language == language],
             texts,
-            partial(accuracies, resamples, identity.data_set),
         )
         for language, rows in generations.groupby("language", sort=False)
     ]
@@ -135,25 +118,24 @@ def _view(
     pairs: pd.DataFrame,
     instances: list[Instance],
     texts: Texts,
-    accuracy: Callable[[Ints, list[str]], dict[str, list[Any]]],
 ) -> dict[str, Any]:
     n, n_cells = len(instances), len(pairs)
     ordered = _by_cell_and_instance(rows, instances, n_cells)
     correct: Ints = ordered["correct"].to_numpy(dtype=np.int64).reshape(n_cells + 1, n)
-    clusters = _clusters(instances)
+    clusters = [instance.cluster or instance.id for instance in instances]
     return {
         "language": instances[0].language,
         "source_language": instances[0].source_language,
         "target_language": instances[0].target_language,
         "n": n,
-        "baseline": accuracy(correct[:1], clusters),
-        "upper_bound": accuracy(correct[1:].max(axis=0, keepdims=True), clusters),
+        "baseline": accuracies(correct[:1], clusters),
+        "upper_bound": accuracies(correct[1:].max(axis=0, keepdims=True), clusters),
         "cells": {
             "source_layer": pairs["source_layer"].tolist(),
             "target_layer": pairs["target_layer"].tolist(),
             "n_gained": pairs["n_gained"].tolist(),
             "n_lost": pairs["n_lost"].tolist(),
-            **accuracy(correct[1:], clusters),
+            **accuracies(correct[1:], clusters),
         },
         "instances": {
             "id": [instance.id for instance in instances],

@@ -44,7 +44,7 @@ def _rows(study: Study) -> Iterator[Record]:
 T1 = TableDefinition(
     name="T1_coarse",
     title="Coarse settings: one cell fixed beforehand",
-    note="95 % cluster bootstrap intervals; difference is to the baseline, paired.",
+    note="95 % intervals over clusters; difference is to the baseline, paired.",
     rows=lambda rows: list(_rows(rows.study)),
     percent=("baseline", "accuracy", "difference"),
     hidden=("test", "p"),

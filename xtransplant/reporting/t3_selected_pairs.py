@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from xtransplant.analysis.protocols import Judged, judged_pairs
+from xtransplant.analysis.judged import Judged
+from xtransplant.analysis.protocols import judged_pairs
 from xtransplant.reporting.table import Record, StudyRows, TableDefinition
-from xtransplant.reporting.table_rows import difference_columns, figure, labels
+from xtransplant.reporting.table_rows import contrast_columns, figure, labels
+
+ENDS = ("", "_low", "_high")
+FIGURES = (
+    *(f"{name}{end}" for name in ("baseline", "accuracy", "difference") for end in ENDS),
+    *("test", "p", "in_sample"),
+)
+"""The columns that are empty where a row is refused."""
 
 
 def _rows(rows: StudyRows) -> list[Record]:
@@ -12,17 +20,26 @@ def _rows(rows: StudyRows) -> list[Record]:
 
 
 def _row(pair: Judged) -> Record:
-    scope = pair.scope
     return {
-        **labels(scope),
+        **labels(pair.scope),
         "strategy": pair.strategy,
         "chosen": pair.chosen,
         "protocol": pair.protocol,
         "cell": " ".join(str(cell) for cell in dict.fromkeys(pair.cells)),
-        "n": scope.n,
-        **figure("baseline", scope.interval(scope.outcomes.baseline)),
-        **figure("accuracy", scope.interval(pair.correct)),
-        **difference_columns(scope, pair.correct, scope.outcomes.baseline),
+        "n": pair.scope.n,
+        "dropped": pair.n_dropped,
+        **_figures(pair),
+        "refused": pair.refused,
+    }
+
+
+def _figures(pair: Judged) -> Record:
+    if not (pair.accuracy and pair.gain):
+        return dict.fromkeys(FIGURES)
+    return {
+        **figure("baseline", pair.scope.interval(pair.scope.outcomes.baseline)),
+        **figure("accuracy", pair.accuracy),
+        **contrast_columns(pair.gain),
         "in_sample": pair.in_sample,
     }
 
@@ -30,7 +47,10 @@ def _row(pair: Judged) -> Record:
 T3 = TableDefinition(
     name="T3_selected_pairs",
     title="Selected pairs, judged on instances that did not select them",
-    note="In-sample is the accuracy on the selecting instances: optimistic.",
+    note=(
+        "Instances that overlap with those that selected the pair are dropped. With folds, each "
+        "resample selects anew. In-sample is the accuracy on the selecting instances: optimistic."
+    ),
     rows=_rows,
     percent=("baseline", "accuracy", "difference", "in_sample"),
     hidden=("test", "p"),

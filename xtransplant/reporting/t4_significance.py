@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from xtransplant.analysis.contrasts import DIFFERENCE, scopes
+from xtransplant.analysis.contrasts import scopes
 from xtransplant.analysis.significance import corrected
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.t1_coarse import T1
@@ -29,7 +29,7 @@ def _rows(rows: StudyRows) -> list[Record]:
         _contrast(rows.study, row, name(row))
         for table, name in CONTRASTS
         for row in rows.of(table)
-        if "p" in row  # a bound without a control has none
+        if row.get("p") is not None  # a bound without a control and a refused pair have none
     ]
     for row in _best_cells(rows.study):
         found.append(_contrast(rows.study, row, f"best cell {row['cell']} (optimistic) - baseline"))
@@ -53,13 +53,14 @@ def _best_cells(study: Study) -> Iterator[Record]:
         for scope in scopes(study, one):
             differences = one.correct.astype(np.float64) - one.baseline[:, None]
             best = int(scope.mean(differences).argmax())
+            p = scope.best_of_grid(differences)[best : best + 1]
             yield {
                 **labels(scope),
                 "cell": str(one.cells[best]),
                 "n": scope.n,
-                **figure("difference", scope.interval(differences[:, best], DIFFERENCE)),
+                **figure("difference", scope.difference_interval(differences[:, best], p)),
                 "test": "max_t",
-                "p": float(scope.best_of_grid(differences)[best]),
+                "p": float(p[0]),
             }
 
 
@@ -79,7 +80,8 @@ T4 = TableDefinition(
     title="Contrasts",
     note=(
         "p: exact McNemar, or permutation of clusters (sign_flip), or of the best cell of the grid "
-        "(max_t). Holm within task, split and model."
+        "(max_t), or resamples that select anew (refitted_folds). Holm within task, split and "
+        "model."
     ),
     rows=_rows,
     percent=("difference",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from xtransplant.analysis.contrasts import Scope, difference
+from xtransplant.analysis.contrasts import Contrast, Scope, difference
 from xtransplant.analysis.intervals import Intervals
 from xtransplant.reporting.table import Record
 
@@ -23,7 +23,12 @@ def figure(name: str, intervals: Intervals) -> Record:
     }
 
 
-def difference_columns(scope: Scope, left: npt.ArrayLike, right: npt.ArrayLike) -> Record:
-    """Return left minus right (outcomes, [I]) with its interval, test and uncorrected p."""
-    found, test, p = difference(scope, left, right)
+def contrast_columns(contrast: Contrast) -> Record:
+    """Return a difference with its interval, test and uncorrected p."""
+    found, test, p = contrast
     return {**figure("difference", found), "test": test, "p": float(p[0])}
+
+
+def difference_columns(scope: Scope, left: npt.ArrayLike, right: npt.ArrayLike) -> Record:
+    """Return the columns of left minus right (outcomes, [I])."""
+    return contrast_columns(difference(scope, left, right))
