@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from xtransplant.analysis.comparable import require_together
+from xtransplant.analysis.finished import LeftOut, finished
 from xtransplant.analysis.intervals import Bootstrap
 from xtransplant.analysis.load import load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
 from xtransplant.analysis.resamples import Resamples
+from xtransplant.errors import OutputError
 from xtransplant.store.run_identity import Pairing, unusual_axes
 
 Ints = npt.NDArray[np.int64]
@@ -22,9 +24,15 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Runs that may be compared, and the resamples that all of their figures share."""
+    """Runs that may be compared, and the resamples that all of their figures share.
+
+    Attributes:
+        outcomes: verdicts of each run.
+        left_out: runs that were found and have not ended.
+    """
 
     outcomes: Sequence[Outcomes]
+    left_out: Sequence[LeftOut] = ()
 
     @cached_property
     def experiments(self) -> list[Outcomes]:
@@ -67,13 +75,16 @@ class Study:
 
 
 def load_study(paths: Sequence[Path]) -> Study:
-    """Read every run below some folders.
+    """Read every finished run below some folders; the others are listed in `left_out`.
 
     Raises:
-        OutputError: there is no run, one cannot be read, has no complete language or lacks cells
-            of its grid, or the runs may not be compared; the message names the field.
+        OutputError: there is no finished run, one cannot be read or lacks cells of its grid, or
+            the runs may not be compared; the message names the field.
     """
     runs = {run.folder.path.resolve(): run for path in paths for run in load_runs(path).runs}
-    outcomes = [read_outcomes(run) for run in runs.values()]
+    done, left_out = finished(runs.values())
+    if not done:
+        raise OutputError(f"no finished run below {paths[0]}; {left_out[0]}")
+    outcomes = [read_outcomes(run) for run in done]
     require_together(outcomes)
-    return Study(outcomes)
+    return Study(outcomes, left_out)

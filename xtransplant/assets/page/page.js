@@ -33,6 +33,12 @@ function notice(view, unmet) {
   return lines.join(" ");
 }
 
+/** Show what the report says of its runs: which were left out, and where answers were cut off. */
+function drawRemarks(remarks) {
+  byId("remarks").replaceChildren(...remarks.map((remark) => element("li", {}, remark)));
+  byId("remarks").hidden = remarks.length === 0;
+}
+
 /** Fill each picker with what exists under the pickers before it; a choice keeps the others if possible. */
 function drawPickers(views) {
   let candidates = views;
@@ -164,6 +170,7 @@ function drawCell(interval, view, cell) {
 try {
   const payload = await unpack();
   byId("main").hidden = false;
+  drawRemarks(payload.remarks);
   draw(payload);
   watchChoices();
   watchHeatmap(byId("heatmap"), () => state.cells, (cell) => go(state, { cell }));
