@@ -48,7 +48,7 @@ def write_run(
     Args:
         root: the output root.
         verdicts: by language, of each instance the verdict on the baseline and on each cell:
-            "1" right, "0" wrong, "-" nothing to be read.
+            "1" right, "0" wrong, "x" wrong and cut off, "-" nothing to be read.
         cells: of the grid.
         n_layers: of the model.
         gold: the right answer.
@@ -77,7 +77,7 @@ def write_run(
                         cluster=clusters[number] if clusters else "",
                     ),
                     cell,
-                    Generation((5, 2), verdict, "eos"),
+                    Generation((5, 2), verdict, "length" if verdict == "x" else "eos"),
                     {scorer: Score(None if verdict == "-" else verdict, verdict == "1")},
                 )
                 for number, line in enumerate(lines)

@@ -26,7 +26,10 @@ from xtransplant.reporting.table import Table
 from xtransplant.reporting.table_formats import latex, markdown, shown_frame
 from xtransplant.reporting.tables import all_tables
 
-NAMES = ["T1_coarse", "T2_upper_bounds", "T3_selected_pairs", "T4_significance", "T5_cost"]
+NAMES = [
+    *("T1_coarse", "T2_upper_bounds", "T3_selected_pairs", "T4_significance", "T5_cost"),
+    "answers",
+]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def _costs(one: Outcomes, cost: RecordedCost) -> Record:
         "source_tokens": cost.source_tokens / n,
         "target_tokens": cost.target_tokens / n,
         "baseline_new_tokens": float(one.baseline_tokens.mean()),
-        "grid_new_tokens": float(one.cell_tokens.mean()),
+        "grid_new_tokens": float(one.cell_tokens.sum(1).mean()),
         "baseline_flops": cost.baseline_flops / n,
         "fixed_cell_flops": cost.cell_flops / n,
         "grid_flops": cost.grid_flops / n,
