@@ -90,7 +90,8 @@ def write_run(
                 **{"n_layers": n_layers, "n_instances": n_instances, "seconds": 3.0 * n_instances},
                 **{"peak_bytes": 2**20 * n_instances, "source_tokens": 7 * n_instances},
                 **{"target_tokens": 9 * n_instances, "baseline_flops": 1e9 * n_instances},
-                **{"cell_flops": 2e9 * n_instances, "grid_flops": 5e9 * n_instances},
+                **{"layer_parameters": 200, "unembedding_parameters": 50},
+                **{"grid_flops": 5e9 * n_instances},
             }
         )
         aggregate_run(folder)
