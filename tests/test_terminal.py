@@ -72,6 +72,39 @@ def test_summary_has_each_language_and_the_macro_average():
     )
 
 
+def test_a_given_cell_is_not_called_the_best_of_one_try():
+    row = LanguageSummary("fr", 40, 0.5, Cell(16, 4), 0.625, 0.625)
+    out, _ = show(lambda console: show_summary([row], 1, console))
+    assert "cell" in out and "16→4" in out and "62.5 %" in out
+    for word in ("best", "optimistic", "try", "bound"):
+        assert word not in out
+    out, _ = show(lambda console: show_summary(ROWS, 2, console, given=True))
+    assert "keep the best of 2 given cells." in out and "tries" not in out
+
+
+def test_no_cell_is_the_best_where_nothing_is_right():
+    nothing = LanguageSummary("fr", 40, 0.0, Cell(31, 0), 0.0, 0.0, 1024, 41_000, 40_999)
+    out, err = show(lambda console: show_summary([nothing], 1024, console))
+    assert "31→0" not in out and "Equally" not in out
+    assert "Cut off by the token limit: 40,999 of 41,000 answers (100.0 %)." in out
+    cut_off, wrong = err.splitlines()
+    assert cut_off.startswith("warning: 40,999 of 41,000 answers were cut off")
+    assert "decode.max_new_tokens" in cut_off
+    assert wrong.startswith("warning: no answer is right, not even the baseline's")
+    assert all(name in wrong for name in ("task.scorer", "prompt", "decode.max_new_tokens"))
+
+
+def test_ties_are_counted_and_half_cut_off_is_no_majority():
+    rows = [
+        LanguageSummary("fr", 4, 0.5, Cell(0, 0), 0.75, 1.0, 7, 10, 5),
+        LanguageSummary("sw", 4, 0.0, Cell(0, 0), 0.0, 0.0, 64, 10, 5),
+    ]
+    out, err = show(lambda console: show_summary(rows, 64, console))
+    assert "Equally good cells, of which one is named: fr 7 of 64." in out
+    assert "Cut off by the token limit: 10 of 20 answers (50.0 %)." in out
+    assert err == ""
+
+
 def test_summary_fits_sixty_columns(monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     out, _ = show(lambda console: show_summary(ROWS, 1024, console), terminal=True)

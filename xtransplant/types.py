@@ -205,6 +205,9 @@ class LanguageSummary:
         best_cell: the cell with the highest accuracy over these instances.
         best_cell_accuracy: its accuracy.
         upper_bound_accuracy: share of the instances that any cell answers.
+        n_best_cells: number of cells with the accuracy of the best one.
+        n_texts: number of answers, baselines included.
+        n_cut_off: number of answers that the token limit cut off, None if it was not counted.
     """
 
     language: str
@@ -213,3 +216,6 @@ class LanguageSummary:
     best_cell: Cell
     best_cell_accuracy: float
     upper_bound_accuracy: float
+    n_best_cells: int = 1
+    n_texts: int = 0
+    n_cut_off: int | None = None

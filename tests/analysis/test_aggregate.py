@@ -219,8 +219,8 @@ def test_aggregate_run_writes_what_it_sums_up(tmp_path: Path):
     folder.write_part("zh", 0, "none", [Row(half, None, Generation((1,), "1", "eos"), scores)])
     assert folder.complete_languages() == ["fr", "sw"]
     assert aggregate_run(folder) == [
-        LanguageSummary("fr", 3, 1 / 3, Cell(1, 0), 2 / 3, 2 / 3),
-        LanguageSummary("sw", 2, 0.0, Cell(3, 0), 0.5, 0.5),
+        LanguageSummary("fr", 3, 1 / 3, Cell(1, 0), 2 / 3, 2 / 3, 1, 3 * 5, 0),
+        LanguageSummary("sw", 2, 0.0, Cell(3, 0), 0.5, 0.5, 1, 2 * 5, 0),
     ]
     instances = pd.read_parquet(folder.path / "instances.parquet")
     assert instances["n_distinct_answers"].tolist() == [2, 2, 0, 4, 1]

@@ -7,11 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_runs import ARABIC, HOSTILE, interval_of_four, write_big_run, write_runs
+from page_runs import (
+    ARABIC,
+    CELLS,
+    HOSTILE,
+    interval_of_four,
+    write_big_run,
+    write_run,
+    write_runs,
+)
 
 import xtransplant as xt
 from xtransplant.cli import app as cli
 from xtransplant.reporting.page import write_page
+from xtransplant.types import Cell
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="left out: no playwright installed")
 expect = sync_api.expect
@@ -386,3 +395,26 @@ def test_a_browser_that_cannot_show_it_says_so(browser: Any, page: str) -> None:
     expect(tab.get_by_role("status")).to_contain_text("It needs a browser of 2024 or later.")
     expect(tab.locator("main")).to_be_hidden()
     tab.close()
+
+
+def test_what_a_reader_must_know_stands_above(tab: Any, tmp_path: Path) -> None:
+    cells = {Cell(0, 0): "0000", Cell(0, 5): "0000"}
+    write_run(tmp_path, "aaaa", {"sw": cells}, baseline="0000", finish="length")
+    write_run(tmp_path, "bbbb", {"sw": {Cell(0, 0): "1111"}}, module="attn")
+    tied = dict.fromkeys(CELLS, "1000")
+    write_run(tmp_path, "cccc", {"sw": tied}, module="block")
+    write_page(xt.load_runs(tmp_path), tmp_path / "page.html", ["left out: <b>x</b>"])
+    address = (tmp_path / "page.html").as_uri()
+    tab.goto(address + "#module=mlp")
+    assert tab.get_by_role("list", name="Remarks").inner_text() == "left out: <b>x</b>"
+    notice = tab.locator("#notice").inner_text()
+    assert "12 of 12 answers were cut off by the token limit" in notice
+    assert "No answer is right" in notice
+    assert tiles(tab)["Best fixed cell"][2].startswith("no cell is ever right; 8 of 8 answers cut")
+    tab.goto(address + "#module=attn")
+    expect(tab.locator("#notice")).to_be_empty()
+    assert list(tiles(tab)) == ["Baseline", "Fixed cell"]
+    assert tiles(tab)["Fixed cell"][2] == "0 → 0, the only cell"
+    tab.goto(address + "#module=block")
+    expect(tab.locator(".value")).to_have_count(3)
+    assert tiles(tab)["Best fixed cell"][2].startswith("7 → 0, one of 4 equally good; optimistic")

@@ -49,7 +49,7 @@ def write_run(
     Args:
         root: the output root.
         verdicts: by language, of each instance the verdict on the baseline and on each cell:
-            "1" right, "0" wrong, "-" nothing to be read.
+            "1" right, "0" wrong, "x" wrong and cut off, "-" nothing to be read.
         cells: of the grid.
         n_layers: of the model.
         gold: the right answer.
@@ -79,7 +79,7 @@ def write_run(
                         cluster=clusters[number - first] if clusters else "",
                     ),
                     cell,
-                    Generation((5, 2), verdict, "eos"),
+                    Generation((5, 2), verdict, "length" if verdict == "x" else "eos"),
                     {scorer: Score(None if verdict == "-" else verdict, verdict == "1")},
                 )
                 for number, line in enumerate(lines, first)
@@ -92,7 +92,8 @@ def write_run(
                 **{"n_layers": n_layers, "n_instances": n_instances, "seconds": 3.0 * n_instances},
                 **{"peak_bytes": 2**20 * n_instances, "source_tokens": 7 * n_instances},
                 **{"target_tokens": 9 * n_instances, "baseline_flops": 1e9 * n_instances},
-                **{"cell_flops": 2e9 * n_instances, "grid_flops": 5e9 * n_instances},
+                **{"layer_parameters": 200, "unembedding_parameters": 50},
+                **{"grid_flops": 5e9 * n_instances},
             }
         )
         aggregate_run(folder)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from xtransplant.store.columns import Row
 from xtransplant.store.run_folder import RunFolder
-from xtransplant.types import Cell, Generation, Instance, Score
+from xtransplant.types import Cell, Finish, Generation, Instance, Score
 
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
 ARABIC = "عاصمة فرنسا هي باريس."
@@ -30,6 +30,7 @@ def write_run(
     baseline: str = BASELINE,
     texts: Mapping[str, str] | None = None,
     status: str = "done",
+    finish: Finish = "eos",
 ) -> None:
     """Write a run as the runner does, with texts "<language> <cell> <instance>" unless given.
 
@@ -43,6 +44,7 @@ def write_run(
         baseline: its verdicts.
         texts: of the first instance, to say otherwise: id, source, target, gold, text, answer.
         status: what the manifest says.
+        finish: what ended the texts.
     """
     folder = RunFolder(root / task / "tiny" / module / key, key)
     config = {
@@ -72,7 +74,8 @@ def write_run(
                     answer=own.get("answer", f"read {k}") if right == "1" else None,
                     correct=right == "1",
                 )
-                rows.append(Row(instance, cell, Generation((1,), text, "eos"), {"paper-2": score}))
+                generation = Generation((1,), text, finish)
+                rows.append(Row(instance, cell, generation, {"paper-2": score}))
         folder.write_part(language, 0, control, rows)
     folder.update_manifest(status=status)
 

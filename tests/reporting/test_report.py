@@ -26,7 +26,10 @@ from xtransplant.reporting.table import Table
 from xtransplant.reporting.table_formats import latex, markdown, shown_frame
 from xtransplant.reporting.tables import all_tables
 
-NAMES = ["T1_coarse", "T2_upper_bounds", "T3_selected_pairs", "T4_significance", "T5_cost"]
+NAMES = [
+    *("T1_coarse", "T2_upper_bounds", "T3_selected_pairs", "T4_significance", "T5_cost"),
+    "answers",
+]
 
 
 @pytest.fixture
@@ -96,9 +99,21 @@ def test_tables_as_readers_see_them(runs: Path) -> None:
     row = shown[(shown.module == "mlp") & (shown.language == "fr")].iloc[0]
     assert row["cell"] == "0→0" and row["n"] == "6"
     assert row["baseline %"].startswith("33.3 [") and row["difference %"].startswith("+16.7 [")
-    cost = shown_frame(tables["T5_cost"]).iloc[0]
-    assert (cost["seconds"], cost["source tokens"], cost["grid flops"]) == ("3", "7", "5e+09")
-    assert (cost["grid new tokens"], cost["peak memory mib"]) == ("8", "12")
+    costs = tables["T5_cost"].frame
+    costs = costs[costs.module == "mlp"].set_index("which")
+    # 7 source and 9 target tokens, 2 new ones, 100 parameters in each of 2 layers, 50 above them:
+    # 2 (200 (9 + 1) + 50 * 2) = 4200, and 2 * 7 * 100 for each layer of the source pass.
+    assert costs.baseline_flops.tolist() == [4200] * 3
+    assert costs.cell_flops.to_dict() == {
+        "lowest source layer": 5600,
+        "best cell": 5600,
+        "highest source layer": 7000,
+    }
+    assert costs.relative_cost.tolist() == pytest.approx([4 / 3, 4 / 3, 5 / 3])
+    assert costs.loc["best cell", "cell"] == "0→1"
+    shown_cost = shown_frame(tables["T5_cost"]).iloc[0]
+    assert (shown_cost["source tokens"], shown_cost["grid flops"]) == ("7", "5e+09")
+    assert shown_cost["grid new tokens"] == "8"
     text = markdown(tables["T1_coarse"], shown)
     heading, rule, first = text.splitlines()[2:5]
     assert heading.count("|") == rule.count("|") == first.count("|") == len(shown.columns) + 1

@@ -83,4 +83,11 @@ def test_runs_are_reported() -> None:
     assert cli.main(["report", "outputs", "--out", "report"]) == 0
     row = pd.read_csv("report/T2_upper_bounds.csv").iloc[0]
     assert (row.language, row.bound, row.n, row.cells) == ("sw", "upper bound", 2, 3)
-    assert (row.baseline, row.accuracy, row.control) == (0.0, 0.5, "random_instance")
+    assert (row.baseline, row.accuracy) == (0.0, 0.5)
+    # Its control was stopped after one of two languages.
+    assert pd.isna(row.control)
+    named = f"{STOPPED}: not finished, 1 of 2 parts are there, status missing (Stopped: SIGTERM)"
+    assert named in Path("report/report.md").read_text("utf-8")
+    # Nor did that version record what the cost of a fixed cell is computed from.
+    costs = pd.read_csv("report/T5_cost.csv")
+    assert costs["relative_cost"].isna().all() and costs["grid_flops"].gt(0).all()

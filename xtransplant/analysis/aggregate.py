@@ -137,6 +137,8 @@ def summarise(instances: pd.DataFrame, pairs: pd.DataFrame) -> list[LanguageSumm
             strict=True,
         )
     }
+    highest = pairs.groupby("language")["accuracy"].transform("max")
+    n_best = pairs[pairs["accuracy"] == highest]["language"].value_counts()
     return [
         LanguageSummary(
             language=str(language),
@@ -145,6 +147,7 @@ def summarise(instances: pd.DataFrame, pairs: pd.DataFrame) -> list[LanguageSumm
             best_cell=best[language][0],
             best_cell_accuracy=best[language][1],
             upper_bound_accuracy=float(rows["upper_bound_correct"].mean()),
+            n_best_cells=int(n_best[language]),
         )
         for language, rows in instances.groupby("language", sort=False)
     ]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from xtransplant.analysis.aggregate import INPUT, SplitRows, split_baselines
+from xtransplant.analysis.cut_off import CUT_OFF
 from xtransplant.analysis.load import Run
 from xtransplant.errors import OutputError
 from xtransplant.store.columns import scorer_of
@@ -30,6 +31,7 @@ Ints = npt.NDArray[np.int64]
 OF_INSTANCES = (
     *("language", "instance", "cluster", "content", "source", "baseline", "correct"),
     *("baseline_unparsable", "n_unparsable", "n_distinct", "baseline_tokens", "cell_tokens"),
+    *("baseline_cut_off", "n_cut_off"),
 )
 """The fields of `Outcomes` with a row for each instance."""
 
@@ -52,7 +54,9 @@ class Outcomes:
         n_unparsable: number of cells whose text has no readable answer, [I].
         n_distinct: number of distinct answers of the cells, [I].
         baseline_tokens: number of tokens generated for the baseline, [I].
-        cell_tokens: number of tokens generated for all cells together, [I].
+        cell_tokens: number of tokens generated for each cell, [I, V].
+        baseline_cut_off: whether the token limit cut the baseline's text off, [I].
+        n_cut_off: number of cells whose text the token limit cut off, [I].
     """
 
     run: Run
@@ -68,7 +72,9 @@ class Outcomes:
     n_unparsable: Ints
     n_distinct: Ints
     baseline_tokens: Ints
-    cell_tokens: Ints
+    cell_tokens: npt.NDArray[np.int16]
+    baseline_cut_off: Bools
+    n_cut_off: Ints
 
     @property
     def identity(self) -> RunIdentity:
@@ -141,10 +147,11 @@ def read_outcomes(run: Run) -> Outcomes:
             f"{folder.path} has no complete language, status {manifest.status}; "
             "run the same command again to finish"
         )
-    rows = split_baselines(folder.read_generations(languages, [*INPUT, "n_tokens"]))
+    rows = split_baselines(folder.read_generations(languages, [*INPUT, "n_tokens", "finish"]))
     known = {(one.language, one.id): one for one in folder.read_instances(languages)}
     names = list(zip(rows.instances["language"], rows.instances["instance_id"], strict=True))
-    cells, correct, unparsable, distinct = _matrices(run, rows)
+    cells, correct, tokens, unparsable, distinct = _matrices(run, rows)
+    cut_off = rows.cells["finish"].eq(CUT_OFF).to_numpy(dtype=bool)
     identity = replace(run.identity, cells=cells, scorer=_scorer(folder, languages))
     return Outcomes(
         run=replace(run, identity=identity),
@@ -160,12 +167,16 @@ def read_outcomes(run: Run) -> Outcomes:
         n_unparsable=unparsable,
         n_distinct=distinct,
         baseline_tokens=rows.instances["n_tokens"].to_numpy(dtype=np.int64),
-        cell_tokens=np.bincount(rows.instance, rows.cells["n_tokens"], len(names)).astype(np.int64),
+        cell_tokens=tokens,
+        baseline_cut_off=rows.instances["finish"].eq(CUT_OFF).to_numpy(dtype=bool),
+        n_cut_off=np.bincount(rows.instance[cut_off], minlength=len(names)),
     )
 
 
-def _matrices(run: Run, rows: SplitRows) -> tuple[tuple[Cell, ...], Bools, Ints, Ints]:
-    """Return the cells, `correct`, `n_unparsable` and `n_distinct` of `Outcomes`."""
+def _matrices(
+    run: Run, rows: SplitRows
+) -> tuple[tuple[Cell, ...], Bools, npt.NDArray[np.int16], Ints, Ints]:
+    """Return the cells, `correct`, `cell_tokens`, `n_unparsable`, `n_distinct` of `Outcomes`."""
     layers = rows.cells[["source_layer", "target_layer"]].to_numpy(dtype=np.int64)
     pairs, cell = np.unique(layers, axis=0, return_inverse=True)
     n = len(rows.instances)
@@ -175,13 +186,16 @@ def _matrices(run: Run, rows: SplitRows) -> tuple[tuple[Cell, ...], Bools, Ints,
             "cells; every instance needs every cell: remove its parts and run the command again"
         )
     correct = np.zeros((n, len(pairs)), dtype=bool)
+    tokens = np.zeros((n, len(pairs)), dtype=np.int16)
     correct[rows.instance, cell.reshape(-1)] = rows.correct
+    tokens[rows.instance, cell.reshape(-1)] = rows.cells["n_tokens"].to_numpy(dtype=np.int16)
     answers, distinct = pd.factorize(rows.cells["answer"])
     found = answers >= 0
     seen = np.unique(rows.instance[found] * max(len(distinct), 1) + answers[found])
     return (
         tuple(Cell(int(source), int(target)) for source, target in pairs),
         correct,
+        tokens,
         np.bincount(rows.instance[~found], minlength=n),
         np.bincount(seen // max(len(distinct), 1), minlength=n),
     )

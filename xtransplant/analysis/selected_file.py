@@ -50,11 +50,13 @@ def _folds(outcomes: Outcomes, strategy: str) -> str:
 
 
 def _only_experiment(folder: Path) -> Outcomes:
-    experiments = [one for one in load_study([folder]).experiments if one.is_grid]
+    study = load_study([folder])
+    experiments = [one for one in study.experiments if one.is_grid]
     if len(experiments) != 1:
         places = ", ".join(str(one.run.folder.path) for one in experiments[:3])
         raise OutputError(
             f"{folder} holds {len(experiments)} experiments with several cells"
             f"{f' ({places})' if places else ''}; give the folder of one"
+            f"{f' (left out: {study.left_out[0]})' if study.left_out else ''}"
         )
     return experiments[0]

@@ -8,16 +8,24 @@ from functools import cached_property
 from pathlib import Path
 
 from xtransplant.analysis.comparable import require_together
+from xtransplant.analysis.finished import LeftOut, finished
 from xtransplant.analysis.load import load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
+from xtransplant.errors import OutputError
 from xtransplant.store.run_identity import Pairing, unusual_axes
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Runs that may be compared."""
+    """Runs that may be compared.
+
+    Attributes:
+        outcomes: verdicts of each run.
+        left_out: runs that were found and have not ended.
+    """
 
     outcomes: Sequence[Outcomes]
+    left_out: Sequence[LeftOut] = ()
 
     @cached_property
     def experiments(self) -> list[Outcomes]:
@@ -48,13 +56,16 @@ class Study:
 
 
 def load_study(paths: Sequence[Path]) -> Study:
-    """Read every run below some folders.
+    """Read every finished run below some folders; the others are listed in `left_out`.
 
     Raises:
-        OutputError: there is no run, one cannot be read, has no complete language or lacks cells
-            of its grid, or the runs may not be compared; the message names the field.
+        OutputError: there is no finished run, one cannot be read or lacks cells of its grid, or
+            the runs may not be compared; the message names the field.
     """
     runs = {run.folder.path.resolve(): run for path in paths for run in load_runs(path).runs}
-    outcomes = [read_outcomes(run) for run in runs.values()]
+    done, left_out = finished(runs.values())
+    if not done:
+        raise OutputError(f"no finished run below {paths[0]}; {left_out[0]}")
+    outcomes = [read_outcomes(run) for run in done]
     require_together(outcomes)
-    return Study(outcomes)
+    return Study(outcomes, left_out)

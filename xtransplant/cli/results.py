@@ -45,11 +45,12 @@ def report(
     """Write tables and figures over finished runs.
 
     Tables (CSV, Markdown, LaTeX) and figures (PNG, PDF) of all runs below the given folders, with
-    95 % intervals, tests and controls. Runs that do not belong together are refused.
+    95 % intervals, tests and controls. Runs that do not belong together are refused. Runs that have
+    not ended are left out and named. Begin with report.md.
     docs/results.md explains each column and figure.
     """
     from xtransplant.reporting.report import write_report
-    from xtransplant.terminal import Console
+    from xtransplant.terminal import Console, visible
 
     console = Console()
     with console.steps() as on_step:
@@ -59,11 +60,13 @@ def report(
             files.append(path)
             on_step(f"wrote {path.name}", len(files), len(files))
 
-        tables = write_report(folders, out, on_file)
+        written = write_report(folders, out, on_file)
     console.table(
         ("table", "rows", "what it says"),
-        [(table.name, str(len(table.frame)), table.title) for table in tables],
+        [(table.name, str(len(table.frame)), table.title) for table in written.tables],
     )
+    for remark in written.remarks:
+        console.info(visible(remark))
     console.write(f"{len(files)} files: {out}")
 
 

@@ -66,7 +66,8 @@ def rescore(out: Path, settings: Sequence[str], console: Console) -> None:
         parts = job.folder.parts()
         _stage(job, parts, console)
         if summary := _take_staged(job, parts):
-            show_summary(summary, _n_cells(job.folder, parts[0]), console)
+            given = bool(job.folder.read_manifest().config.get("grid", {}).get("file"))
+            show_summary(summary, _n_cells(job.folder, parts[0]), console, given=given)
         console.write(f"results: {job.folder.path}")
 
 

@@ -31,12 +31,14 @@ def part_cost(
     Returns:
         `n_layers`; `n_instances`; `seconds` (wall time); `peak_bytes` (memory beyond the weights,
         None where the system does not tell); `source_tokens` and `target_tokens` (tokens of the
-        prompts); and FLOPs estimated as in the dry run: `baseline_flops`, `cell_flops` (baseline
-        and one cell at target layer 0, the most expensive one), `grid_flops` (baseline and all
-        cells).
+        prompts); `layer_parameters` and `unembedding_parameters` (matmul parameters of all layers
+        together, and of the unembedding; None for an encoder-decoder model, whose encoder is not
+        counted); and FLOPs estimated as in the dry run: `baseline_flops`, and `grid_flops`
+        (baseline and all cells).
     """
     size = model_size(model_config)
     lengths = [(len(pair.source.token_ids), len(pair.target.token_ids)) for pair in prompts]
+    counted = not model_config.is_encoder_decoder
 
     def flops(some: Sequence[Cell], sources: int) -> float:
         return sum(
@@ -51,7 +53,8 @@ def part_cost(
         "peak_bytes": work.peak_bytes,
         "source_tokens": sum(source for source, _ in lengths),
         "target_tokens": sum(target for _, target in lengths),
+        "layer_parameters": size.layers if counted else None,
+        "unembedding_parameters": size.unembedding if counted else None,
         "baseline_flops": flops([], 0),
-        "cell_flops": flops([Cell(0, 0)], 1),
         "grid_flops": flops(cells, 1),
     }

@@ -15,6 +15,7 @@ import base64
 import gzip
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,14 @@ SCRIPTS = ("dom.js", "data.js", "state.js", "heatmap.js", "instances.js", "page.
 """The page's script is these files, in this order."""
 
 
-def write_page(runs: Runs, path: str | Path) -> None:
+def write_page(runs: Runs, path: str | Path, remarks: Sequence[str] = ()) -> None:
     """Write runs as one self-contained HTML page.
 
     Args:
         runs: runs of any tasks, models, modules, languages and controls. Of an unfinished run the
             page has the finished parts, and says so.
         path: file to write; a missing folder is made.
+        remarks: lines that the page shows at the top, such as runs that were left out.
 
     Raises:
         OutputError: results cannot be read or have no row, or the file cannot be written.
@@ -47,7 +49,10 @@ def write_page(runs: Runs, path: str | Path) -> None:
             "run the same command again to finish"
         )
     views.sort(key=_order)  # stable, so languages keep the run's order
-    payload = {"interval": INTERVAL, "texts": texts.decoded(), "views": views}
+    payload = {
+        **{"interval": INTERVAL, "remarks": list(remarks)},
+        **{"texts": texts.decoded(), "views": views},
+    }
     write_whole(Path(path), _page(_packed(payload)).encode())
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from xtransplant.analysis.aggregate import INPUT, pairs_frame
+from xtransplant.analysis.cut_off import CUT_OFF
 from xtransplant.analysis.load import Run
 from xtransplant.analysis.shares import share_intervals
 from xtransplant.errors import OutputError
@@ -75,11 +76,12 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
     Returns:
         Views as `page.js` reads them. `text`, `answer` and `correct` are flat: the baseline of
         every instance, then for each cell, in the order of `cells`, that of every instance.
+        `n_cut_off` counts answers that the token limit cut off: baselines, and those of cells.
 
     Raises:
         OutputError: a part cannot be read, or rows do not make a grid.
     """
-    generations = run.folder.read_generations(columns=[*INPUT, "text"])
+    generations = run.folder.read_generations(columns=[*INPUT, "text", "finish"])
     if generations.empty:
         return []
     pairs = pairs_frame(generations)
@@ -122,6 +124,7 @@ def _view(
     n, n_cells = len(instances), len(pairs)
     ordered = _by_cell_and_instance(rows, instances, n_cells)
     correct: Ints = ordered["correct"].to_numpy(dtype=np.int64).reshape(n_cells + 1, n)
+    cut_off = ordered["finish"].eq(CUT_OFF).to_numpy(dtype=bool)
     clusters = [instance.cluster or instance.id for instance in instances]
     return {
         "language": instances[0].language,
@@ -143,6 +146,7 @@ def _view(
             "target": texts.encode(instance.target for instance in instances),
             "gold": [texts.encode((instance.gold, *instance.aliases)) for instance in instances],
         },
+        "n_cut_off": [int(cut_off[:n].sum()), int(cut_off[n:].sum())],
         "text": texts.encode(ordered["text"]),
         "answer": texts.encode(ordered["answer"]),
         "correct": correct.ravel().tolist(),

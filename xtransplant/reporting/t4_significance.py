@@ -46,11 +46,13 @@ def _contrast(study: Study, row: Record, name: str) -> Record:
 
 
 def _best_cells(study: Study) -> Iterator[Record]:
-    """Yield the best cell of each grid with its max-T p-value."""
+    """Yield the best cell of each grid with its max-T p-value; none where no cell is ever right."""
     for one in study.experiments:
         if not one.is_grid:
             continue
         for scope in scopes(study, one):
+            if not one.correct[scope.rows].any():
+                continue
             differences = one.correct.astype(np.float64) - one.baseline[:, None]
             best = int(scope.mean(differences).argmax())
             p = scope.best_of_grid(differences)[best : best + 1]

@@ -1,44 +1,70 @@
-"""T5: what each run cost per instance."""
+"""T5: what a fixed cell costs where it is used, beside the untouched model."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from xtransplant.analysis.contrasts import scopes
 from xtransplant.analysis.outcomes import Outcomes
-from xtransplant.reporting.table import Record, StudyRows, TableDefinition
+from xtransplant.analysis.study import Study
+from xtransplant.reporting.table import Record, TableDefinition
 from xtransplant.store.recorded_cost import RecordedCost
 
 
-def _rows(rows: StudyRows) -> list[Record]:
-    return [
-        {**rows.study.labels(one), **_costs(one, one.cost)}
-        for one in rows.study.outcomes
-        if one.cost
-    ]
+def _rows(study: Study) -> Iterator[Record]:
+    for one in study.experiments:
+        if one.cost is None:
+            continue
+        for which, number in _cells(study, one):
+            yield {**study.labels(one), **_costs(one, one.cost, which, number)}
 
 
-def _costs(one: Outcomes, cost: RecordedCost) -> Record:
-    n = cost.n_instances
+def _cells(study: Study, one: Outcomes) -> list[tuple[str, int]]:
+    """Return the columns of the cells with a row of their own, each with its name.
+
+    Of a grid these are the cheapest cell, the best one, and the dearest one.
+    """
+    if not one.is_grid:
+        return [("given", number) for number in range(len(one.cells))]
+    sources = [cell.source_layer for cell in one.cells]
+    found = [("lowest source layer", sources.index(min(sources)))]
+    if one.correct.any():
+        average = list(scopes(study, one))[0 if len(one.languages) == 1 else -2]
+        found.append(("best cell", int(average.mean(one.correct).argmax())))
+    return [*found, ("highest source layer", sources.index(max(sources)))]
+
+
+def _costs(one: Outcomes, cost: RecordedCost, which: str, number: int) -> Record:
+    n, cell = cost.n_instances, one.cells[number]
+    prompt_tokens = float(one.baseline_tokens.mean())
+    cell_tokens = float(one.cell_tokens[:, number].mean())
+    prompt = cost.prompt_flops(prompt_tokens)
+    fixed = cost.cell_flops(cell.source_layer, cell_tokens)
     return {
-        "control": one.identity.control,
-        "cells": len(one.cells),
+        "which": which,
+        "cell": str(cell),
         "n": n,
-        "seconds": cost.seconds / n,
         "source_tokens": cost.source_tokens / n,
         "target_tokens": cost.target_tokens / n,
-        "baseline_new_tokens": float(one.baseline_tokens.mean()),
-        "grid_new_tokens": float(one.cell_tokens.mean()),
-        "baseline_flops": cost.baseline_flops / n,
-        "fixed_cell_flops": cost.cell_flops / n,
+        "baseline_new_tokens": prompt_tokens,
+        "cell_new_tokens": cell_tokens,
+        "baseline_flops": prompt,
+        "cell_flops": fixed,
+        "relative_cost": None if prompt is None or fixed is None else fixed / prompt,
+        "cells": len(one.cells),
+        "grid_new_tokens": float(one.cell_tokens.sum(1).mean()),
         "grid_flops": cost.grid_flops / n,
-        "peak_memory_mib": None if cost.peak_bytes is None else cost.peak_bytes / 2**20,
     }
 
 
 T5 = TableDefinition(
     name="T5_cost",
-    title="Cost per instance",
+    title="Cost per instance of a fixed cell in use",
     note=(
-        "Seconds and memory were measured on the run itself, baseline included; memory is beyond "
-        "the weights; FLOPs are estimates as in the dry run."
+        "FLOPs are estimated from the model's parameters and the tokens generated. A fixed cell "
+        "reads the source prompt up to its source layer and decodes no baseline; relative cost is "
+        "to the target prompt alone. Grid FLOPs are those of the whole measurement, as in the dry "
+        "run: baseline and all cells, each with as many tokens as the limit allows."
     ),
-    rows=_rows,
+    rows=lambda rows: list(_rows(rows.study)),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xtransplant.analysis.study import Study
+from xtransplant.reporting.answers import ANSWERS
 from xtransplant.reporting.t1_coarse import T1
 from xtransplant.reporting.t2_upper_bounds import T2
 from xtransplant.reporting.t3_selected_pairs import T3
@@ -16,6 +17,7 @@ TABLES = (
     T3,
     T4,
     T5,
+    ANSWERS,
 )
 
 

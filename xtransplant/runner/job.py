@@ -48,7 +48,7 @@ def do(config: RunConfig, console: Console) -> None:
         for remark in receipt.remarks:
             console.info(remark)
         console.info(f"{receipt.n_parts} of {receipt.n_parts} parts are done already")
-        show_results(receipt, console)
+        show_results(receipt, console, given=config.grid.file is not None)
         return
     from xtransplant.runner.stopping import require_none, stopping
 

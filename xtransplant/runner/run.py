@@ -127,7 +127,7 @@ def _sum_up(plan: Plan, folder: RunFolder, console: Console) -> Receipt | None:
         summary = aggregate_run(folder)
     remarks = data_remarks(plan.data)
     receipt = Receipt(folder.path, len(plan.parts), len(plan.cells), remarks, summary)
-    show_results(receipt, console)
+    show_results(receipt, console, given=plan.config.grid.file is not None)
     return receipt
 
 

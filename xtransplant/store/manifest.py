@@ -32,6 +32,9 @@ PACKAGES = (
 )
 """Packages that can change a result or a file."""
 
+NOT_SUMMED = ("n_layers", "layer_parameters", "unembedding_parameters", "peak_bytes")
+"""Costs that describe the model or the machine; they do not grow with the number of parts."""
+
 Status = Literal["running", "done", "failed", "missing"]
 """`missing`: some parts are unwritten and no process is running."""
 
@@ -174,11 +177,11 @@ class Manifest:
 def _total_cost(
     so_far: Mapping[str, float | None], more: Mapping[str, float | None]
 ) -> dict[str, float | None]:
-    """Add costs: sums, but the maximum of layer numbers and of memory."""
+    """Add costs: sums, but the maximum of what each part has as a whole, see `NOT_SUMMED`."""
 
     def combined(name: str) -> float | None:
         values = [value for cost in (so_far, more) if (value := cost.get(name)) is not None]
-        how = max if name in ("n_layers", "peak_bytes") else sum
+        how = max if name in NOT_SUMMED else sum
         return how(values) if values else None
 
     return {name: combined(name) for name in {**so_far, **more}}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+NULLABLE = ("layer_parameters", "unembedding_parameters", "peak_bytes")
+"""Figures that a manifest may lack."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedCost:
@@ -16,9 +19,11 @@ class RecordedCost:
         seconds: wall time, baseline included.
         source_tokens: of the source prompts.
         target_tokens: of the target prompts.
-        baseline_flops: estimate for the baselines alone.
-        cell_flops: estimate for one fixed cell at target layer 0, the dearest.
-        grid_flops: estimate for the baselines and all cells.
+        baseline_flops: estimate for the baselines alone, all new tokens generated.
+        grid_flops: estimate for the baselines and all cells, all new tokens generated.
+        layer_parameters: matmul parameters of all layers together; None in manifests of version
+            0.1.0 and for encoder-decoder models.
+        unembedding_parameters: matmul parameters of the unembedding; None as above.
         peak_bytes: memory beyond the weights, None where the system does not tell.
     """
 
@@ -28,14 +33,48 @@ class RecordedCost:
     source_tokens: int
     target_tokens: int
     baseline_flops: float
-    cell_flops: float
     grid_flops: float
+    layer_parameters: float | None = None
+    unembedding_parameters: float | None = None
     peak_bytes: float | None = None
 
     @classmethod
     def read(cls, cost: Mapping[str, float | None]) -> RecordedCost | None:
         """Read the costs of a manifest; return None where a figure is missing."""
         found = {field.name: cost.get(field.name) for field in fields(cls)}
-        if any(value is None for name, value in found.items() if name != "peak_bytes"):
+        if any(value is None for name, value in found.items() if name not in NULLABLE):
             return None
         return cls(**found)  # type: ignore[arg-type]
+
+    def prompt_flops(self, new_tokens: float) -> float | None:
+        """Estimate the FLOPs of answering one target prompt without a transplant.
+
+        Counted are the matrix products: two operations a parameter and token. The pass over the
+        prompt yields the first new token, so the last new token is read by no layer.
+
+        Args:
+            new_tokens: number of tokens generated, on average over the instances.
+
+        Returns:
+            FLOPs per instance, on average; None where the parameters are not recorded.
+        """
+        if self.layer_parameters is None or self.unembedding_parameters is None:
+            return None
+        read = self.target_tokens / self.n_instances + new_tokens - 1
+        return 2 * (self.layer_parameters * read + self.unembedding_parameters * new_tokens)
+
+    def cell_flops(self, source_layer: int, new_tokens: float) -> float | None:
+        """Estimate the FLOPs of one instance with one fixed cell, as one would use it.
+
+        The source prompt goes through the layers up to `source_layer` and no further. No baseline
+        is decoded. The target layer does not matter: every layer reads the target prompt anyway.
+
+        Args:
+            source_layer: i, from 0.
+            new_tokens: as for `prompt_flops`.
+        """
+        prompt = self.prompt_flops(new_tokens)
+        if prompt is None or self.layer_parameters is None:
+            return None
+        layers_read = self.layer_parameters * (source_layer + 1) / self.n_layers
+        return prompt + 2 * layers_read * self.source_tokens / self.n_instances

@@ -24,7 +24,7 @@ function drawHeatmap(grid, cells) {
         heading("rowheader", source, sources.length - 1 - position, sources.length),
         ...targets.map((target) => {
           const cell = byPair.get(`${source},${target}`);
-          return cell ? square(cell, scale, cell === best, withValues) : gap();
+          return cell ? square(cell, scale, cell === best && cell.nCorrect > 0, withValues) : gap();
         }),
       ),
     ),

@@ -30,7 +30,21 @@ function notice(view, unmet) {
   if (view.status !== "done") {
     lines.push(`This run is not finished (status ${view.status}): these are its finished parts.`);
   }
+  const answers = view.n * (view.cells.accuracy.length + 1);
+  const cutOff = view.n_cut_off[0] + view.n_cut_off[1];
+  if (2 * cutOff > answers) {
+    lines.push(`${cutOff} of ${answers} answers were cut off by the token limit: see decode.max_new_tokens.`);
+  }
+  if (!view.correct.includes(1)) {
+    lines.push("No answer is right, not even the baseline’s: see some texts, task.scorer and the prompt.");
+  }
   return lines.join(" ");
+}
+
+/** Show what the report says of its runs: which were left out, and where answers were cut off. */
+function drawRemarks(remarks) {
+  byId("remarks").replaceChildren(...remarks.map((remark) => element("li", {}, remark)));
+  byId("remarks").hidden = remarks.length === 0;
 }
 
 /** Fill each picker with what exists under the pickers before it; a choice keeps the others if possible. */
@@ -73,17 +87,9 @@ function optionText(candidates, facet, value) {
 }
 
 function drawSummary(payload, view, cells) {
-  const best = bestOf(cells);
-  const optimistic = "optimistic: looks at the gold answers";
   byId("summary").replaceChildren(
-    tile("Baseline", numbers(view.baseline), view.n, "the target prompt untouched"),
-    tile("Best fixed cell", best, view.n, `${best.source} → ${best.target}; ${optimistic}`),
-    tile(
-      "Upper bound",
-      numbers(view.upper_bound),
-      view.n,
-      `right in any of ${cells.length} cells; ${optimistic}`,
-    ),
+    tile("Baseline", numbers(view.baseline), view.n, `the target prompt untouched${cutOffNote(view, 0, view.n)}`),
+    ...(cells.length > 1 ? chosenTiles(view, cells) : [givenTile(view, cells[0])]),
     ...controlsOf(payload.views, view).map((control) =>
       tile(
         `Upper bound, ${control.control === "none" ? "no control" : `control ${control.control}`}`,
@@ -93,6 +99,31 @@ function drawSummary(payload, view, cells) {
       ),
     ),
   );
+}
+
+/** The best cell and the upper bound, which look at the gold answers. */
+function chosenTiles(view, cells) {
+  const best = bestOf(cells);
+  const equal = cells.filter((cell) => cell.nCorrect === best.nCorrect).length;
+  const optimistic = "optimistic: looks at the gold answers";
+  const layers = `${best.source} → ${best.target}${equal > 1 ? `, one of ${equal} equally good` : ""}`;
+  const where = best.nCorrect > 0 ? `${layers}; ${optimistic}` : "no cell is ever right";
+  const bound = `right in any of ${cells.length} cells; ${optimistic}`;
+  return [
+    tile("Best fixed cell", best, view.n, `${where}${cutOffNote(view, 1, view.n * cells.length)}`),
+    tile("Upper bound", numbers(view.upper_bound), view.n, bound),
+  ];
+}
+
+function givenTile(view, cell) {
+  const note = `${cell.source} → ${cell.target}, the only cell${cutOffNote(view, 1, view.n)}`;
+  return tile("Fixed cell", cell, view.n, note);
+}
+
+/** Say how many answers the token limit cut off, of baselines (0) or cells (1). */
+function cutOffNote(view, kind, answers) {
+  const cutOff = view.n_cut_off[kind];
+  return cutOff > 0 ? `; ${cutOff} of ${answers} answers cut off by the token limit` : "";
 }
 
 /** The same setting under the other controls: the same cells, on as many instances. */
@@ -164,6 +195,7 @@ function drawCell(interval, view, cell) {
 try {
   const payload = await unpack();
   byId("main").hidden = false;
+  drawRemarks(payload.remarks);
   draw(payload);
   watchChoices();
   watchHeatmap(byId("heatmap"), () => state.cells, (cell) => go(state, { cell }));

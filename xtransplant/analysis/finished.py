@@ -1,0 +1,57 @@
+"""Which runs have ended, so that a report may compare them, and which are left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xtransplant.analysis.load import Run
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that tables and figures leave out.
+
+    Attributes:
+        run: the run.
+        reason: why, and what to do, in one line.
+    """
+
+    run: Run
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the run's folder and the reason."""
+        return f"{self.run.folder.path}: {self.reason}"
+
+
+def finished(runs: Iterable[Run]) -> tuple[list[Run], list[LeftOut]]:
+    """Return the runs of which every part exists, and the others.
+
+    A run counts as a whole. Without some of its languages its averages would be of other
+    languages than those of the runs beside it.
+
+    Raises:
+        OutputError: a manifest cannot be read.
+    """
+    done: list[Run] = []
+    left_out: list[LeftOut] = []
+    for run in runs:
+        if reason := _why_unfinished(run):
+            left_out.append(LeftOut(run, reason))
+        else:
+            done.append(run)
+    return done, left_out
+
+
+def _why_unfinished(run: Run) -> str | None:
+    manifest = run.folder.read_manifest()
+    wanted = [(name, block) for name, n in manifest.n_parts.items() for block in range(n)]
+    n_there = sum(run.folder.exists(*part) for part in wanted)
+    if wanted and n_there == len(wanted):
+        return None
+    cause = f" ({manifest.reason})" if manifest.reason else ""
+    return (
+        f"not finished, {n_there} of {len(wanted)} parts are there, status {manifest.status}"
+        f"{cause}; run the same command again to finish"
+    )

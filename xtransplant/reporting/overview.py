@@ -1,0 +1,44 @@
+"""The text that a reader of a report begins with: what was reported, left out, and is doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xtransplant.analysis.cut_off import doubts
+from xtransplant.analysis.outcomes import Outcomes
+from xtransplant.analysis.study import Study
+from xtransplant.reporting.table import Table
+
+OVERVIEW = "report.md"
+
+
+def remarks_on(study: Study) -> list[str]:
+    """Return what a reader must know of the runs, one line each."""
+    left_out = [f"left out of tables and figures: {each}" for each in study.left_out]
+    return [*left_out, *(remark for one in study.outcomes for remark in _doubts(one))]
+
+
+def _doubts(one: Outcomes) -> list[str]:
+    n_cut_off = int(one.baseline_cut_off.sum() + one.n_cut_off.sum())
+    any_right = bool(one.baseline.any() or one.correct.any())
+    found = doubts(one.correct.size + len(one.baseline), n_cut_off, any_right=any_right)
+    return [f"{_name(one)}: {doubt}" for doubt in found]
+
+
+def _name(one: Outcomes) -> str:
+    control = "" if one.identity.is_experiment else f", control {one.identity.control}"
+    return f"{one.identity.title()}{control}"
+
+
+def overview(study: Study, tables: Sequence[Table], remarks: Sequence[str]) -> str:
+    """Return the overview as Markdown: remarks, the runs reported, and the tables."""
+    runs = [f"- {_name(one)}, {len(one.cells)} cells" for one in study.outcomes]
+    found = [f"- `{one.name}`: {one.title} ({len(one.frame)} rows)" for one in tables]
+    sections = [
+        ("Read this first", [f"- {remark}" for remark in remarks] or ["- Nothing to remark."]),
+        ("Runs reported", runs),
+        ("Tables", found),
+    ]
+    return "# Report\n" + "".join(
+        f"\n## {title}\n\n" + "\n".join(lines) + "\n" for title, lines in sections
+    )
