@@ -23,7 +23,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtransplant.errors import OutputError
-from xtransplant.files import clear_leftovers, set_aside, write_whole, writing
+from xtransplant.files import (
+    clear_leftovers,
+    require_own_folders,
+    set_aside,
+    write_whole,
+    writing,
+)
 from xtransplant.store.checksum import to_parquet
 from xtransplant.store.columns import (
     GENERATIONS,
@@ -69,6 +75,7 @@ class RunFolder:
             n_parts: number of parts of each language of this command.
         """
         self._require_run()
+        require_own_folders(self.path)
         with self._locked_manifest():
             clear_leftovers(self.path / MANIFEST)
             manifest = self._earlier_manifest() or Manifest(key=self.key, config=config)
