@@ -274,3 +274,43 @@ def test_only_passes_over_target_prompts_write() -> None:
         *("steps", "encoder_decoder", "agreement")
     }
     assert "xtransplant.engine.writes" not in reached("xtransplant.engine.oracle")
+
+
+def calls_of(path: Path) -> set[str]:
+    """Return the functions that a file calls, as written: `open`, `path.write_text`."""
+    return {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+    }
+
+
+def callers(*names: str) -> set[str]:
+    """Return the modules that call a function or method of one of these names."""
+    return {
+        module.removeprefix("xtransplant.")
+        for module, path in FILES.items()
+        if {call.rpartition(".")[2] for call in calls_of(path)} & set(names)
+    }
+
+
+def test_only_the_terminal_prints() -> None:
+    assert callers("print") == {"terminal"}
+    # Typer's own text, of this package alone: --version and --help.
+    assert callers("echo") == {"cli.app"}
+    for name, path in FILES.items():
+        if "stderr.write" in path.read_text("utf-8"):
+            assert name == "xtransplant.__main__"  # before any import
+
+
+def test_a_text_for_the_terminal_is_made_in_two_functions() -> None:
+    tree = ast.parse(FILES["xtransplant.terminal"].read_text("utf-8"))
+    making = {
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Text"
+        if not (node.args and isinstance(node.args[0], ast.Constant))
+    }
+    assert making == {"_text", "_lines"}

@@ -6,7 +6,7 @@ import pytest
 from xtransplant.cli.checkpoint import _show_distinct_texts, _show_texts
 from xtransplant.progress import RunProgress, ThrottledLines
 from xtransplant.runner.results import show_summary
-from xtransplant.terminal import Console, visible
+from xtransplant.terminal import Column, Console, visible
 from xtransplant.types import Cell, LanguageSummary
 
 ROWS = [
@@ -234,3 +234,61 @@ def test_quick_steps_leave_no_line_and_bars_vanish():
     _, err = show(steps, terminal=True)
     assert "convert" in err and "25.0 %" in err
     assert err.rstrip().endswith("\x1b[2K")  # the line is erased
+
+
+# What a terminal obeys or hides, each in its own way.
+HOSTILE = {
+    "escape": "\x1b[31m",
+    "C1 control": "\x9b31m",
+    "hyperlink": "\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\",
+    "bell": "\x07",
+    "carriage return": "good\rbad",
+    "backspace": "a\x08b",
+    **{f"U+{code:04X}": f"a{chr(code)}b" for code in [*range(0x202A, 0x202F)]},
+    **{f"U+{code:04X}": f"a{chr(code)}b" for code in [*range(0x2066, 0x206A)]},
+    **{f"U+{code:04X}": f"a{chr(code)}b" for code in (0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)},
+    **{f"U+{code:04X}": f"a{chr(code)}b" for code in (0x200E, 0x061C, 0xAD, 0x2028, 0xE0041)},
+}
+FORBIDDEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0041]"
+)
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_foreign_text_is_shown_and_never_obeyed(text, terminal, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def everything(console):
+        console.error(text)
+        console.info(text)
+        console.write(text)
+        console.table((text, "b"), [(text, text)])
+        console.page((text, "b"), [(text, text)], cut_last=True)
+        console.plan_table([(text, text)])
+        console.columns([Column(text, [text], text, dim=True)], text)
+        console.watch(("a",), [[(text,)]])
+        with console.progress(1, 1) as progress:
+            progress.set_language(text)
+            progress.advance(1)
+        with console.steps() as on_step:
+            on_step(text, 1, 2)
+
+    for shown in show(everything, terminal):
+        own = re.sub(r"\r(?=\x1b\[)", "", shown)  # a bar starts its line anew
+        assert FORBIDDEN.findall(without_styles(own)) == []
+    out, err = show(lambda console: (console.write(text), console.error(text)))
+    shown = visible(text)
+    assert shown != text and out == f"{shown}\n"
+    assert err == f"error: {visible(' '.join(text.split()))}\n"
+
+
+def test_nothing_reaches_rich_past_the_escapes():
+    out = io.StringIO()
+    Console(out, out)._out.print("a\x9bb\u202ec")
+    assert out.getvalue() == "a\\x9bb\\u202ec\n"
+
+
+@pytest.mark.parametrize("text", ["می‌خواهم", "ක්‍ෂ", "👩‍👩‍👧", "؀١", "Đà Nẵng", "ไทย", "日本"])
+def test_text_of_every_script_is_shown_as_it_is(text):
+    assert visible(text) == text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from codecs import BOM_UTF8
 from pathlib import Path
+from typing import Any
 
 from xtransplant.errors import DataError
 
@@ -42,6 +43,19 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def parse_json(content: bytes) -> Any:
+    """Return the value of a file of JSON that a program wrote.
+
+    Raises:
+        ValueError: the content is not JSON in UTF-8, is nested too deeply, or has a number that
+            Python does not read.
+    """
+    try:
+        return json.loads(content.decode())
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 class RepeatedKey(Exception):

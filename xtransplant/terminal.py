@@ -1,11 +1,14 @@
 """Output on the terminal; the only module that imports rich.
 
 Results go to standard output, everything else (errors, progress, remarks) to standard error. Text
-from users and models is never read as markup. Colour and width follow the terminal and `NO_COLOR`.
+from users, files and models is never read as markup, and what a terminal would obey or hide in it
+is shown as escapes: `visible` does that, and `_SafeConsole` lets nothing past it. Colour and width
+follow the terminal and `NO_COLOR`.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +19,8 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from rich.box import SIMPLE
 from rich.cells import cell_len
 from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -31,6 +36,17 @@ WIDTH_OF_A_PAGE = 120
 """Width in a file or a pipe of a list that people read."""
 
 
+HIDDEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
+"""Unicode's categories of characters that terminals obey, hide or cannot show."""
+JOINERS = "\u200c\u200d"
+FIRST_JOINED = 0x0600
+"""The first character of the scripts, and of the emoji, in which joiners have a meaning."""
+VISIBLE_FORMATS = frozenset(
+    "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+)
+"""Signs of Arabic, Syriac and Kaithi that Unicode counts as format characters, and that show."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a table of figures; the heading may have several lines."""
@@ -42,26 +58,41 @@ class Column:
     dim: bool = False
 
 
+class _SafeConsole(RichConsole):
+    """A console of rich that shows nothing but what `visible` lets through."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render as rich does, but escape what came here without `visible`."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text == "\n":
+                yield segment
+            else:
+                text = "\n".join(map(visible, segment.text.split("\n")))
+                yield Segment(text, segment.style)
+
+
 class Console:
     """The terminal, or the files and pipes in its place."""
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self._out = _rich(out or sys.stdout)
-        self._err = _rich(err or sys.stderr)
+        self._out = _rich(out or sys.stdout or _nowhere())
+        self._err = _rich(err or sys.stderr or _nowhere())
 
     def error(self, message: str) -> None:
         """Show one line, `error: …`, on standard error."""
         line = Text("error: ", style="bold red")
-        line.append(visible(" ".join(message.split())), style="not bold default")
+        line.append_text(_text(" ".join(message.split()), "not bold default"))
         self._err.print(line, soft_wrap=True, highlight=False)
 
     def info(self, message: str) -> None:
         """Show a remark on standard error."""
-        self._err.print(Text(message), soft_wrap=True, highlight=False)
+        self._err.print(_lines(message), soft_wrap=True, highlight=False)
 
     def write(self, text: str) -> None:
-        """Show a result on standard output, unchanged."""
-        self._out.print(Text(text), soft_wrap=True, highlight=False)
+        """Show a result of one or more lines on standard output."""
+        self._out.print(_lines(text), soft_wrap=True, highlight=False)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show rows of text under headings."""
@@ -102,7 +133,7 @@ class Console:
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         for label, value in rows:
-            table.add_row(Text(label), Text(value))
+            table.add_row(_lines(label), _lines(value))
         self._out.print(table)
 
     def columns(self, columns: Sequence[Column], note: str = "") -> None:
@@ -110,13 +141,14 @@ class Console:
         table = _table(show_footer=True)
         for column in columns:
             justify: Literal["left", "right"] = "right" if column.right else "left"
-            table.add_column(column.heading, column.footer, justify=justify, overflow="fold")
+            heading, footer = _lines(column.heading), _text(column.footer)
+            table.add_column(heading, footer, justify=justify, overflow="fold")
         for row in zip(*(column.cells for column in columns), strict=True):
             styled = zip(row, columns, strict=True)
-            table.add_row(*(Text(cell, "dim" if column.dim else "") for cell, column in styled))
+            table.add_row(*(_text(cell, "dim" if column.dim else "") for cell, column in styled))
         self._out.print(table)
         if note:
-            self._out.print(Text(note, style="dim"))
+            self._out.print(_text(note, "dim"))
 
     @contextmanager
     def progress(self, total_instances: int, cells_per_instance: int) -> Iterator[RunProgress]:
@@ -186,14 +218,47 @@ def percent(share: float) -> str:
 
 
 def visible(text: str) -> str:
-    """Return a text on one line, its line breaks as ↵ and other control characters as escapes."""
+    r"""Return a text on one line, with all that a terminal obeys or hides as escapes.
+
+    A line break becomes ↵. Control characters (C0 with ESC, C1), line separators and invisible
+    format characters (such as U+202E, which turns the direction, and U+200B, of no width) become
+    escapes. Joiners stay between letters that are not Latin, where they change how the letters
+    look.
+
+    >>> visible("a\n\x1b[31mb\u202ec")
+    'a↵\\x1b[31mb\\u202ec'
+    """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
-        "↵" if c == "\n" else repr(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in text
+        "↵" if c == "\n" else repr(c)[1:-1] if _is_hidden(text, place) else c
+        for place, c in enumerate(text)
     )
 
 
+def _is_hidden(text: str, place: int) -> bool:
+    """Return whether a terminal obeys or hides the character at that place."""
+    character = text[place]
+    if character in JOINERS:
+        around = (text[max(place - 1, 0) : place], text[place + 1 : place + 2])
+        return not all(one and ord(one) >= FIRST_JOINED for one in around)
+    return unicodedata.category(character) in HIDDEN and character not in VISIBLE_FORMATS
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Return a text of one line as rich shows it."""
+    return Text(visible(text), style)
+
+
+def _lines(text: str) -> Text:
+    """Return a text that may have several lines as rich shows it."""
+    return Text("\n".join(map(visible, text.split("\n"))))
+
+
 def _text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
-    table = _table(*headings)
+    table = _table()
+    for heading in headings:
+        table.add_column(_text(heading))
     for column in table.columns:
         column.overflow = "fold"
     cells = [[visible(cell) for cell in row] for row in rows]
@@ -211,9 +276,8 @@ def _text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: i
     return table
 
 
-def _table(*headings: str, show_footer: bool = False) -> Table:
+def _table(*, show_footer: bool = False) -> Table:
     return Table(
-        *headings,
         box=SIMPLE,
         show_edge=False,
         pad_edge=False,
@@ -225,4 +289,9 @@ def _table(*headings: str, show_footer: bool = False) -> Table:
 
 
 def _rich(stream: TextIO) -> RichConsole:
-    return RichConsole(file=stream, width=None if stream.isatty() else WIDTH_OF_A_FILE)
+    return _SafeConsole(file=stream, width=None if stream.isatty() else WIDTH_OF_A_FILE)
+
+
+def _nowhere() -> TextIO:
+    """Return a stream for one that was closed before Python started."""
+    return io.StringIO()

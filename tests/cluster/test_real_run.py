@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from xtransplant.cli import app as cli
-from xtransplant.store.run_folder import RunFolder, read_manifest
+from xtransplant.store.manifest_file import read_manifest
+from xtransplant.store.run_folder import RunFolder
 
 ARGUMENTS = ["run", "languages=[sw,de]", "grid.stride=2", "limit=50"]
 

@@ -21,7 +21,8 @@ from xtransplant.runner import part_worker
 from xtransplant.runner import run as runner
 from xtransplant.runner.plan import checkpoint_arguments
 from xtransplant.store.manifest import Manifest
-from xtransplant.store.run_folder import RunFolder, read_manifest
+from xtransplant.store.manifest_file import read_manifest
+from xtransplant.store.run_folder import RunFolder
 from xtransplant.tasks.load import load_data
 
 RUN = ["run", "languages=[sw]", "grid.stride=4", "limit=2"]

@@ -185,3 +185,83 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(OutputError, match=r"cannot write .*file"):
         Leases(tmp_path / "file").take("fr-0000")
     assert Leases(tmp_path / "file").live() == {}
+
+
+def test_a_lease_that_is_a_link_is_replaced_and_its_target_left_alone(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    before = precious.stat().st_mtime_ns
+    folder = tmp_path / "leases"
+    folder.mkdir()
+    for name, target in (("fr-0000", precious), ("fr-0001", tmp_path / "absent")):
+        (folder / name).symlink_to(target)
+        assert Leases(folder).live() == {}
+        with Leases(folder).take(name) as lease:
+            assert lease.is_held()
+            assert not (folder / name).is_symlink()
+    assert precious.read_text() == "mine" and precious.stat().st_mtime_ns == before
+    assert not (tmp_path / "absent").exists()
+
+
+def test_a_lease_that_shares_its_file_with_another_name_leaves_that_one_alone(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / "leases").mkdir()
+    os.link(precious, tmp_path / "leases" / "fr-0000")
+    age(precious, 70)
+    assert Leases(tmp_path / "leases").take("fr-0000") is not None
+    assert precious.read_text() == "mine"
+
+
+def test_a_lock_that_is_a_link_is_refused_and_its_target_left_alone(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / ".manifest").symlink_to(precious)
+    with (
+        pytest.raises(OutputError, match="symbolic link, which is never followed"),
+        Leases(tmp_path).lock("manifest"),
+    ):
+        pass
+    assert precious.read_text() == "mine"
+
+
+ODD_HOLDERS = [
+    *({"pid": pid} for pid in ("abc", None, -1, 0, 1.5, True, 2**70, [1])),
+    *({"host": None}, {"token": 3}, {"namespace": {}}, {"more": 1}),
+]
+
+
+@pytest.mark.parametrize("change", ODD_HOLDERS, ids=str)
+def test_a_lease_with_an_odd_field_is_one_without_holder(tmp_path, change):
+    (tmp_path / "fr-0000").write_text(json.dumps(asdict(Holder()) | change))
+    assert read_holder(tmp_path / "fr-0000") is None
+    assert list(Leases(tmp_path).live()) == ["fr-0000"]
+    assert Leases(tmp_path).take("fr-0000") is None
+    Leases(tmp_path).give_back_all()
+    age(tmp_path / "fr-0000", 70)
+    assert Leases(tmp_path).take("fr-0000") is not None
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff", b"[]", b"1" * 5000, b" " * 10**6])
+def test_a_file_that_is_no_lease(tmp_path, content):
+    (tmp_path / "fr-0000").write_bytes(content)
+    assert read_holder(tmp_path / "fr-0000") is None
+
+
+def test_a_pipe_in_place_of_a_lease_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "fr-0000")
+    assert read_holder(tmp_path / "fr-0000") is None
+    age(tmp_path / "fr-0000", 70)
+    with pytest.raises(OutputError, match="no regular file"):
+        Leases(tmp_path).take("fr-0000")
+
+
+@pytest.mark.parametrize(("ahead", "is_live"), [(30, True), (70, False), (10**6, False)])
+def test_a_lease_from_a_clock_that_is_ahead(tmp_path, ahead, is_live):
+    path = tmp_path / "fr-0000"
+    path.write_text(json.dumps(asdict(replace(Holder(), host="elsewhere"))))
+    age(path, -ahead)
+    assert bool(Leases(tmp_path).live()) == is_live
+    assert (Leases(tmp_path).take("fr-0000") is None) == is_live
+    # Whoever saw the same heartbeat for a minute takes it over.
+    assert Leases(tmp_path).take("fr-0000", leases.heartbeat(path)) is not None

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from xtransplant.errors import OutputError
 from xtransplant.store.columns import to_frame
 from xtransplant.store.manifest import MANIFEST, find_runs
+from xtransplant.store.manifest_file import read_manifest
 from xtransplant.store.part_file import reading
-from xtransplant.store.run_folder import RunFolder, read_manifest
+from xtransplant.store.run_folder import RunFolder
 from xtransplant.store.run_identity import RunIdentity
 
 if TYPE_CHECKING:

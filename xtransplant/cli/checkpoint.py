@@ -97,7 +97,7 @@ def bench(
     console = Console()
     with machine_failures("the benchmark", kept=""), console.steps() as on_step:
         figures = run_bench(config, settings, on_step)
-    console.write(json.dumps(figures, indent=2, ensure_ascii=False))
+    console.write(json.dumps(figures, indent=2))
 
 
 def try_(

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from xtransplant.analysis.load import load_runs
 from xtransplant.errors import OutputError
-from xtransplant.files import writing
+from xtransplant.files import require_own_folders, writing
 from xtransplant.runner.results import show_summary
 from xtransplant.runner.views import aggregate_run
 from xtransplant.scoring.judging import judge, require_fit
@@ -61,6 +61,7 @@ def rescore(out: Path, settings: Sequence[str], console: Console) -> None:
     """
     jobs = [_job(run.folder, list(settings)) for run in load_runs(out).runs]
     for job in jobs:
+        require_own_folders(job.folder.path)
         _require_fit(job)
     for job in jobs:
         parts = job.folder.parts()

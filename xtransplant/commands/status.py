@@ -83,7 +83,7 @@ def show_status(out: Path, console: Console, *, as_json: bool) -> None:
     """Show the progress of every run below a folder; errors as for `find_runs`."""
     runs = [status_of(run) for run in find_runs(out)]
     if as_json:
-        console.write(json.dumps([asdict(run) for run in runs], indent=2, ensure_ascii=False))
+        console.write(json.dumps([asdict(run) for run in runs], indent=2))
         return
     console.table(HEADINGS, _rows(runs, out))
     console.write(_count(runs))

@@ -7,12 +7,15 @@ from collections.abc import Callable, Generator, Sequence
 
 from xtransplant.files import clear_leftovers
 from xtransplant.runner.stopping import require_none
-from xtransplant.store.leases import Lease, heartbeat
+from xtransplant.store import leases
+from xtransplant.store.leases import Lease, heartbeat, read_holder
 from xtransplant.store.part_file import part_name
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Part
 
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_WITHOUT_A_WORD = 2.0
+"""Time after which a process that waits for others says so."""
 
 
 def missing_parts(folder: RunFolder, parts: Sequence[Part]) -> list[Part]:
@@ -31,7 +34,8 @@ def claimed(
     Args:
         folder: folder of the run.
         parts: parts of this process's share.
-        say: function that shows one line; called for each file that is set aside.
+        say: function that shows one line; called for each file that is set aside, and once if
+            this process waits.
 
     Raises:
         OutputError: the folder cannot be read or written.
@@ -40,25 +44,54 @@ def claimed(
     for part in parts:
         if not (yield from _claim(folder, part, say)):
             others.append(part)
-    waiting = [(part, _beat(folder, part)) for part in others]
+    yield from _wait(folder, others, say)
+
+
+def _wait(
+    folder: RunFolder, parts: Sequence[Part], say: Callable[[str], None]
+) -> Generator[tuple[Part, Lease], None, None]:
+    """Watch the leases of other processes until each was renewed once, and claim the others."""
+    start, said = time.monotonic(), False
+    waiting = [(part, _beat(folder, part)) for part in parts]
     while waiting:
         still = []
+        is_silent = time.monotonic() - start > leases.STALE_AFTER
         for part, first_beat in waiting:
-            if (yield from _claim(folder, part, say)):
+            if (yield from _claim(folder, part, say, first_beat if is_silent else None)):
                 continue
             beat = _beat(folder, part)
             if beat is None or beat == first_beat:
                 still.append((part, first_beat))
         if waiting := still:
+            if not said and time.monotonic() - start >= SECONDS_WITHOUT_A_WORD:
+                say(_waiting_line(folder, [part for part, _ in waiting]))
+                said = True
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
+def _waiting_line(folder: RunFolder, parts: Sequence[Part]) -> str:
+    name = part_name(parts[0].language, parts[0].block)
+    holder = read_holder(folder.leases.folder / name)
+    who = f"process {holder.pid} on {holder.host}" if holder else "another process"
+    more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
+    return (
+        f"waiting for part {name}{more}, held by {who}; a part is taken over once its holder has "
+        f"been silent for {leases.STALE_AFTER:.0f} s"
+    )
+
+
 def _claim(
-    folder: RunFolder, part: Part, say: Callable[[str], None]
+    folder: RunFolder,
+    part: Part,
+    say: Callable[[str], None],
+    silent_since: float | None = None,
 ) -> Generator[tuple[Part, Lease], None, bool]:
-    """Yield a part if it is free and not done; return whether this process had its lease."""
+    """Yield a part if it is free and not done; return whether this process had its lease.
+
+    `silent_since` is as for `Leases.take`.
+    """
     require_none()
-    lease = folder.leases.take(part_name(part.language, part.block))
+    lease = folder.leases.take(part_name(part.language, part.block), silent_since)
     if lease is None:
         return False
     with lease:

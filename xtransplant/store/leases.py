@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import stat
 import threading
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
@@ -27,7 +28,8 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from xtransplant.errors import OutputError
-from xtransplant.files import writing
+from xtransplant.files import clear_leftovers, read_regular, touch, write_whole, writing
+from xtransplant.jsonl import parse_json
 
 SECONDS_BETWEEN_BEATS = 10.0
 STALE_AFTER = 60.0
@@ -35,6 +37,10 @@ STALE_AFTER = 60.0
 LOCKS = 16
 """Number of lock files; with several, processes seldom wait for each other."""
 SECONDS_FOR_A_LOCK = 60.0
+LONGEST_LEASE = 4096
+"""Bytes; a longer file is no lease."""
+LARGEST_PID = 2**31 - 1
+"""The largest process id that a system call takes."""
 
 
 @dataclass(frozen=True)
@@ -76,22 +82,23 @@ class Leases:
 
     folder: Path
 
-    def take(self, name: str) -> Lease | None:
+    def take(self, name: str, silent_since: float | None = None) -> Lease | None:
         """Take a lease that is free or stale; return None if another process holds it.
+
+        Args:
+            name: name of the lease.
+            silent_since: heartbeat that the caller saw unchanged for `STALE_AFTER`, so that the
+                lease is stale even if the holder's clock was ahead.
 
         Raises:
             OutputError: the folder cannot be written.
         """
         path, holder = self.folder / name, Holder()
         with self._lock_of(name) as now, writing(path):
-            if _is_live(path, now):
+            if _is_live(path, now) and heartbeat(path) != silent_since:
                 return None
-            # Written in place, not renamed: writing also sets the heartbeat to now.
-            try:
-                path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
-            except OSError:
-                path.unlink(missing_ok=True)  # on a full disk an empty file would stay
-                raise
+            clear_leftovers(path)
+            write_whole(path, json.dumps(asdict(holder)).encode())  # sets the heartbeat to now
         return Lease(self, name, holder)
 
     def live(self) -> dict[str, float]:
@@ -151,7 +158,7 @@ class Leases:
                 ) from error
         try:
             with writing(path):
-                os.utime(path)
+                touch(path)
                 now = path.stat().st_mtime
             yield now
         finally:
@@ -200,30 +207,40 @@ class Lease:
             if holder not in (None, self._holder):
                 return
             with suppress(OSError):  # the next beat may succeed
-                os.utime(self._path)
+                touch(self._path)
 
 
 def heartbeat(path: Path) -> float | None:
-    """Return when a lease was last renewed, by the file system's clock; None without a lease."""
+    """Return when a lease was last renewed, by the file system's clock; None without a lease.
+
+    A symbolic link is no lease.
+    """
     try:
-        return path.stat().st_mtime
+        facts = path.lstat()
     except FileNotFoundError:
         return None
+    return None if stat.S_ISLNK(facts.st_mode) else facts.st_mtime
 
 
 def read_holder(path: Path) -> Holder | None:
-    """Return the holder of a lease; None without one, or if a power cut truncated the file."""
+    """Return the holder of a lease; None without one, or if the file does not tell one."""
     try:
-        return Holder(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        content = parse_json(read_regular(path, LONGEST_LEASE))
+    except (OSError, ValueError):
         return None
+    types = {entry.name: int if entry.name == "pid" else str for entry in fields(Holder)}
+    if not isinstance(content, dict) or content.keys() != types.keys():
+        return None
+    if not all(type(content[name]) is type_ for name, type_ in types.items()):
+        return None
+    return Holder(**content) if 0 < content["pid"] <= LARGEST_PID else None
 
 
 def _is_live(path: Path, now: float) -> bool:
     beat, holder = heartbeat(path), read_holder(path)
     if beat is None or (holder is not None and holder.is_gone()):
         return False
-    return now - beat <= STALE_AFTER
+    return abs(now - beat) <= STALE_AFTER  # nor does a clock that is far ahead count
 
 
 def _pid_namespace() -> str:

@@ -23,7 +23,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtransplant.errors import OutputError
-from xtransplant.files import clear_leftovers, set_aside, write_whole, writing
+from xtransplant.files import (
+    clear_leftovers,
+    require_own_folders,
+    set_aside,
+    write_whole,
+    writing,
+)
 from xtransplant.store.checksum import to_parquet
 from xtransplant.store.columns import (
     GENERATIONS,
@@ -38,7 +44,15 @@ from xtransplant.store.columns import (
 )
 from xtransplant.store.disk_reserve import free_reserve, keep_reserve
 from xtransplant.store.leases import Leases
-from xtransplant.store.manifest import MANIFEST, Manifest, Status, git_commit, now, package_versions
+from xtransplant.store.manifest import (
+    MANIFEST,
+    Manifest,
+    Status,
+    git_commit,
+    now,
+    package_versions,
+)
+from xtransplant.store.manifest_file import earlier_manifest, read_manifest
 from xtransplant.store.part_file import fault_at, open_part, part_name, reading
 from xtransplant.types import Instance
 
@@ -69,9 +83,12 @@ class RunFolder:
             n_parts: number of parts of each language of this command.
         """
         self._require_run()
+        require_own_folders(self.path)
         with self._locked_manifest():
             clear_leftovers(self.path / MANIFEST)
-            manifest = self._earlier_manifest() or Manifest(key=self.key, config=config)
+            manifest = earlier_manifest(self.path, self.key) or Manifest(
+                key=self.key, config=config
+            )
             manifest = replace(
                 manifest,
                 config=config,
@@ -272,25 +289,3 @@ class RunFolder:
                 f"{self.path} holds {others[0]} but no {MANIFEST}, so it is not a run; "
                 "move it away or choose another output_root"
             )
-
-    def _earlier_manifest(self) -> Manifest | None:
-        if not (self.path / MANIFEST).exists():
-            return None
-        manifest = self.read_manifest()
-        if manifest.key != self.key:
-            raise OutputError(
-                f"{self.path} belongs to run key {manifest.key or 'none'}, this run's is "
-                f"{self.key}; move it away or choose another output_root"
-            )
-        return manifest
-
-
-def read_manifest(run: Path) -> Manifest:
-    """Read `manifest.json` in a run's folder.
-
-    Raises:
-        OutputError: the file is missing, or is no manifest.
-    """
-    path = run / MANIFEST
-    with reading(path):
-        return Manifest.from_json(path.read_text(encoding="utf-8"))
