@@ -72,7 +72,7 @@ class Stopped(BaseException):
         self.exit_status = 128 + number
 
 
-RESUME = "the same command goes on with what is missing"
+RESUME = "run the same command again to resume"
 """The remedy after a run was stopped."""
 
 MANY = 60

@@ -180,7 +180,7 @@ def test_a_signal_drops_the_part_and_gives_the_lease_back(number: signal.Signals
     worker.process.join(60)
     assert worker.process.exitcode == 128 + number
     said = worker.said().strip().splitlines()[-1]
-    assert said.startswith("error: ") and said.endswith("goes on with what is missing")
+    assert said.startswith("error: ") and said.endswith("run the same command again to resume")
     folder = the_run()
     assert len(folder.parts()) < N_PARTS and folder.leases.live() == {}
     manifest = folder.read_manifest()

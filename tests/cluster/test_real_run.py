@@ -72,7 +72,7 @@ def test_a_run_killed_and_stopped_gives_the_rows_of_an_undisturbed_one(here: Pat
     stopped = start("rows_per_batch=20")
     err = stop_after(stopped, len(folder.parts()) + 1, signal.SIGTERM)
     assert stopped.returncode == 143
-    said = "error: stopped by SIGTERM; the same command goes on with what is missing"
+    said = "error: stopped by SIGTERM; run the same command again to resume"
     assert err.strip().splitlines()[-1] == said
     manifest = folder.read_manifest()
     assert (manifest.status, manifest.reason) == ("missing", "Stopped: SIGTERM")
@@ -125,7 +125,7 @@ def test_a_signal_to_a_sweep_ends_its_jobs(
     )
     err = stop_after(driver, 1, number, send)
     assert driver.returncode == 128 + number
-    assert f"error: {said}; the same command goes on with what is missing" in err
+    assert f"error: {said}; run the same command again to resume" in err
     assert "Traceback" not in err
     runs = [path.parent for path in Path("outputs").rglob("manifest.json")]
     assert runs and all(RunFolder(run, run.name).leases.live() == {} for run in runs)

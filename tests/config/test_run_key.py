@@ -82,7 +82,7 @@ def test_the_tables_name_settings_that_exist() -> None:
 
 def with_a_later_setting(config: RunConfig, value: str) -> RunConfig:
     """Return a run of a later version, whose prompts have a setting more; its default is "own"."""
-    later = make_dataclass("Later", [("ask", str, field(default=value))], bases=(PromptConfig,))
+    later = make_dataclass("Later", [("imaginary", str, field(default=value))], bases=(PromptConfig,))
     config.prompt = later(**vars(config.prompt))
     return config
 

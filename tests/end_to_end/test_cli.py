@@ -315,7 +315,7 @@ def test_a_failed_job_of_a_sweep_is_one_line_and_the_others_still_run(own, monke
     errors = [line for line in err.splitlines() if "error" in line.lower()]
     assert errors == [
         "error: no such file 'x' (in run model=tiny task=toy module=attn)",
-        "error: 1 of 3 jobs failed; the same command goes on with what is missing",
+        "error: 1 of 3 jobs failed; run the same command again to resume",
     ]
     table = [" ".join(line.split()) for line in out.splitlines()]
     assert table[0] == "job state reason"
@@ -334,7 +334,7 @@ def test_interrupted(own, monkeypatch, capsys):
     for arguments in ([], ["-m"]):
         assert cli.main(["run", *own, *arguments]) == 130
         assert capsys.readouterr().err.splitlines()[-1] == (
-            "error: interrupted; the same command goes on with what is missing"
+            "error: interrupted; run the same command again to resume"
         )
 
 

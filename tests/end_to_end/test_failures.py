@@ -176,7 +176,7 @@ def test_exit_status_of_a_signal(
     monkeypatch.setattr(signal, "default_int_handler", signal.getsignal(signal.SIGINT))
     monkeypatch.setattr(part_worker, "transplant_all", signalled)
     assert cli.main(RUN) == 128 + number
-    assert last_line(capsys).endswith("the same command goes on with what is missing")
+    assert last_line(capsys).endswith("run the same command again to resume")
     manifest = ended()
     name = "KeyboardInterrupt" if number == 2 else f"Stopped: {signal.Signals(number).name}"
     assert (manifest.status, manifest.reason) == ("missing", name)

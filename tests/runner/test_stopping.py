@@ -134,6 +134,6 @@ def test_a_signal_while_a_run_imports_what_it_needs(
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     said = "interrupted" if name == "SIGINT" else f"stopped by {name}"
-    line = f"error: {said}; the same command goes on with what is missing\n"
+    line = f"error: {said}; run the same command again to resume\n"
     assert (done.returncode, done.stderr, done.stdout) == (status, line, "")
     assert not list(tmp_path.iterdir())

@@ -116,7 +116,7 @@ def try_(
             metavar="I,J", help="Source and target layer; repeatable; default: all pairs."
         ),
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 20,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of new tokens.")] = 20,
     config_dir: ConfigDir = None,
 ) -> None:
     """Transplant between two prompts of your own.

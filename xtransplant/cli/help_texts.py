@@ -25,7 +25,7 @@ Keys:
   direction       en_to_x or x_to_en                            [the task's]
   split           a split of the task                           [its first]
   limit           maximum number of instances per language      [null: all]
-  seed            of what a control draws                       [0]
+  seed            of the control's random draws                  [0]
   control         {_controls}[none]
   shard.index     this process's share of the parts, from 0     [0]
   shard.count     number of shares                              [1]

@@ -22,7 +22,7 @@ def rescore(
         typer.Argument(
             metavar="scorer=NAME[,NAME]",
             show_default=False,
-            help="The first gives answer and correct; without: those of each run's configuration.",
+            help="The first gives answer and correct; default: the run's own.",
         ),
     ] = None,
 ) -> None:
@@ -80,7 +80,7 @@ def select(
         bool, typer.Option("--pooled", help="One pair for all languages, not one for each.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where the YAML goes; without: shown.")
+        Path | None, typer.Option(metavar="FILE", help="Output file; default: standard output.")
     ] = None,
 ) -> None:
     """Select the best pair of layers on one split, to measure it on another.

@@ -118,7 +118,9 @@ def sweep(
         assert hydra is not None
         # All values are listed, because Hydra's glob() does not search the user's folder.
         spelled_out = [_values_in_one(values) for values in axes]
-        batches = hydra.multirun("config", task, [*search_path, *spelled_out], False)
+        batches = hydra.multirun(
+            "config", task, [*search_path, *spelled_out], with_log_configuration=False
+        )
     return [finished.return_value for batch in batches for finished in batch]
 
 

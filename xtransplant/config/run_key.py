@@ -31,7 +31,7 @@ FIRST = (
 DATA = "the data's fingerprint tells which texts were read"
 MODEL = "the model's identity tells which weights were read"
 CELLS = "the cells are hashed, not how they were chosen"
-TOLD = "it is shown, and changes nothing"
+TOLD = "it is only displayed"
 WORK = "it says where and how the work is done, which changes no result"
 
 LEFT_OUT: Mapping[str, str] = {

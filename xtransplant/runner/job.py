@@ -35,7 +35,7 @@ class Outcome:
 
 
 def do(config: RunConfig, console: Console) -> None:
-    """Do a run, or show its plan; a run with a valid receipt is only shown."""
+    """Do a run, or show its plan; with a valid receipt, only the results are shown."""
     if config.dry_run:
         from xtransplant.runner.dry_run import show
 
