@@ -230,8 +230,8 @@ def test_texts_are_rescored_by_a_scorer_with_arguments(here: Path, capsys) -> No
     ("scorer", "message"),
     [
         ("regex", "scorer regex needs the argument pattern, "),
-        ("regex(pattern='(')", "pattern '(' of scorer regex is no regular expression: "),
-        ("regex(pattern='a',ignorecase=True)", "unknown argument of scorer regex 'ignorecase'; "),
+        ("regex(pattern='(')", "pattern '(' of scorer regex is not a valid regular expression: "),
+        ("regex(pattern='a',ignorecase=True)", "scorer regex: unknown argument 'ignorecase'; "),
         ("regex(pattern='a'", "cannot read \"task.scorer=regex(pattern='a'\": "),
         ("{name:regex,pattern:7}", "bad value 7 for pattern of scorer regex; allowed: text"),
     ],

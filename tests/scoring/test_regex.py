@@ -1,14 +1,14 @@
 """The scorer `regex`: what it finds, what its arguments may be, and what names it."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from xtransplant.errors import ConfigError
 from xtransplant.scoring.registry import SCORERS, find_scorers
 from xtransplant.scoring.scorer import ScorerEntry
-from xtransplant.types import Instance, Option, Reply
+from xtransplant.types import Instance, Option, Reply, Score
 
 FREE = Instance("i", "fr", "en", "fr", "s", "t", "l'Égypte", aliases=("Misr",))
 OPTIONS = replace(FREE, gold="A", aliases=(), options=(Option("(A)"), Option("(B)")))
@@ -101,7 +101,7 @@ def test_each_scorer_once_and_different_arguments_are_different_scorers():
         ({"name": "regex"}, "scorer regex needs the argument pattern, text in quotes: "),
         (
             "regex(patern='a')",
-            "unknown argument of scorer regex 'patern'; allowed: ignore_case, pattern; "
+            "scorer regex: unknown argument 'patern'; allowed: ignore_case, pattern; "
             "nearest match: pattern",
         ),
         (
@@ -114,7 +114,7 @@ def test_each_scorer_once_and_different_arguments_are_different_scorers():
         ),
         (
             "regex(pattern='(a')",
-            "pattern '(a' of scorer regex is no regular expression: missing ), unterminated ",
+            "pattern '(a' of scorer regex is not a valid regular expression: missing ), unterminated ",
         ),
         (r"regex(pattern='\bA')", r"pattern '\x08A' of scorer regex holds the control character "),
         ("regexp(pattern='a')", "unknown scorer 'regexp'; allowed: "),
@@ -136,3 +136,35 @@ def test_an_argument_of_a_type_without_wording_fails_at_import():
     with pytest.raises(TypeError, match="scorer odd has arguments of types"):
         ScorerEntry("odd", 1, Odd)
     assert SCORERS["regex"].rule  # the shipped ones have passed
+
+
+@pytest.mark.parametrize("pattern", ["", "()", "(())"])
+def test_a_pattern_that_finds_nothing_is_refused(pattern):
+    with pytest.raises(ConfigError, match="finds nothing in any text"):
+        find_scorers({"name": "regex", "pattern": pattern})
+
+
+def test_a_pattern_that_cannot_be_stored_is_refused():
+    with pytest.raises(ConfigError, match="bad value '.udc00' for pattern of scorer regex"):
+        find_scorers({"name": "regex", "pattern": "\udc00"})
+
+
+def test_a_pattern_that_python_warns_of_is_read_as_it_is():
+    assert score("Misr [", "[[a]") == (None, False)
+    assert score("Misr a", "(M[[i]sr)") == ("misr", True)
+
+
+def test_numbers_that_are_equal_are_one_argument():
+    @dataclass(frozen=True)
+    class Near:
+        tolerance: float = 0.0
+
+        def __call__(self, reply, instance):
+            return Score(None, False)
+
+    entry = ScorerEntry("near", 1, Near)
+    assert entry.scorer({"tolerance": 1}) == entry.scorer({"tolerance": 1.0})
+    assert entry.scorer({"tolerance": 0}).label == "near-1"
+    for value in (float("inf"), float("nan")):
+        with pytest.raises(ConfigError, match="allowed: a number"):
+            entry.scorer({"tolerance": value})

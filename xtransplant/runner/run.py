@@ -45,10 +45,10 @@ def run(config: RunConfig, console: Console) -> None:
     scorers = find_scorers(config.task.scorer)
     require_verdicts(folder, scorers)
     folder.open_or_create(asdict(config), plan.n_parts)
-    keep_settings(folder, scorers)
     for remark in data_remarks(plan.data):
         console.info(remark)
     with folder.running():
+        keep_settings(folder, scorers)
         folder.update_manifest(data=plan.data)
         _do_missing_parts(plan, folder, console)
         receipt = _sum_up(plan, folder, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,16 +37,23 @@ class Regex:
                 f"pattern {self.pattern!r} of scorer regex holds the control character "
                 f'{found[0]!r}; write backslashes as in pattern=r"\\bword" or pattern="\\\\bword"'
             )
+        if not self.pattern.strip("()"):
+            raise ConfigError(
+                f"pattern {self.pattern!r} of scorer regex finds nothing in any text; give one such "
+                r'as pattern=r"answer is (\w+)"'
+            )
         try:
             _ = self._compiled
         except (re.error, OverflowError, RecursionError) as error:
             raise ConfigError(
-                f"pattern {self.pattern!r} of scorer regex is no regular expression: {error}"
+                f"pattern {self.pattern!r} of scorer regex is not a valid regular expression: {error}"
             ) from error
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
-        return re.compile(self.pattern, re.IGNORECASE if self.ignore_case else 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of notations that Python may give another meaning
+            return re.compile(self.pattern, re.IGNORECASE if self.ignore_case else 0)
 
     def __call__(self, reply: Reply, instance: Instance) -> Score:
         """Return the verdict on a reply; no match, or an empty one, is no answer."""

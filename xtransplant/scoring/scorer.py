@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
+from math import isfinite
 from typing import Any, Literal, get_type_hints
 
 from xtransplant.calls import spell
@@ -99,6 +100,11 @@ class ScorerEntry:
         rule, given = self.rule, {}
         if isinstance(rule, type):
             self._check(rule, arguments)
+            types = get_type_hints(rule)
+            arguments = {  # 1 and 1.0 are one argument, and have one label
+                name: float(value) if types[name] is float else value
+                for name, value in arguments.items()
+            }
             rule = rule(**arguments)
             defaults = {field.name: field.default for field in fields(rule)}
             given = {
@@ -123,9 +129,11 @@ class ScorerEntry:
         types = get_type_hints(rule)
         for name, value in arguments.items():
             if name not in types:
-                raise ConfigError(unknown(f"argument of scorer {self.name}", str(name), types))
+                raise ConfigError(f"scorer {self.name}: {unknown('argument', str(name), types)}")
             is_whole = types[name] is float and type(value) is int
-            if type(value) is not types[name] and not is_whole:
+            is_bad = isinstance(value, float) and not isfinite(value)
+            is_bad |= isinstance(value, str) and not _is_utf8(value)
+            if is_bad or (type(value) is not types[name] and not is_whole):
                 raise ConfigError(
                     f"bad value {value!r} for {name} of scorer {self.name}; allowed: "
                     f"{WORDING[types[name]]}"
@@ -136,3 +144,12 @@ class ScorerEntry:
                     f"scorer {self.name} needs the argument {field.name}, "
                     f"{WORDING[types[field.name]]}: {self.name}({field.name}=…)"
                 )
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a text can be stored: a lone surrogate cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
