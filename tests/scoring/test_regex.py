@@ -114,7 +114,7 @@ def test_each_scorer_once_and_different_arguments_are_different_scorers():
         ),
         (
             "regex(pattern='(a')",
-            "pattern '(a' of scorer regex is not a valid regular expression: missing ), unterminated ",
+            "pattern '(a' of scorer regex is not a valid regular expression: missing ), unter",
         ),
         (r"regex(pattern='\bA')", r"pattern '\x08A' of scorer regex holds the control character "),
         ("regexp(pattern='a')", "unknown scorer 'regexp'; allowed: "),
@@ -145,7 +145,7 @@ def test_a_pattern_that_finds_nothing_is_refused(pattern):
 
 
 def test_a_pattern_that_cannot_be_stored_is_refused():
-    with pytest.raises(ConfigError, match="bad value '.udc00' for pattern of scorer regex"):
+    with pytest.raises(ConfigError, match=r"bad value '.udc00' for pattern of scorer regex"):
         find_scorers({"name": "regex", "pattern": "\udc00"})
 
 

@@ -39,14 +39,15 @@ class Regex:
             )
         if not self.pattern.strip("()"):
             raise ConfigError(
-                f"pattern {self.pattern!r} of scorer regex finds nothing in any text; give one such "
-                r'as pattern=r"answer is (\w+)"'
+                f"pattern {self.pattern!r} of scorer regex finds nothing in any text; give one "
+                r'such as pattern=r"answer is (\w+)"'
             )
         try:
             _ = self._compiled
         except (re.error, OverflowError, RecursionError) as error:
             raise ConfigError(
-                f"pattern {self.pattern!r} of scorer regex is not a valid regular expression: {error}"
+                f"pattern {self.pattern!r} of scorer regex is not a valid regular expression: "
+                f"{error}"
             ) from error
 
     @cached_property
