@@ -37,11 +37,6 @@ class Regex:
                 f"pattern {self.pattern!r} of scorer regex holds the control character "
                 f'{found[0]!r}; write backslashes as in pattern=r"\\bword" or pattern="\\\\bword"'
             )
-        if not self.pattern.strip("()"):
-            raise ConfigError(
-                f"pattern {self.pattern!r} of scorer regex finds nothing in any text; give one "
-                r'such as pattern=r"answer is (\w+)"'
-            )
         try:
             _ = self._compiled
         except (re.error, OverflowError, RecursionError) as error:
@@ -49,6 +44,11 @@ class Regex:
                 f"pattern {self.pattern!r} of scorer regex is not a valid regular expression: "
                 f"{error}"
             ) from error
+        if not self.pattern.strip("()"):
+            raise ConfigError(
+                f"pattern {self.pattern!r} of scorer regex finds nothing in any text; give one "
+                r'such as pattern=r"answer is (\w+)"'
+            )
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
