@@ -153,3 +153,14 @@ def test_columns_that_came_later_may_be_null() -> None:
     )
     assert GENERATIONS.names[: len(first)] == list(first)
     assert all(field.nullable for field in list(GENERATIONS)[len(first) :])
+
+
+def test_a_damaged_list_of_columns_does_not_cut_the_next_part(tmp_path: Path) -> None:
+    folder = open_folder(tmp_path)
+    folder.write_part("fr", 0, "none", rows())
+    path = folder.path / "manifest.json"
+    content = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**content, "columns": content["columns"][:4]}), "utf-8")
+    again = open_folder(tmp_path)
+    again.write_part("fr", 1, "none", rows())
+    assert columns_of_parts(again) == [GENERATIONS.names] * 2

@@ -141,13 +141,16 @@ def columns_to_write(
 
     Args:
         run: its folder.
-        recorded: what the manifest says; empty in one of an earlier version.
+        recorded: what the manifest says; empty in one of an earlier version. A list that lacks a
+            column that every part has is damaged, and the parts decide.
         first_part: schema of a part that is there; None if there is none.
 
     Raises:
         OutputError: a later version of the package wrote the folder, with columns of its own.
     """
-    names = recorded or (GENERATIONS if first_part is None else first_part).names
+    always = {field.name for field in GENERATIONS if not field.nullable}
+    of_parts = (GENERATIONS if first_part is None else first_part).names
+    names = recorded if always <= set(recorded) else of_parts
     if unknown := [name for name in names if name not in GENERATIONS.names]:
         raise OutputError(
             f"{run} has the column {unknown[0]} of a later version of xtransplant, so this one "
