@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import yaml
 from xtransplant.config.compose import conf_dir
 from xtransplant.config.schema import TaskConfig
 from xtransplant.errors import DataError
-from xtransplant.tasks.authors import Authors
+from xtransplant.tasks.authors import Authors, recovered_cluster
 from xtransplant.tasks.loaders import open_source
 from xtransplant.tasks.markers import find_lost_marker
 from xtransplant.types import Direction, Option
@@ -375,3 +376,17 @@ def test_the_authors_rows_share_premise_passage_or_question(
         # Two rows are of one cluster if and only if they have the text in common.
         texts = [" ".join(text.split()) for text in shared]
         assert len(set(zip(texts, clusters, strict=True))) == len(set(texts)) == len(set(clusters))
+
+
+def test_a_cluster_that_was_not_stored_is_read_again(data, sample):
+    prompts = [f"?\n\nPremise: P{n // 2}\nHypothesis: H{n}\n\n(1) (2) (3)" for n in range(3)]
+    for language in ("en", "fr"):
+        write_lines(sample / "split" / f"{language}.json", prompts)
+    for direction in Direction:
+        for instance in load(data, direction=direction):
+            before = replace(instance, cluster="")
+            assert recovered_cluster("xnli", "none", before) == instance.cluster != ""
+            assert recovered_cluster("prompts", "none", before) == ""
+            # The English prompt of this control is another instance's, where it is the source.
+            found = recovered_cluster("xnli", "random_instance", before)
+            assert found == (instance.cluster if direction is Direction.X_TO_EN else "")

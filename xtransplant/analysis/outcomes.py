@@ -22,7 +22,8 @@ from xtransplant.store.columns import scorer_of
 from xtransplant.store.recorded_cost import RecordedCost
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.store.run_identity import RunIdentity
-from xtransplant.types import Cell
+from xtransplant.tasks.authors import recovered_cluster
+from xtransplant.types import Cell, Instance
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -158,7 +159,7 @@ def read_outcomes(run: Run) -> Outcomes:
         cost=RecordedCost.read(manifest.cost),
         language=np.array([language for language, _ in names]),
         instance=np.array([name for _, name in names]),
-        cluster=np.array([known[name].cluster or known[name].id for name in names]),
+        cluster=np.array([_cluster(run, known[name]) for name in names]),
         content=np.array([f"{known[name].target}\0{known[name].gold}" for name in names]),
         source=np.array([known[name].source for name in names]),
         baseline=rows.instances["correct"].to_numpy(dtype=bool),
@@ -206,3 +207,9 @@ def _scorer(folder: RunFolder, languages: Sequence[str]) -> str:
     path = folder.parts(languages)[0]
     with folder.part(path) as part:
         return scorer_of(part.schema_arrow)
+
+
+def _cluster(run: Run, instance: Instance) -> str:
+    """Return the cluster of an instance, or its id where it stands alone."""
+    found = recovered_cluster(run.identity.task, run.identity.control, instance)
+    return found or instance.id

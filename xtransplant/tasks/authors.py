@@ -23,7 +23,7 @@ from typing import Any
 
 from xtransplant.errors import DataError, unknown
 from xtransplant.jsonl import read_bytes, read_json_lines, read_strings
-from xtransplant.tasks.authors_layout import LAYOUTS, MARKERS
+from xtransplant.tasks.authors_layout import LAYOUTS, MARKERS, Layout
 from xtransplant.tasks.lazy_instance import LazyInstance, lazy_instances_of
 from xtransplant.tasks.sides import source_and_target
 from xtransplant.tasks.splits import cluster_of
@@ -98,7 +98,7 @@ class Authors:
                 target=target,
                 gold=answer.gold,
                 options=_as_printed(answer.options, target),
-                cluster=self._cluster(english[line - 1]),
+                cluster=_cluster(layout, english[line - 1]),
                 category=answer.category,
                 source_gold=source_golds[line - 1] if source_golds else None,
             )
@@ -184,20 +184,34 @@ class Authors:
                 raise DataError(f"{path}:{line}: empty gold answer")
         return [_Answer(gold, options) for gold in golds]
 
-    def _cluster(self, english: str) -> str:
-        """Return a name for what a row shares with others, "" where that is nothing.
-
-        It is read from the English prompt, so that it is the same in every language.
-        """
-        pattern = self._layout.cluster
-        found = pattern.search(english) if pattern else None
-        return cluster_of(" ".join(found[1].split())) if found else ""
-
     def _source_golds(self, folder: Path, language: str) -> list[str]:
         """Return the answers in the source's language, where they are free texts."""
         if self._layout.keys or self._layout.opinions:
             return []
         return read_strings(self._file(folder, "ans", language))
+
+
+def recovered_cluster(task: str, control: str, instance: Instance) -> str:
+    """Return the cluster of an instance that was stored before this format had any.
+
+    It is read from the English prompt, so "" where a control has put another one in its place.
+    """
+    own_prompts = [(instance.target_language, instance.target)]
+    if control != "random_instance":
+        own_prompts.append((instance.source_language, instance.source))
+    english = [prompt for language, prompt in own_prompts if language == "en"]
+    if instance.cluster or task not in LAYOUTS or not english:
+        return instance.cluster
+    return _cluster(LAYOUTS[task], english[0])
+
+
+def _cluster(layout: Layout, english: str) -> str:
+    """Return a name for what a row shares with others, "" where that is nothing.
+
+    It is read from the English prompt, so that it is the same in every language.
+    """
+    found = layout.cluster.search(english) if layout.cluster else None
+    return cluster_of(" ".join(found[1].split())) if found else ""
 
 
 def _labels(path: Path, keys: tuple[str, ...]) -> dict[str, str]:
