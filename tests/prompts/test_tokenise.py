@@ -192,6 +192,22 @@ def test_the_end_that_a_tokenizer_adds_is_dropped_for_causal_models_alone(family
     assert encode_options(made, pair.target, markers) == encode_options(plain, pair.target, markers)
 
 
+@pytest.mark.parametrize("ends", ["</s> x", "x", "x x", "x </s>"])
+def test_ends_of_several_tokens_and_of_no_special_one_are_dropped(ends):
+    made, plain = tokenizer("qwen", None), tokenizer("qwen", None)
+    marks = {"</s>": made.convert_tokens_to_ids("</s>"), "x": made.convert_tokens_to_ids("x")}
+    made.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {ends}", special_tokens=list(marks.items())
+    )
+    assert len(made("ab")["input_ids"]) == len(plain("ab")["input_ids"]) + len(ends.split())
+    assert encode(made, "ab").token_ids == encode(plain, "ab").token_ids
+    # What the text itself ends in stays.
+    assert encode(made, "abx").token_ids == encode(plain, "abx").token_ids
+    assert corrections(
+        made, [(INSTANCE, encode_pair(made, INSTANCE))], STYLES["plain"], keep_end=False
+    ) == ["no_end"]
+
+
 KOREAN = replace(INSTANCE, target="대답", options=(Option("(A)"), Option("(B)")))
 DATED = "{{ strftime_now('%Y') }}" + WITH_BOS
 ASKED = "{% if strftime_now is defined %}{% endif %}" + WITHOUT_BOS
