@@ -195,7 +195,7 @@ def test_random_instance_passes_over_the_same_question() -> None:
 )
 def test_nothing_to_draw_is_one_line(control: str, languages: list[str], message: str) -> None:
     with pytest.raises(DataError) as raised:
-        controlled(control, Inputs({"fr": [instance("a", "Who?")]}, 0, languages, lambda *_: []))
+        controlled(control, Inputs({"fr": [instance("a", "Who?")]}, 0, languages, lambda _: []))
     assert message in str(raised.value) and "\n" not in str(raised.value)
 
 
