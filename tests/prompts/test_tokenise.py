@@ -132,10 +132,30 @@ def test_a_chat_template_that_prints_the_date_prints_the_same_one_every_day():
     assert made.decode(pair.target.token_ids).startswith("26 July 2024 00:00")
 
 
-def test_a_date_that_cannot_be_fixed_is_refused():
-    made = tokenizer("qwen", "{% set form = '%Y' %}{{ strftime_now(form) }}" + WITHOUT_BOS)
-    with pytest.raises(PromptError, match="prints the date in a form of its own"):
-        encode_pair(made, INSTANCE, chat=True)
+@pytest.mark.parametrize(
+    ("template", "start"),
+    [
+        ("{% set form = '%Y' %}{{ strftime_now(format=form) }}", "2024"),
+        ("{% set now = strftime_now %}{{ now ('%d/%m') }}", "26/07"),
+        (
+            "{% macro today() %}{{ strftime_now('%B %d, %Y') }}{% endmacro %}{{ today() }}",
+            "July 26",
+        ),
+        ("\n  {% if true %}\n{{ strftime_now('%-d.%-m.%y') }}{% endif %}", "\n26.7.24"),
+        (  # as Llama 3.1
+            "{%- if not date_string is defined %}{%- if strftime_now is defined %}"
+            "{%- set date_string = strftime_now('%d %b %Y') %}{%- else %}"
+            "{%- set date_string = 'never' %}{%- endif %}{%- endif %}{{ date_string }}",
+            "26 Jul 2024",
+        ),
+    ],
+)
+def test_a_date_is_fixed_however_the_template_asks_for_it(template, start):
+    made = tokenizer("qwen", template + WITHOUT_BOS)
+    pair = encode_pair(made, INSTANCE, chat=True)
+    assert pair.target.text.startswith(start)
+    assert made.decode(pair.target.token_ids).startswith(start)
+    assert corrections(made, [(INSTANCE, pair)], STYLES["chat"], keep_end=False) == ["chat_date"]
 
 
 def test_a_control_token_in_a_question_is_text():
@@ -172,8 +192,25 @@ def test_the_end_that_a_tokenizer_adds_is_dropped_for_causal_models_alone(family
     assert encode_options(made, pair.target, markers) == encode_options(plain, pair.target, markers)
 
 
+@pytest.mark.parametrize("ends", ["</s> x", "x", "x x", "x </s>"])
+def test_ends_of_several_tokens_and_of_no_special_one_are_dropped(ends):
+    made, plain = tokenizer("qwen", None), tokenizer("qwen", None)
+    marks = {"</s>": made.convert_tokens_to_ids("</s>"), "x": made.convert_tokens_to_ids("x")}
+    made.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {ends}", special_tokens=list(marks.items())
+    )
+    assert len(made("ab")["input_ids"]) == len(plain("ab")["input_ids"]) + len(ends.split())
+    assert encode(made, "ab").token_ids == encode(plain, "ab").token_ids
+    # What the text itself ends in stays.
+    assert encode(made, "abx").token_ids == encode(plain, "abx").token_ids
+    assert corrections(
+        made, [(INSTANCE, encode_pair(made, INSTANCE))], STYLES["plain"], keep_end=False
+    ) == ["no_end"]
+
+
 KOREAN = replace(INSTANCE, target="대답", options=(Option("(A)"), Option("(B)")))
 DATED = "{{ strftime_now('%Y') }}" + WITH_BOS
+ASKED = "{% if strftime_now is defined %}{% endif %}" + WITHOUT_BOS
 
 
 @pytest.mark.parametrize(
@@ -182,6 +219,7 @@ DATED = "{{ strftime_now('%Y') }}" + WITH_BOS
         (tokenizer("llama3", WITH_BOS), INSTANCE, "plain", []),
         (tokenizer("llama3", WITH_BOS), INSTANCE, "chat", []),
         (tokenizer("qwen", WITHOUT_BOS), INSTANCE, "chat", []),
+        (tokenizer("qwen", ASKED), INSTANCE, "chat", []),
         (tokenizer("llama3", WITHOUT_BOS), INSTANCE, "chat", ["chat_ids"]),
         (ending(tokenizer("llama3", WITH_BOS)), INSTANCE, "chat", ["chat_ids"]),
         (tokenizer("llama3", DATED), INSTANCE, "plain", []),

@@ -275,6 +275,29 @@ def test_invisible_characters_are_left_out():
     assert score("option", "Neu\u00adtral", QUESTIONS["en"]).answer == "2"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("<code>2</code>", '<div class="final">2</div>', "<answer>2</answer>", "<h2>2</h2>"),
+        *("❷", "⓶", "➋", "②", "⑵", "፪", "᧒", "٢", "۲", "௨", "២", "၂", "༢"),
+        *(
+            "الإجابة هي ٢.",
+            "답은 ２입니다",
+            "答案：②",
+            "คำตอบคือ ๒",
+            "पिछला उत्तर: २।",
+            "Ответ: \u20682\u2069.",
+        ),
+    ],
+)
+def test_a_key_in_any_dress_is_read(text):
+    assert score("option", text, QUESTIONS["two"]).answer == "2"
+
+
+def test_angle_brackets_are_brackets_still():
+    assert score("option", "<2>", QUESTIONS["two"]).answer == "2"
+
+
 def authors_verdict_on_letters(pred: str, gold: str) -> bool:
     """The published rule of GlobalOpinionQA once more: gold first, then every other letter."""
 

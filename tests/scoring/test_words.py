@@ -106,7 +106,13 @@ def test_normalised_words(language, text, words):
         ("az", "İlham", "ilham"),
         ("en", "İstanbul", "Istanbul"),
         ("el", "ΟΔΟΣ", "οδος"),
+        # Letters that look the same.
+        ("uk", "м\u02bcяч", "м'яч"),
+        ("uz", "O\u02bbzbekiston", "O’zbekiston"),
+        ("ml", "അവന്\u200d", "അവൻ"),
+        ("bn", "সত্\u200d", "সৎ"),
         # Digits.
+        ("am", "፪", "2"),
         ("ar", "2016", "٢٠١٦"),
         ("ja", "2016", "２０１６"),
         ("fa", "۱۲۰", "120"),

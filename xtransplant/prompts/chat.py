@@ -24,8 +24,14 @@ CHAT_DATE = datetime(2024, 7, 26)
 It is the date that Llama 3.1's template prints where it is told none.
 """
 
-DATE_CALL = re.compile(r"""strftime_now\s*\(\s*(['"])(.*?)\1\s*\)""")
-"""How a chat template asks for the date."""
+DATE = re.compile(r"strftime_now(?!\s+is\s)")
+"""Where a chat template prints the date; it may also ask whether it can."""
+
+_LETTERS = "aAwdbBmyYHIpMSfzZjUWcxXGueFTDR"
+DIRECTIVES = [
+    f"%{sign}{letter}" for sign in ("-", "") for letter in "aAwdbBmyYHIpMSfzZjUWcxXGueFTDR"
+]
+"""What a form of the date may hold; "%-d" is a day without its zero."""
 
 SECONDS = 10.0
 BYTES = 1 << 30
@@ -39,7 +45,8 @@ def render_chat(tokenizer: Any, text: str) -> tuple[str, tuple[int, ...]]:
     """Return a text as the user's turn, up to where the answer begins, and its ids.
 
     The ids are those that transformers gives: the template alone decides about special tokens, and
-    control tokens that stand in the text itself are read as text.
+    control tokens that stand in the text itself are read as text. A template that prints the date
+    prints `CHAT_DATE`.
 
     Raises:
         PromptError: no template, or one that fails or does not end.
@@ -53,14 +60,11 @@ def render_chat(tokenizer: Any, text: str) -> tuple[str, tuple[int, ...]]:
     }
     try:
         with _bounded():
-            template = on_one_day(tokenizer.get_chat_template())
-            arguments["chat_template"] = template
+            arguments["chat_template"] = on_one_day(tokenizer.get_chat_template())
             shown = tokenizer.apply_chat_template(**arguments, tokenize=False)
             if len(shown) > len(text) + MOST_CHARACTERS:
                 raise ValueError(f"it makes {len(shown):,} characters of {len(text):,}")
             ids = tokenizer.apply_chat_template(**arguments, sanitize_control_tokens=True)
-    except PromptError:
-        raise
     except Exception as error:  # whatever somebody else's program stumbles over
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise PromptError(f"the tokenizer's chat template fails: {reason}; {INSTEAD}") from error
@@ -68,18 +72,17 @@ def render_chat(tokenizer: Any, text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def on_one_day(template: str) -> str:
-    """Return a chat template with the date that it would print filled in.
+    """Return a chat template that prints `CHAT_DATE` where it would print the date.
 
-    Raises:
-        PromptError: the template composes the form of the date, so that it cannot be filled in.
+    A macro takes the place of the function, because transformers makes plain data of all arguments.
     """
-    filled = DATE_CALL.sub(lambda call: repr(CHAT_DATE.strftime(call[2])), template)
-    if "strftime_now(" in filled.replace(" ", ""):
-        raise PromptError(
-            "the tokenizer's chat template prints the date in a form of its own, so prompts would "
-            f"be others tomorrow; {INSTEAD}"
-        )
-    return filled
+    if not DATE.search(template):
+        return template
+    filled = "".join(
+        f"|replace({directive!r}, {CHAT_DATE.strftime(directive)!r})" for directive in DIRECTIVES
+    )
+    # jinja takes out the line break after a block.
+    return f"{{% macro strftime_now(format) %}}{{{{ format{filled} }}}}{{% endmacro %}}\n{template}"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from xtransplant.prompts.chat import DATE_CALL
+from xtransplant.prompts.chat import DATE
 from xtransplant.prompts.styles import Style
 from xtransplant.prompts.tokenise import added_at_end, encode, is_hangul
 from xtransplant.types import Instance, PromptPair
@@ -38,7 +38,7 @@ def corrections(
     pairs = list(prompts)
     found = set()
     if style.chat:
-        if DATE_CALL.search(tokenizer.get_chat_template()):
+        if DATE.search(tokenizer.get_chat_template()):
             found.add("chat_date")
         first = pairs[0][1].target
         if first.text and encode(tokenizer, first.text, keep_end=True).token_ids != first.token_ids:

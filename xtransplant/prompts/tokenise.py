@@ -158,7 +158,7 @@ def _token_ids(
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise PromptError(f"prompt {text!r:.60} holds bytes that are no text in UTF-8")
     ids = list(tokenizer(text, add_special_tokens=special)["input_ids"])
-    if special and not keep_end and ids and ids[-1] in tokenizer.all_special_ids:
+    if special and not keep_end:
         ids = ids[: len(ids) - added_at_end(tokenizer)]
     bos = tokenizer.bos_token_id
     return ids[1:] if bos is not None and ids[:2] == [bos, bos] else ids

@@ -26,7 +26,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from xtransplant.scoring.words import WITHOUT_SPACES
+from xtransplant.scoring.words import WITHOUT_SPACES, ascii_digit
 from xtransplant.types import Instance, Option, Reply, Score
 
 OPENING = "(\\[{<«‹“„”‘’\"'「『【〔《〈"
@@ -39,7 +39,8 @@ JOINERS = "\u200c\u200d"
 
 KEYCAP = "\ufe0f\u20e3"
 MARKUP = re.compile(
-    r"\\(?=[()\[\]{}$])|\\(?:text|mathrm|mathbf|textbf|boxed)(?=\{)|</?(?:b|i|u|em|strong|p|br|span)\s*/?>"
+    r"\\(?=[()\[\]{}$])|\\(?:text|mathrm|mathbf|textbf|boxed)(?=\{)|"
+    r"</?(?:b|i|u|em|strong|mark|p|br|span|div|code|pre|answer|li|td|h[1-6])(?:\s[^<>\n]*)?/?>"
 )
 """What LaTeX and HTML put around a key, with its letters."""
 MARKS = "*`$~"
@@ -121,10 +122,8 @@ def _plain(text: str, kept: str = "") -> str:
     composed = UNDERSCORES.sub(r"\2", MARKUP.sub("", unicodedata.normalize("NFKC", text)))
     for character in composed:
         category = unicodedata.category(character)
-        if category == "Nd":
-            characters.append(str(unicodedata.decimal(character)))
-        elif (category != "Cf" or character in JOINERS) and character not in dropped:
-            characters.append(character)
+        if (category != "Cf" or character in JOINERS) and character not in dropped:
+            characters.append(ascii_digit(character))
     return KOREAN_IS.sub(" ", "".join(characters))
 
 

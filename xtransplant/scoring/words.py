@@ -62,6 +62,18 @@ UNSEEN = re.compile(
 )
 """Characters without a shape of their own that are no format characters (category Cf)."""
 
+APOSTROPHES = str.maketrans(dict.fromkeys("\u02bb\u02bc\u02b9\u02c8", "'"))
+"""Letters that look like apostrophes and stand in their place, as in Ukrainian and Uzbek."""
+
+JOINED = {
+    "\u09a4\u09cd\u200d": "\u09ce",
+    **{
+        f"{letter}\u0d4d\u200d": chillu
+        for letter, chillu in zip("\u0d23\u0d28\u0d30\u0d32\u0d33\u0d15", "ൺൻർൽൾൿ", strict=True)
+    },
+}
+"""Spellings with a joiner of letters that have a code of their own (Bengali, Malayalam)."""
+
 WITHOUT_SPACES = re.compile(
     "["
     "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
@@ -111,15 +123,22 @@ def normalised(text: str, language: str) -> list[str]:
 
 def _one_form(text: str) -> str:
     """Return a text without differences that a reader does not see."""
-    characters = []
-    for character in unicodedata.normalize("NFKC", UNSEEN.sub("", text)):
-        category = unicodedata.category(character)
-        if category == "Nd":
-            characters.append(str(unicodedata.decimal(character)))
-        elif category != "Cf" and character != TATWEEL:
-            characters.append(character)
+    text = unicodedata.normalize("NFKC", UNSEEN.sub("", text)).translate(APOSTROPHES)
+    for spelling, letter in JOINED.items():
+        text = text.replace(spelling, letter)
+    characters = [
+        ascii_digit(character)
+        for character in text
+        if unicodedata.category(character) != "Cf" and character != TATWEEL
+    ]
     # What stood between two letters may have kept them from being composed.
     return unicodedata.normalize("NFKC", "".join(characters))
+
+
+def ascii_digit(character: str) -> str:
+    """Return a digit of any script, or in a circle, as ASCII; other characters as they are."""
+    value = unicodedata.digit(character, None)
+    return character if value is None else str(value)
 
 
 def _lower(text: str, code: str) -> str:

@@ -21,11 +21,8 @@ from xtransplant.errors import ConfigError, DataError
 from xtransplant.registry import handlers
 from xtransplant.types import Instance
 
-Load = Callable[[str, Sequence[Instance]], Sequence[Instance]]
-"""From a language of the task to all its instances, for a run that asks some instances.
-
-Their few-shot prompts answer none of the instances that are asked.
-"""
+Load = Callable[[str], Sequence[Instance]]
+"""From a language of the task to all its instances."""
 
 TRANSPLANT: Mapping[str, str] = {"op": "replace", "vector": "activation"}
 """The only intervention there is: the output is replaced by the source prompt's activation."""
@@ -180,14 +177,14 @@ def _same_prompt(inputs: Inputs) -> dict[str, list[Instance]]:
 
 def _shuffled_language(inputs: Inputs) -> dict[str, list[Instance]]:
     """Ask each question in a language that is neither its own nor the pivot."""
-    shuffled = {}
-    for language, some in inputs.instances.items():
-        by_id = {
-            other: {one.id: one for one in inputs.load(other, some)}
-            for other in sorted(inputs.languages)
-        }
-        shuffled[language] = [_in_another_language(one, inputs.seed, by_id) for one in some]
-    return shuffled
+    by_id = {
+        language: {one.id: one for one in inputs.load(language)}
+        for language in sorted(inputs.languages)
+    }
+    return {
+        language: [_in_another_language(instance, inputs.seed, by_id) for instance in some]
+        for language, some in inputs.instances.items()
+    }
 
 
 def _in_another_language(

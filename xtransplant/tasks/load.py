@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from xtransplant.cache import cache_folder
@@ -87,17 +87,20 @@ def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
     def whole(language: str) -> list[Instance]:
         return _of_language(replace(config, limit=None), source, split, language)[0]
 
-    def load(language: str, asked: Sequence[Instance]) -> list[Instance]:
-        shown, names = _after_shots(config, source, split, language, whole(language), asked)
+    def shown(asked: Sequence[Instance], language: str, some: list[Instance]) -> list[Instance]:
+        after_shots, names = _after_shots(config, source, split, language, some, asked)
         fixes.update(names)
-        return shown
+        return after_shots
 
-    for language, some in instances.items():
-        instances[language], names = _after_shots(config, source, split, language, some, some)
-        fixes.update(names)
-    fixes |= fixes_of_draws(config.control, instances, config.seed)
+    def load(asked: Sequence[Instance], language: str) -> list[Instance]:
+        return shown(asked, language, whole(language))
+
     others = [language for language in task.languages if language != task.pivot]
-    instances = controlled(config.control, Inputs(instances, config.seed, others, load))
+    for language, asked in instances.items():
+        own = {language: shown(asked, language, asked)}
+        fixes |= fixes_of_draws(config.control, own, config.seed)
+        inputs = Inputs(own, config.seed, others, partial(load, asked))
+        instances |= controlled(config.control, inputs)
     read = source.fingerprint(split)
     made_by = translations.identity if source.uses_translations else ""
     lacking = {each: source.lacking[each] for each in config.languages if each in source.lacking}
