@@ -55,15 +55,21 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--languages", type=int, nargs="+", default=N_LANGUAGES)
     given = parser.parse_args()
-    print("| n | cells | languages | chosen | row | method | mean gain | coverage % | level % |")
-    print("|--:|--:|--:|:--|:--|:--|--:|--:|--:|")
+    print("| n | cells | languages | pair | row | coverage % (given) | level % (given) |")
+    print("|--:|--:|--:|:--|:--|--:|--:|")
     for n_languages in given.languages:
         for n in SIZES:
             for n_cells in CELLS:
                 found = rates(n, n_cells, n_languages, given.trials)
-                for name, (gain, cover, level) in found.items():
-                    figures = f"{100 * gain:+.2f} | {100 * cover:.1f} | {100 * level:.1f} |"
-                    print(f"| {n} | {n_cells} | {n_languages} | {name} | {figures}", flush=True)
+                for row in dict.fromkeys(name.rpartition(" | ")[0] for name in found):
+                    figures = (
+                        f"{100 * now:.1f} ({100 * was:.1f})"
+                        for now, was in zip(
+                            found[f"{row} | refitted"][1:], found[f"{row} | given"][1:], strict=True
+                        )
+                    )
+                    shown = " | ".join([row, *figures])
+                    print(f"| {n} | {n_cells} | {n_languages} | {shown} |", flush=True)
 
 
 if __name__ == "__main__":
