@@ -45,6 +45,7 @@ def judged_by_folds(
     study: Study,
     outcomes: Outcomes,
     choices: Sequence[tuple[str, bool]] = tuple(product(STRATEGIES, (False, True))),
+    n_refits: int = N_REFITS,
 ) -> Iterator[Judged]:
     """Yield the verdicts of strategies on a run, each fold judging what the others selected.
 
@@ -54,6 +55,7 @@ def judged_by_folds(
         study: study of the run.
         outcomes: outcomes of the run.
         choices: strategies, each with whether one pair is selected for all languages.
+        n_refits: number of resamples.
     """
     clusters = [len(np.unique(rows.cluster)) for _, rows in by_language(outcomes)]
     if not outcomes.is_grid or min(clusters) < 2:
@@ -61,7 +63,7 @@ def judged_by_folds(
     possible = [choice for choice in choices if eligible(outcomes, choice[0])]
     for pooled in sorted({pooled for _, pooled in possible}):
         strategies = [strategy for strategy, its in possible if its == pooled]
-        resampled = _refitted(outcomes, strategies, pooled=pooled)
+        resampled = _refitted(outcomes, strategies, n_refits, pooled=pooled)
         for strategy in strategies:
             yield from _judged(study, outcomes, strategy, resampled[strategy], pooled=pooled)
 
@@ -111,7 +113,7 @@ def _resampled(scope: Scope, resampled: Refitted) -> tuple[Floats, Floats]:
 
 
 def _refitted(
-    outcomes: Outcomes, strategies: Sequence[str], *, pooled: bool
+    outcomes: Outcomes, strategies: Sequence[str], n_refits: int, *, pooled: bool
 ) -> Mapping[str, Refitted]:
     names, cluster = np.unique(outcomes.cluster, return_inverse=True)
     of_run = folds(names, N_FOLDS)
@@ -123,7 +125,7 @@ def _refitted(
             fold[codes] = folds(rows.cluster, N_FOLDS)
         languages.append(OfLanguage.of(rows.correct, rows.baseline, codes, fold))
     orders = {strategy: order_of(outcomes, strategy) for strategy in strategies}
-    return refitted(languages, orders, resample_weights(len(names), N_REFITS), pooled=pooled)
+    return refitted(languages, orders, resample_weights(len(names), n_refits), pooled=pooled)
 
 
 def _held_out(

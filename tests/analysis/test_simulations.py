@@ -1,0 +1,63 @@
+"""The simulations of docs/statistics.md, smaller; each fails with the method reports had before."""
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "scripts" / "simulations"
+LEAST = 0.935
+"""The coverage that is promised."""
+
+
+def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Load a simulation under a name of its own: there is a package called coverage."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    spec = spec_from_file_location(f"simulation_{name}", FOLDER / f"{name}.py")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def allowed(trials: int) -> float:
+    """Return two standard errors of a coverage that is just as promised."""
+    return float(2 * np.sqrt(LEAST * (1 - LEAST) / trials))
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "icc", "share"),
+    [(50, "1 to 10", 0.3, 0.02), (50, "1 to 10", 0.3, 0.98), (200, "single", 0.0, 0.02)],
+)
+def test_shares_are_covered_at_the_edges(monkeypatch, n, size, icc, share) -> None:
+    now, before = script("coverage", monkeypatch).share_coverage(n, size, icc, share, 1000)
+    assert now >= LEAST - allowed(1000)
+    assert before < LEAST - allowed(1000)
+
+
+def test_differences_are_covered_at_the_edges(monkeypatch) -> None:
+    now, before = script("coverage", monkeypatch).difference_coverage(
+        100, "1 to 10", 0.0, (0.01, 0.0), 1000
+    )
+    assert now >= LEAST - allowed(1000)
+    assert before < LEAST - allowed(1000)
+
+
+def test_folds_keep_their_level(monkeypatch) -> None:
+    found = script("folds", monkeypatch).rates(500, 64, 1, 100)
+    gain, coverage, level = found["per language | language | refitted"]
+    assert abs(gain) < 0.02
+    assert coverage >= 0.93 and level <= 0.06
+    assert found["per language | language | given"][2] > 0.1
+
+
+def test_what_selected_does_not_judge(monkeypatch) -> None:
+    overlap = script("overlap", monkeypatch)
+    of_all, left, dropped = np.transpose([overlap.gains(100, trial) for trial in range(40)])
+    assert (dropped == 50).all()
+    assert of_all.mean() > 0.08
+    assert abs(left.mean()) < 3 * left.std() / np.sqrt(40)
