@@ -41,6 +41,7 @@ def write_run(
     source: str = "Question",
     clusters: Sequence[str] = (),
     scorer: str = "exact_match-1",
+    drawn: Sequence[str] = (),
     **changes: Any,
 ) -> Path:
     """Write a run; return its folder.
@@ -55,6 +56,7 @@ def write_run(
         source: the source prompts' beginning.
         clusters: of the instances.
         scorer: of the verdicts, with its version.
+        drawn: gold answers of the questions that the control drew.
         changes: of the configuration.
     """
     settings = config(**changes)
@@ -75,6 +77,8 @@ def write_run(
                         target=f"{language} {number} ?",
                         gold=gold,
                         cluster=clusters[number] if clusters else "",
+                        drawn_id="another" if drawn else None,
+                        drawn_gold=drawn[number] if drawn else None,
                     ),
                     cell,
                     Generation((5, 2), verdict, "length" if verdict == "x" else "eos"),
