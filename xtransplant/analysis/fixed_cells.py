@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
 from xtransplant.analysis.contrasts import MACRO, MICRO, Scope, scopes
 from xtransplant.analysis.outcomes import Bools, Outcomes
 from xtransplant.analysis.protocols import Judged, judged_pairs
-from xtransplant.analysis.selection import N_FOLDS, column
+from xtransplant.analysis.selection import column
 from xtransplant.analysis.study import Study
 from xtransplant.types import Cell
 
@@ -93,10 +94,9 @@ def _best(study: Study, one: Outcomes) -> Iterator[FixedCells]:
 def _selected(study: Study, one: Outcomes) -> Iterator[FixedCells]:
     """Yield the cells that earlier splits selected; folds select several for one language."""
     groups: dict[tuple[str, str, str], list[Judged]] = {}
-    for pair in judged_pairs(study, one):
-        if pair.protocol != f"{N_FOLDS} folds":
-            name = (pair.strategy, pair.chosen, pair.protocol)
-            groups.setdefault(name, []).append(pair)
+    # Folds come last, and are never computed here: they take the most time.
+    for pair in takewhile(lambda pair: "folds" not in pair.protocol, judged_pairs(study, one)):
+        groups.setdefault((pair.strategy, pair.chosen, pair.protocol), []).append(pair)
     for (strategy, chosen, protocol), pairs in groups.items():
         own = {pair.scope.label: pair.cells[0] for pair in pairs if len(pair.cells) == 1}
         for pair in pairs:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from xtransplant.analysis.outcomes import Bools, Outcomes
 from xtransplant.scoring.registry import find_scorers
@@ -14,6 +15,8 @@ from xtransplant.types import Cell, Finish, Instance, Reply
 
 COLUMNS = ("instance_id", "language", "source_layer", "target_layer")
 REPLY = ("text", "finish", "option_logprobs")
+MOST_LAYERS = 2**15
+"""More layers than the columns of a part can count."""
 
 DrawnVerdicts = Mapping[tuple[str, str, Cell | None], bool]
 """By language, instance id and cell (None for the baseline)."""
@@ -46,13 +49,13 @@ def drawn_verdicts(control: Outcomes, cells: Collection[Cell]) -> DrawnVerdicts:
         for instance in folder.read_instances(control.languages)
         if instance.drawn_gold is not None
     }
-    rows = folder.read_generations_table(control.languages, [*COLUMNS, *REPLY]).to_pydict()
+    table = folder.read_generations_table(control.languages, [*COLUMNS, *REPLY])
+    rows = _at(table, cells).to_pydict()
     found = {}
     for values in zip(*(rows[name] for name in (*COLUMNS, *REPLY)), strict=True):
         name, language, source, target, *reply = values
         cell = None if source is None else Cell(source, target)
-        instance = asked.get((language, name))
-        if instance is not None and (cell is None or cell in cells):
+        if instance := asked.get((language, name)):
             found[language, name, cell] = scorer.rule(_reply(reply), instance).correct
     return found
 
@@ -71,6 +74,18 @@ def drawn_answers(
     if not all(key in verdicts for key in keys):
         return None
     return np.array([verdicts[key] for key in keys], dtype=bool)
+
+
+def _at(table: pa.Table, cells: Collection[Cell]) -> pa.Table:
+    """Return the rows of some cells, and the baselines; of a large grid they are a small part."""
+    none = pa.scalar(-1, pa.int16())  # the layers of a baseline
+    source, target = (
+        table[side].fill_null(none).to_numpy().astype(np.int64)
+        for side in ("source_layer", "target_layer")
+    )
+    wanted = [(-1, -1), *((cell.source_layer, cell.target_layer) for cell in cells)]
+    codes = [left * MOST_LAYERS + right for left, right in wanted]
+    return table.filter(pa.array(np.isin(source * MOST_LAYERS + target, codes)))
 
 
 def _as_drawn(instance: Instance) -> Instance:

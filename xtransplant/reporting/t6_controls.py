@@ -19,8 +19,9 @@ from xtransplant.reporting.table_rows import difference_columns, figure, labels
 def _rows(study: Study) -> list[Record]:
     found = []
     for one in study.experiments:
-        fixed = fixed_cells(study, one)
-        for control in study.controls(one):
+        controls = study.controls(one)
+        fixed = fixed_cells(study, one) if controls else []
+        for control in controls:
             needed = {cell for each in fixed for cell in each.cells.values()}
             drawn = drawn_verdicts(control, needed)
             for each in fixed:
