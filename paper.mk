@@ -13,8 +13,8 @@ comma := ,
 STUDY = $(BIN)/xtransplant run -m output_root=$(PAPER) model=$(MODELS)
 REPORT = $(BIN)/xtransplant report $(PAPER) --out report/paper
 
-.PHONY: paper paper-t1 paper-t2 paper-t3 paper-t4 paper-t5 paper-f1 paper-f2 paper-f3 paper-f4 \
-	paper-f5 paper-coarse paper-grids paper-controls paper-blocks paper-selected \
+.PHONY: paper paper-t1 paper-t2 paper-t3 paper-t4 paper-t5 paper-t6 paper-f1 paper-f2 paper-f3 \
+	paper-f4 paper-f5 paper-coarse paper-grids paper-controls paper-blocks paper-selected \
 	paper-small paper-small-pocket paper-small-capitals
 
 paper: paper-coarse paper-grids paper-controls paper-blocks paper-selected ## every table and figure
@@ -30,6 +30,9 @@ paper-t3: paper-selected ## selected pairs on unseen instances
 	$(REPORT)
 
 paper-t4 paper-t5: paper ## significance, cost
+
+paper-t6: paper-grids paper-controls paper-selected ## cells beside controls at the same cell
+	$(REPORT)
 
 paper-f1 paper-f4: paper-grids ## heatmaps, gains by language
 	$(REPORT)
@@ -50,7 +53,8 @@ paper-controls: paper-grids
 paper-blocks: $(INSTALLED)
 	$(STUDY) task=$(TASKS) experiment=paper_grid_block
 
-# By model and task: choose on the sample, measure what was chosen on the unseen instances.
+# By model and task: choose on the sample, measure what was chosen on the unseen instances, and the
+# controls at the same cells.
 paper-selected: paper-grids
 	for task in $(subst $(comma), ,$(TASKS)); do for model in $(subst $(comma), ,$(MODELS)); do \
 	for module in attn mlp; do \
@@ -58,8 +62,9 @@ paper-selected: paper-grids
 	  for strategy in overall target_first source_last; do \
 	    $(BIN)/xtransplant select $(PAPER)/$$task/$$model/$$module --strategy $$strategy \
 	      --output $$file-$$strategy.yaml || exit; \
-	    $(BIN)/xtransplant run experiment=paper_selected output_root=$(PAPER) task=$$task \
-	      model=$$model module=$$module split=unseen grid.file=$$file-$$strategy.yaml || exit; \
+	    $(BIN)/xtransplant run -m experiment=paper_selected output_root=$(PAPER) task=$$task \
+	      model=$$model module=$$module split=unseen grid.file=$$file-$$strategy.yaml \
+	      control=$(CONTROLS) || exit; \
 	  done; \
 	done; done; done
 
@@ -77,7 +82,8 @@ paper-small-pocket: $(INSTALLED)
 	$(POCKET) module=attn,block
 	$(POCKET) module=attn,attn_residual grid=last_to_first
 	$(BIN)/xtransplant select $(SMALL)/pocket/pocket/mlp --output $(SMALL)/selected.yaml
-	$(POCKET) module=mlp grid=pairs grid.file=$(SMALL)/selected.yaml split=test
+	$(POCKET) module=mlp grid=pairs grid.file=$(SMALL)/selected.yaml split=test \
+	  control=$(CONTROLS),shuffled_language
 
 paper-small-capitals: $(CARRIED)
 	$(CAPITALS) module=mlp control=none,random_instance,noise

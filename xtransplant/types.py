@@ -106,7 +106,9 @@ class Instance:
     answers. `cluster` names what several instances have in common (the passage of a question), for
     statistics; "" where they are independent. `category` is a label of the data to group by.
     `machine_translated` tells whether one of the prompts is. `source_gold` is the answer in the
-    source prompt's language, where it is another text than `gold`.
+    source prompt's language, where it is another text than `gold`. In a run of the
+    control `random_instance`, `drawn_id` and `drawn_gold` are those of the instance whose source
+    prompt was drawn.
     """
 
     id: str
@@ -122,6 +124,8 @@ class Instance:
     category: str | None = None
     machine_translated: bool = False
     source_gold: str | None = None
+    drawn_id: str | None = None
+    drawn_gold: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

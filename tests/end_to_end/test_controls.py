@@ -71,7 +71,10 @@ def test_random_instance_reads_another_question_the_same_in_every_language(
         asked = questions(language)[:LIMIT]
         sources = [question["source"] for question in asked]
         for question in asked:
-            used = instances[language, question["id"]]["source"]
+            stored = instances[language, question["id"]]
+            used = stored["source"]
+            (drawn,) = (one for one in asked if one["id"] == stored["drawn_id"])
+            assert (used, stored["drawn_gold"]) == (drawn["source"], drawn["gold"])
             assert used in sources and used != question["source"]
             # English prompts are the same text for all languages, so the source is too.
             assert used == instances["de", question["id"]]["source"]
@@ -86,12 +89,10 @@ def test_random_instance_reads_another_question_the_same_in_every_language(
     assert set(rows.source_language) == {"en"}
 
 
-def stored_instances(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
+def stored_instances(folder: Path) -> dict[tuple[str, str], dict[str, str | None]]:
+    names = ("source", "source_language", "drawn_id", "drawn_gold")
     return {
-        (instance.language, instance.id): {
-            "source": instance.source,
-            "source_language": instance.source_language,
-        }
+        (instance.language, instance.id): {name: getattr(instance, name) for name in names}
         for run_ in xt.load_runs(folder).runs
         for instance in run_.folder.read_instances()
     }

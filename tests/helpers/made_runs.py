@@ -42,6 +42,7 @@ def write_run(
     clusters: Sequence[str] = (),
     first: int = 0,
     scorer: str = "exact_match-1",
+    drawn: Sequence[str] = (),
     **changes: Any,
 ) -> Path:
     """Write a run; return its folder.
@@ -57,6 +58,7 @@ def write_run(
         clusters: of the instances.
         first: number of the first instance; instances of the same number are the same.
         scorer: of the verdicts, with its version.
+        drawn: gold answers of the questions that the control drew.
         changes: of the configuration.
     """
     settings = config(**changes)
@@ -77,6 +79,8 @@ def write_run(
                         target=f"{language} {number} ?",
                         gold=gold,
                         cluster=clusters[number - first] if clusters else "",
+                        drawn_id="another" if drawn else None,
+                        drawn_gold=drawn[number - first] if drawn else None,
                     ),
                     cell,
                     Generation((5, 2), verdict, "length" if verdict == "x" else "eos"),

@@ -159,6 +159,14 @@ def test_t2_upper_bounds(tables, language, bound, value, control, layers) -> Non
     assert record["cells"] == 4
 
 
+def test_t2_has_the_cells_beside_the_bounds(tables: list[Table]) -> None:
+    record = table(tables, "T2", "fr", bound="upper bound")
+    # The cells have 3, 2, 4 and 2 of 6 right, those of the control 3, 1, 1 and 1.
+    names = ("best_cell", "mean_cell", "median_cell", "control_mean_cell")
+    wanted = [4 / 6, 11 / 24, 2.5 / 6, 6 / 24]
+    assert [record[name] for name in names] == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize(
     ("strategy", "cells", "accuracies"),
     [

@@ -28,7 +28,7 @@ from xtransplant.reporting.tables import all_tables
 
 NAMES = [
     *("T1_coarse", "T2_upper_bounds", "T3_selected_pairs", "T4_significance", "T5_cost"),
-    "answers",
+    *("T6_controls", "answers"),
 ]
 
 
@@ -110,7 +110,7 @@ def test_tables_as_readers_see_them(runs: Path) -> None:
         "highest source layer": 7000,
     }
     assert costs.relative_cost.tolist() == pytest.approx([4 / 3, 4 / 3, 5 / 3])
-    assert costs.loc["best cell", "cell"] == "0→1"
+    assert costs.cell.tolist() == ["0→0", "0→1", "1→0"]
     shown_cost = shown_frame(tables["T5_cost"]).iloc[0]
     assert (shown_cost["source tokens"], shown_cost["grid flops"]) == ("7", "5e+09")
     assert shown_cost["grid new tokens"] == "8"

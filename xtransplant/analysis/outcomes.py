@@ -32,7 +32,7 @@ Ints = npt.NDArray[np.int64]
 OF_INSTANCES = (
     *("language", "instance", "cluster", "content", "source", "baseline", "correct"),
     *("baseline_unparsable", "n_unparsable", "n_distinct", "baseline_tokens", "cell_tokens"),
-    *("baseline_cut_off", "n_cut_off"),
+    *("baseline_cut_off", "n_cut_off", "gold", "drawn_gold"),
 )
 """The fields of `Outcomes` with a row for each instance."""
 
@@ -58,6 +58,8 @@ class Outcomes:
         cell_tokens: number of tokens generated for each cell, [I, V].
         baseline_cut_off: whether the token limit cut the baseline's text off, [I].
         n_cut_off: number of cells whose text the token limit cut off, [I].
+        gold: gold answer, [I].
+        drawn_gold: gold answer of the question that a control drew, "" for none, [I].
     """
 
     run: Run
@@ -76,6 +78,8 @@ class Outcomes:
     cell_tokens: npt.NDArray[np.int16]
     baseline_cut_off: Bools
     n_cut_off: Ints
+    gold: npt.NDArray[np.str_]
+    drawn_gold: npt.NDArray[np.str_]
 
     @property
     def identity(self) -> RunIdentity:
@@ -171,6 +175,8 @@ def read_outcomes(run: Run) -> Outcomes:
         cell_tokens=tokens,
         baseline_cut_off=rows.instances["finish"].eq(CUT_OFF).to_numpy(dtype=bool),
         n_cut_off=np.bincount(rows.instance[cut_off], minlength=len(names)),
+        gold=np.array([known[name].gold for name in names]),
+        drawn_gold=np.array([known[name].drawn_gold or "" for name in names]),
     )
 
 

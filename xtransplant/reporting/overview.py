@@ -26,14 +26,23 @@ def _doubts(one: Outcomes) -> list[str]:
 
 
 def _name(one: Outcomes) -> str:
-    control = "" if one.identity.is_experiment else f", control {one.identity.control}"
-    return f"{one.identity.title()}{control}"
+    return f"{one.identity.title()}{_control(one)}"
+
+
+def _control(one: Outcomes) -> str:
+    return "" if one.identity.is_experiment else f", control {one.identity.control}"
+
+
+def _number(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n != 1)}"
 
 
 def overview(study: Study, tables: Sequence[Table], remarks: Sequence[str]) -> str:
     """Return the overview as Markdown: remarks, the runs reported, and the tables."""
-    runs = [f"- {_name(one)}, {len(one.cells)} cells" for one in study.outcomes]
-    found = [f"- `{one.name}`: {one.title} ({len(one.frame)} rows)" for one in tables]
+    # An experiment before its controls.
+    ordered = sorted(study.outcomes, key=lambda one: (one.identity.title(), _control(one)))
+    runs = [f"- {_name(one)}, {_number(len(one.cells), 'cell')}" for one in ordered]
+    found = [f"- `{one.name}`: {one.title} ({_number(len(one.frame), 'row')})" for one in tables]
     sections = [
         ("Read this first", [f"- {remark}" for remark in remarks] or ["- Nothing to remark."]),
         ("Runs reported", runs),

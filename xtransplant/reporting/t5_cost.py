@@ -20,18 +20,21 @@ def _rows(study: Study) -> Iterator[Record]:
 
 
 def _cells(study: Study, one: Outcomes) -> list[tuple[str, int]]:
-    """Return the columns of the cells with a row of their own, each with its name.
+    """Return the columns of the cells with a row of their own, each with its names.
 
     Of a grid these are the cheapest cell, the best one, and the dearest one.
     """
     if not one.is_grid:
         return [("given", number) for number in range(len(one.cells))]
     sources = [cell.source_layer for cell in one.cells]
-    found = [("lowest source layer", sources.index(min(sources)))]
+    names = {sources.index(min(sources)): "lowest source layer"}
+    found = [("highest source layer", sources.index(max(sources)))]
     if one.correct.any():
         average = list(scopes(study, one))[0 if len(one.languages) == 1 else -2]
-        found.append(("best cell", int(average.mean(one.correct).argmax())))
-    return [*found, ("highest source layer", sources.index(max(sources)))]
+        found.insert(0, ("best cell", int(average.mean(one.correct).argmax())))
+    for name, number in found:
+        names[number] = f"{names[number]}; {name}" if number in names else name
+    return [(name, number) for number, name in names.items()]
 
 
 def _costs(one: Outcomes, cost: RecordedCost, which: str, number: int) -> Record:

@@ -52,7 +52,7 @@ def shown_frame(table: Table) -> pd.DataFrame:
             _cell(row, percent=percent, signed=signed)
             for row in frame[[name, *bounds]].itertuples(index=False, name=None)
         ]
-        if name in ("p", "p_holm"):
+        if name in ("p", "p_holm", "p_bh"):
             shown[_heading(name, percent=percent)] = [_p(value) for value in frame[name]]
     return pd.DataFrame(shown)
 

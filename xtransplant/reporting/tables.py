@@ -9,6 +9,7 @@ from xtransplant.reporting.t2_upper_bounds import T2
 from xtransplant.reporting.t3_selected_pairs import T3
 from xtransplant.reporting.t4_significance import T4
 from xtransplant.reporting.t5_cost import T5
+from xtransplant.reporting.t6_controls import T6
 from xtransplant.reporting.table import StudyRows, Table
 
 TABLES = (
@@ -17,6 +18,7 @@ TABLES = (
     T3,
     T4,
     T5,
+    T6,
     ANSWERS,
 )
 

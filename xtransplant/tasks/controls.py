@@ -118,11 +118,16 @@ def _random_instance(inputs: Inputs) -> dict[str, list[Instance]]:
     """Give each instance the source prompt of another cluster's instance of its language."""
     return {
         language: [
-            replace(own, source=_require_drawn(own, other, len(some)).source)
+            _reading(own, _require_drawn(own, other, len(some)))
             for own, other in zip(some, _drawn(some, inputs.seed, _other_cluster), strict=True)
         ]
         for language, some in inputs.instances.items()
     }
+
+
+def _reading(own: Instance, other: Instance) -> Instance:
+    """Return an instance with the source prompt of another, and whose it is."""
+    return replace(own, source=other.source, drawn_id=other.id, drawn_gold=other.gold)
 
 
 def _drawn(

@@ -1,0 +1,98 @@
+"""How often the answer of a control is right for the question whose activation it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from xtransplant.analysis.outcomes import Bools, Outcomes
+from xtransplant.scoring.registry import find_scorers
+from xtransplant.types import Cell, Finish, Instance, Reply
+
+COLUMNS = ("instance_id", "language", "source_layer", "target_layer")
+REPLY = ("text", "finish", "option_logprobs")
+MOST_LAYERS = 2**15
+"""More layers than the columns of a part can count."""
+
+DrawnVerdicts = Mapping[tuple[str, str, Cell | None], bool]
+"""By language, instance id and cell (None for the baseline)."""
+
+
+def drawn_verdicts(control: Outcomes, cells: Collection[Cell]) -> DrawnVerdicts:
+    """Judge a control's answers as if the drawn question had been asked.
+
+    The scorer is that of the run, with the gold answer of the drawn question in the place of the
+    instance's own. Where answers are options, the drawn gold is the key of an option.
+
+    Args:
+        control: a run of `random_instance`.
+        cells: cells to judge; the baseline is judged too.
+
+    Returns:
+        Verdicts, none where the parts do not say what was drawn, or where the scorer compares with
+        people's answers and not with a gold answer.
+
+    Raises:
+        OutputError: a part cannot be read.
+        ConfigError: the run's scorer is unknown.
+    """
+    folder = control.run.folder
+    scorer = find_scorers(folder.read_manifest().config["task"]["scorer"])[0]
+    if scorer.needs == "shares" or not any(control.drawn_gold.tolist()):
+        return {}
+    asked = {
+        (instance.language, instance.id): _as_drawn(instance)
+        for instance in folder.read_instances(control.languages)
+        if instance.drawn_gold is not None
+    }
+    table = folder.read_generations_table(control.languages, [*COLUMNS, *REPLY])
+    rows = _at(table, cells).to_pydict()
+    found = {}
+    for values in zip(*(rows[name] for name in (*COLUMNS, *REPLY)), strict=True):
+        name, language, source, target, *reply = values
+        cell = None if source is None else Cell(source, target)
+        if instance := asked.get((language, name)):
+            found[language, name, cell] = scorer.rule(_reply(reply), instance).correct
+    return found
+
+
+def drawn_answers(
+    control: Outcomes, verdicts: DrawnVerdicts, cells: Mapping[str, Cell | None]
+) -> Bools | None:
+    """Return whether each answer is the drawn question's, [I]; None where that is not known.
+
+    Args:
+        control: some or all instances of the run that was judged.
+        verdicts: of `drawn_verdicts`.
+        cells: cell by language, None for the baseline.
+    """
+    keys = [(language, name, cells[language]) for language, name in control.names]
+    if not all(key in verdicts for key in keys):
+        return None
+    return np.array([verdicts[key] for key in keys], dtype=bool)
+
+
+def _at(table: pa.Table, cells: Collection[Cell]) -> pa.Table:
+    """Return the rows of some cells, and the baselines; of a large grid they are a small part."""
+    none = pa.scalar(-1, pa.int16())  # the layers of a baseline
+    source, target = (
+        table[side].fill_null(none).to_numpy().astype(np.int64)
+        for side in ("source_layer", "target_layer")
+    )
+    wanted = [(-1, -1), *((cell.source_layer, cell.target_layer) for cell in cells)]
+    codes = [left * MOST_LAYERS + right for left, right in wanted]
+    return table.filter(pa.array(np.isin(source * MOST_LAYERS + target, codes)))
+
+
+def _as_drawn(instance: Instance) -> Instance:
+    return replace(instance, gold=str(instance.drawn_gold), aliases=(), source_gold=None)
+
+
+def _reply(values: Sequence[Any]) -> Reply:
+    text, finish, logprobs = values
+    ended: Finish = finish
+    return Reply(text, ended, tuple(logprobs) if logprobs else None)
