@@ -148,6 +148,7 @@ class RunIdentity:
 
         Raises:
             KeyError: the configuration lacks a key that has no default, which it names.
+            ValueError: a key has an object, or a name is no text.
         """
         return cls(
             **{
@@ -243,4 +244,9 @@ def _value(config: Mapping[str, Any], axis: Axis) -> Any:
                 raise KeyError(axis.key)
             return axis.default
         found = found[name]
+    values = found if isinstance(found, list) else [found]
+    if any(isinstance(value, dict | list) for value in values):
+        raise ValueError(f"{axis.key} is {found!r:.60}")
+    if axis.default is MISSING and not isinstance(found, str):
+        raise ValueError(f"{axis.key} is {found!r:.60}, no text")
     return tuple(found) if isinstance(found, list) else found
