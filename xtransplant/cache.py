@@ -9,16 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
-from xtransplant.errors import ModelError
+from xtransplant.errors import ModelError, OutputError
+from xtransplant.files import read_regular, write_whole
+from xtransplant.jsonl import parse_json
 from xtransplant.progress import OnStep, silent
 
+SHA_256 = re.compile("[0-9a-f]{64}")
 _REMEMBER_BYTES = 64 * 2**20
 _CHUNK_BYTES = 16 * 2**20
 
@@ -49,16 +54,11 @@ def file_digest(path: Path, on_step: OnStep = silent) -> str:
     state = {"path": full_path, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     name = hashlib.sha256(full_path.encode()).hexdigest()
     record = cache_folder() / "digests" / f"{name}.json"
-    if record.is_file():
-        remembered = json.loads(record.read_text("utf-8"))
-        if remembered["state"] == state:
-            return str(remembered["sha256"])
+    if remembered := _remembered(record, state):
+        return remembered
     digest = _sha256(path, stat.st_size, on_step)
     with writing_to_cache():
-        record.parent.mkdir(parents=True, exist_ok=True)
-        part = record.with_suffix(f".{os.getpid()}.partial")
-        part.write_text(json.dumps({"state": state, "sha256": digest}), "utf-8")
-        part.replace(record)
+        write_whole(record, json.dumps({"state": state, "sha256": digest}).encode())
     return digest
 
 
@@ -69,9 +69,10 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
     incomplete folder under that name, and a second process waits instead of building again.
 
     Raises:
-        ModelError: the cache folder cannot be written.
+        ModelError: the cache folder cannot be written, or a file of the folder was cut off since.
     """
     if folder.is_dir():
+        _require_whole(folder)
         return folder
     with writing_to_cache():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +84,8 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
             part.mkdir()
             try:
                 build(part)
+                _sync_all(part)
+                write_whole(_listing(folder), json.dumps(_sizes(part)).encode())
                 part.rename(folder)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
@@ -94,11 +97,57 @@ def writing_to_cache() -> Iterator[None]:
     """Turn any error of writing the cache folder into a ModelError."""
     try:
         yield
-    except OSError as error:
+    except (OSError, OutputError) as error:
+        cause = error.__cause__ if isinstance(error, OutputError) else error
         raise ModelError(
-            f"cannot write the cache folder {str(cache_folder())!r}: {error.strerror or error}; "
+            f"cannot write the cache folder {str(cache_folder())!r}: "
+            f"{getattr(cause, 'strerror', None) or cause}; "
             "set XTRANSPLANT_CACHE to a folder that can be written and has room"
         ) from error
+
+
+def _remembered(record: Path, state: Mapping[str, object]) -> str | None:
+    """Return the digest in a record of the cache; None if there is none, or it is damaged."""
+    try:
+        remembered = parse_json(read_regular(record))
+        digest = remembered["sha256"] if remembered["state"] == state else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return digest if isinstance(digest, str) and SHA_256.fullmatch(digest) else None
+
+
+def _listing(folder: Path) -> Path:
+    """Return the file that says how large each file of a folder was when it was made."""
+    return folder.with_name(folder.name + ".files.json")
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
+
+
+def _sync_all(folder: Path) -> None:
+    """Make the files of a folder survive a power cut, before the folder gets its name."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _require_whole(folder: Path) -> None:
+    try:
+        made = parse_json(read_regular(_listing(folder)))
+    except (OSError, ValueError):
+        return  # an earlier version made the folder
+    there = _sizes(folder)
+    for name, size in made.items() if isinstance(made, dict) else ():
+        if there.get(name) != size:
+            found = f"has {there[name]:,} bytes" if name in there else "is gone"
+            raise ModelError(
+                f"{folder} is damaged: {name} {found}, and was written with {size:,}; remove the "
+                f"folder (rm -r {shlex.quote(str(folder))}) and run the same command again, which "
+                "makes it anew"
+            )
 
 
 def _sha256(path: Path, size: int, on_step: OnStep) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -16,10 +17,14 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from filelock import FileLock, Timeout
+
 from xtransplant.errors import OutputError
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 """Flag by which opening a symbolic link fails; Windows has none."""
+SECONDS_OF_A_WRITE = 600.0
+"""Age from which a temporary file was left by a process that was killed."""
 WAITS_FOR_NOBODY = getattr(os, "O_NONBLOCK", 0)
 """Flag by which opening a named pipe returns at once."""
 
@@ -83,6 +88,37 @@ def appending(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
 
 
+@contextmanager
+def locked(place: Path, seconds: float = 60.0) -> Iterator[None]:
+    """Hold a lock file, which excludes other processes that ask for it; freed when one dies.
+
+    Args:
+        place: the lock file; it stays.
+        seconds: how long to wait.
+
+    Raises:
+        OutputError: the lock cannot be made, or another process holds it too long.
+    """
+    with writing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place, timeout=seconds)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise OutputError(
+                f"another process has held {place} for {seconds:.0f} s; if it hangs, end it and "
+                "run the same command again"
+            ) from error
+        except NotImplementedError as error:
+            raise OutputError(
+                f"the file system of {place} has no locks; choose an output_root on one that has"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def touch(path: Path) -> None:
     """Set a file's time of change to now, or that of a symbolic link itself.
 
@@ -140,6 +176,18 @@ def clear_leftovers(path: Path) -> None:
     for leftover in path.parent.glob(f".{escape(path.name)}.*.tmp"):
         with writing(leftover):
             leftover.unlink(missing_ok=True)
+
+
+def clear_old_leftovers(folder: Path) -> None:
+    """Remove temporary files, in a folder and below it, that nobody can be writing any more.
+
+    Raises:
+        OutputError: one cannot be removed.
+    """
+    for leftover in folder.rglob(".*.tmp"):
+        with writing(leftover), suppress(FileNotFoundError):
+            if time.time() - leftover.lstat().st_mtime > SECONDS_OF_A_WRITE:
+                leftover.unlink()
 
 
 def require_own_folders(folder: Path) -> None:

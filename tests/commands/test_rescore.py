@@ -317,7 +317,9 @@ def test_a_mistake_is_one_line_and_changes_nothing(folder, capsys, settings, mes
     assert cli.main(["rescore", str(folder.path), *settings]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {message}") and error.count("\n") == 1
-    assert {p: p.read_bytes() for p in folder.path.rglob("*.*") if p.is_file()} == before
+    left = {path: path.read_bytes() for path in folder.path.rglob("*.*") if path.is_file()}
+    left.pop(folder.path / ".leases" / ".rescore", None)
+    assert left == before
 
 
 def test_a_folder_without_a_run_is_one_line(tmp_path, capsys):
@@ -336,3 +338,12 @@ def test_torch_is_not_imported(folder):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_of_two_at_once_one_is_refused(folder, capsys):
+    """The other one, in this process, holds the lock and would mix its verdicts in."""
+    with folder.leases.lock("rescore"):
+        assert cli.main(["rescore", str(folder.path), "scorer=exact_match"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"error: another process has held {folder.path}/.leases/.rescore for")
+    assert not (folder.path / ".rescored").exists()

@@ -14,6 +14,7 @@ from xtransplant.store.leases import Leases
 from xtransplant.store.manifest import Manifest
 from xtransplant.terminal import Console
 
+ALL = {f"{language}-{block:04d}.parquet": 1.0 for language in ("fr", "sw") for block in range(4)}
 LONG_AGO = "2024-01-01T00:00:00+00:00"
 
 
@@ -74,7 +75,7 @@ def test_the_rate_is_that_of_the_newest_parts(tmp_path: Path) -> None:
 def test_runs_without_processes(
     tmp_path: Path, written: dict[str, str], expected: tuple[str, str | None]
 ) -> None:
-    run = make_run(tmp_path / "run", manifest(**written), {})
+    run = make_run(tmp_path / "run", manifest(**written), ALL)
     found = status_of(run)
     assert (found.status, found.reason) == expected
     assert (found.workers, found.parts_per_hour, found.seconds_left) == (0, None, None)
@@ -86,17 +87,17 @@ def test_the_table_and_json_of_several_runs(
     monkeypatch.chdir(tmp_path)
     failed = manifest(status="failed", reason="MachineError: out of memory")
     make_run(Path("outputs/xnli/m/mlp/1"), failed, {"fr-0000.parquet": 1.0})
-    make_run(Path("outputs/xnli/m/attn/2"), manifest(status="done"), {})
+    make_run(Path("outputs/xnli/m/attn/2"), manifest(status="done"), ALL)
     make_run(Path("outputs/.sweeps/x"), manifest(), {})  # no run of ours
     broken = make_run(Path("outputs/xquad/m/attn/3"), manifest(), {})
     (broken / "manifest.json").write_text("{")
     assert cli.main(["status"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "run status parts workers heartbeat parts/h time left reason"
-    assert lines[2] == "xnli/m/attn/2 done 0/8"
+    assert lines[2] == "xnli/m/attn/2 done 8/8"
     assert lines[3] == "xnli/m/mlp/1 failed 1/8 MachineError: out of memory"
     assert lines[4].startswith("xquad/m/attn/3 unreadable 0/0 manifest.json: Expecting property")
-    assert lines[-1] == "3 runs: 1 done, 1 failed, 1 unreadable; 1 of 16 parts"
+    assert lines[-1] == "3 runs: 1 done, 1 failed, 1 unreadable; 9 of 16 parts"
     assert cli.main(["status", "outputs/xnli/m/mlp", "--json"]) == 0
     (entry,) = json.loads(capsys.readouterr().out)
     assert RunStatus(**entry) == status_of(Path("outputs/xnli/m/mlp/1"))
@@ -104,17 +105,51 @@ def test_the_table_and_json_of_several_runs(
 
 @pytest.mark.parametrize(
     "field",
-    [{"n_parts": None}, {"n_parts": {"fr": "3"}}, {"updated": "yesterday"}, {"updated": None}],
+    [
+        *({"n_parts": None}, {"n_parts": {"fr": "3"}}, {"n_parts": {"fr": -1}}),
+        *({"updated": "yesterday"}, {"updated": None}, {"updated": 3}, {"created": []}),
+        *({"status": {}}, {"status": "odd"}, {"reason": {}}, {"config": 3}, {"key": None}),
+        *({"timings": {"load": "3"}}, {"cost": {"seconds": []}}, {"versions": 1}, {"device": 2}),
+    ],
 )
 def test_an_odd_manifest_hides_no_other_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], field: dict[str, Any]
 ) -> None:
-    make_run(tmp_path / "good", manifest(status="done"), {})
+    make_run(tmp_path / "good", manifest(status="done"), ALL)
     odd = make_run(tmp_path / "odd", manifest(status="running"), {})
     content = json.loads((odd / "manifest.json").read_text())
     (odd / "manifest.json").write_text(json.dumps(content | field))
     assert cli.main(["status", str(tmp_path)]) == 0
     assert "2 runs: 1 done, 1 unreadable" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"", b"\xff", b"{}", b"[]", b"null"])
+def test_a_file_that_is_no_manifest_hides_no_other_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    make_run(tmp_path / "good", manifest(status="done"), ALL)
+    odd = make_run(tmp_path / "odd", manifest(), {})
+    (odd / "manifest.json").write_bytes(content)
+    linked = make_run(tmp_path / "linked", manifest(), {})
+    (linked / "manifest.json").unlink()
+    (linked / "manifest.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "good" / "generations" / "fr-0000.parquet.parquet").symlink_to("nowhere")
+    assert cli.main(["status", str(tmp_path)]) == 0
+    assert "3 runs: 1 done, 2 unreadable" in capsys.readouterr().out
+
+
+def test_a_part_that_is_gone_and_a_file_that_is_no_part_are_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", manifest(status="done"), ALL)
+    (run / "generations" / "sw-0002.parquet").unlink()
+    found = status_of(run)
+    assert (found.status, found.parts_done, found.parts) == ("missing", 7, 8)
+    assert found.reason == "sw-0002 is gone; the same command does it again"
+    for name in ("sw-0001 (copy)", "sw-1", "sw-0004", "sw-00002", "copy"):
+        stray = run / "generations" / f"{name}.parquet"
+        stray.touch()
+        reason = status_of(run).reason
+        assert reason == f"{stray} is no part of this run; move it out of the folder"
+        stray.unlink()
 
 
 def test_watching_is_not_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

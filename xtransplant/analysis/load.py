@@ -17,6 +17,7 @@ from xtransplant.store.columns import to_frame
 from xtransplant.store.manifest import MANIFEST, find_runs
 from xtransplant.store.manifest_file import read_manifest
 from xtransplant.store.part_file import reading
+from xtransplant.store.part_names import require_no_strays
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.store.run_identity import RunIdentity
 
@@ -126,20 +127,32 @@ def load_runs(path: str | Path) -> Runs:
         The runs, in order of path; see `Runs` for the columns.
 
     Raises:
-        OutputError: the folder does not exist or holds no run, or a manifest cannot be read.
+        OutputError: the folder does not exist or holds no run whose manifest can be read. Runs
+            that cannot be read beside others are left out with a UserWarning.
     """
     root = Path(path)
     if not root.is_dir():
         raise OutputError(f"no folder {str(root)!r}; give the output_root of a run or a part of it")
-    return Runs([_run(folder) for folder in find_runs(root)])
+    runs, odd = [], []
+    for folder in find_runs(root):
+        try:
+            runs.append(_run(folder))
+        except OutputError as error:
+            odd.append(error)
+    if not runs:
+        raise odd[0]
+    for fault in odd:  # one odd folder does not hide the others
+        warnings.warn(f"left out a run: {fault}", stacklevel=2)
+    return Runs(runs)
 
 
 def _run(path: Path) -> Run:
     manifest = read_manifest(path)
+    require_no_strays(path / "generations", manifest.n_parts)
     try:
         return Run(RunFolder(path, manifest.key), RunIdentity.read(manifest.config))
-    except KeyError as error:
+    except (KeyError, ValueError) as error:
         raise OutputError(
-            f"{path / MANIFEST} does not say which task, model and module ran; "
-            "run the same command again"
+            f"{path / MANIFEST} does not say which task, model and module ran "
+            f"({str(error).strip(chr(39))}); run the same command again"
         ) from error

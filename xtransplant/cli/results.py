@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from xtransplant.calls import split
-from xtransplant.errors import ConfigError, OutputError, unknown
+from xtransplant.errors import ConfigError, unknown
+from xtransplant.files import write_whole
 
 Folders = Annotated[
     list[Path], typer.Argument(metavar="OUT...", help="Folders of runs, or of folders of runs.")
@@ -95,10 +96,7 @@ def select(
     if output is None:
         Console().write(text.rstrip("\n"))
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
+    write_whole(output, text.encode())
     Console().write(f"selected pairs: {output}")
 
 

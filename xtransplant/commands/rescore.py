@@ -35,6 +35,8 @@ from xtransplant.terminal import Console
 from xtransplant.types import LanguageSummary
 
 STAGE = ".rescored"
+SECONDS_FOR_ANOTHER = 1.5
+"""How long to wait for another process that scores the same run, before giving up."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,22 @@ def rescore(out: Path, settings: Sequence[str], console: Console) -> None:
         require_own_folders(job.folder.path)
         _require_fit(job)
     for job in jobs:
-        parts = job.folder.parts()
-        _stage(job, parts, console)
-        if summary := _take_staged(job, parts):
+        # Two at once would mix the verdicts of two scorers.
+        with job.folder.leases.lock("rescore", SECONDS_FOR_ANOTHER):
+            parts = job.folder.parts()
+            _stage(job, parts, console)
+            summary = _take_staged(job, parts)
+        if summary:
             given = bool(job.folder.read_manifest().config.get("grid", {}).get("file"))
             show_summary(summary, _n_cells(job.folder, parts[0]), console, given=given)
         console.write(f"results: {job.folder.path}")
 
 
 def _job(folder: RunFolder, settings: list[str]) -> _Job:
-    setting = settings or folder.read_manifest().config["task"]["scorer"]
+    task = folder.read_manifest().config.get("task")
+    setting = settings or (task.get("scorer") if isinstance(task, dict) else None)
+    if not setting:
+        raise OutputError(f"{folder.path} names no scorer; give one: scorer=NAME")
     return _Job(folder, find_scorers(setting), setting)
 
 

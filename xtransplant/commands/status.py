@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from xtransplant.files import read_regular
 from xtransplant.progress import duration
 from xtransplant.store.leases import STALE_AFTER, Leases
 from xtransplant.store.manifest import MANIFEST, Manifest, find_runs
+from xtransplant.store.part_names import stray_line, stray_parts, unwritten_parts
 from xtransplant.terminal import Console
 
 RECENT = 20
@@ -52,29 +55,31 @@ class RunStatus:
 def status_of(run: Path) -> RunStatus:
     """Return the progress of a run."""
     try:
-        manifest = Manifest.from_json((run / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError, TypeError) as error:
+        manifest = Manifest.from_json(read_regular(run / MANIFEST).decode())
+    except (OSError, ValueError) as error:
         return RunStatus(str(run), "unreadable", reason=f"{MANIFEST}: {error}")
-    times = [
-        each.stat().st_mtime
-        for each in (run / "generations").glob("[!.]*.parquet")
-        if each.stem.rpartition("-")[0] in manifest.n_parts
-    ]
+    parts = run / "generations"
+    unwritten = unwritten_parts(parts, manifest.n_parts)
     n_parts = sum(manifest.n_parts.values())
+    times = _times(parts, manifest.n_parts)
     beats = list(Leases(run / ".leases").live().values())
     status, reason = manifest.status, manifest.reason
-    if status == "running" and not beats and _age(manifest.updated) > STALE_AFTER:
+    if status == "done" and unwritten:
+        status, reason = "missing", f"{unwritten[0]} is gone; the same command does it again"
+    elif status == "running" and not beats and _age(manifest.updated) > STALE_AFTER:
         status, reason = "missing", SILENT
+    if strays := stray_parts(parts, manifest.n_parts):
+        reason = stray_line(strays)
     rate = _rate(times)
     return RunStatus(
         run=str(run),
         status=status,
-        parts_done=len(times),
+        parts_done=n_parts - len(unwritten),
         parts=n_parts,
         workers=len(beats),
         seconds_since_heartbeat=max(beats, default=None),
         parts_per_hour=None if rate is None else 3600 * rate,
-        seconds_left=(n_parts - len(times)) / rate if rate and beats else None,
+        seconds_left=len(unwritten) / rate if rate and beats else None,
         reason=reason,
     )
 
@@ -127,6 +132,16 @@ def _count(runs: Sequence[RunStatus]) -> str:
     counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
     parts = f"{sum(run.parts_done for run in runs):,} of {sum(run.parts for run in runs):,} parts"
     return f"{len(runs)} run{'s' * (len(runs) > 1)}: {counts}; {parts}"
+
+
+def _times(parts: Path, n_parts: Mapping[str, int]) -> list[float]:
+    """Return when each part was written."""
+    times = []
+    for path in parts.glob("[!.]*.parquet"):
+        if path.stem.rpartition("-")[0] in n_parts:
+            with suppress(OSError):  # moved away in this moment, or a link that leads nowhere
+                times.append(path.stat().st_mtime)
+    return times
 
 
 def _rate(times: Sequence[float]) -> float | None:

@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager, get_font
+
+from xtransplant.files import write_whole
 
 BASE_FONT = "DejaVu Sans"
 """Part of matplotlib; it has Latin, Greek, Cyrillic, Arabic, Hebrew and symbols."""
@@ -74,7 +77,9 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     for path in paths:
         # No dates, so that equal results give equal files.
         dates = {"CreationDate": None} if path.suffix == ".pdf" else {}
-        figure.savefig(path, dpi=150, metadata=dates)
+        drawn = BytesIO()
+        figure.savefig(drawn, format=path.suffix[1:], dpi=150, metadata=dates)
+        write_whole(path, drawn.getvalue())
         figure.set_layout_engine("none")  # the layout is done; doing it again costs as much
     return paths
 

@@ -9,9 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from xtransplant.files import write_whole
 from xtransplant.reporting.table import Table
 
 MISSING = "-"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of a cell that spreadsheets read as a formula."""
 LATEX = str.maketrans(
     {
         **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -26,16 +29,27 @@ def write_table(table: Table, folder: Path) -> list[Path]:
     """Write a table in three formats; return the files."""
     shown = shown_frame(table)
     contents = {
-        ".csv": table.frame.to_csv(index=False, lineterminator="\n"),
+        ".csv": _csv(table.frame),
         ".md": markdown(table, shown),
         ".tex": latex(table, shown),
     }
     paths = []
     for suffix, content in contents.items():
         path = folder / f"{table.name}{suffix}"
-        path.write_text(content, encoding="utf-8")
+        write_whole(path, content.encode())
         paths.append(path)
     return paths
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """Return a table as CSV in which a spreadsheet finds no formula.
+
+    A text that begins like one gets an apostrophe in front, by which spreadsheets know a text.
+    """
+    safe = frame.map(
+        lambda cell: f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    )
+    return safe.to_csv(index=False, lineterminator="\n")
 
 
 def shown_frame(table: Table) -> pd.DataFrame:

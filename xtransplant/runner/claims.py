@@ -9,7 +9,7 @@ from xtransplant.files import clear_leftovers
 from xtransplant.runner.stopping import require_none
 from xtransplant.store import leases
 from xtransplant.store.leases import Lease, heartbeat, read_holder
-from xtransplant.store.part_file import part_name
+from xtransplant.store.part_names import part_name
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Part
 

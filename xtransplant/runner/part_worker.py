@@ -20,7 +20,7 @@ from xtransplant.runner.stopping import require_none
 from xtransplant.scoring.judging import judge
 from xtransplant.scoring.registry import find_scorers
 from xtransplant.store.columns import Row
-from xtransplant.store.part_file import part_name
+from xtransplant.store.part_names import part_name
 from xtransplant.tasks.controls import noise_seed
 from xtransplant.types import Instance, ModuleType, Part, PromptPair, Reply
 

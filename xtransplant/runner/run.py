@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from itertools import chain
@@ -12,6 +12,7 @@ from typing import cast
 
 from xtransplant.config.schema import RunConfig
 from xtransplant.engine.profiling import device_name
+from xtransplant.errors import OutputError
 from xtransplant.models.parallel import from_first, is_first
 from xtransplant.runner.claims import claimed, missing_parts
 from xtransplant.runner.inputs import inputs_of
@@ -21,10 +22,15 @@ from xtransplant.runner.results import show_results
 from xtransplant.runner.views import aggregate_run
 from xtransplant.scoring.registry import find_scorers
 from xtransplant.store.leases import Lease
-from xtransplant.store.part_file import part_name
-from xtransplant.store.receipts import Receipt, states, write_receipt
+from xtransplant.store.part_names import part_name
+from xtransplant.store.receipts import Receipt, States, states, write_receipt
 from xtransplant.store.run_folder import RunFolder
-from xtransplant.store.score_files import keep_settings, require_verdicts, write_judged_part
+from xtransplant.store.score_files import (
+    keep_settings,
+    require_verdicts,
+    verdicts_path,
+    write_judged_part,
+)
 from xtransplant.terminal import Console
 from xtransplant.types import Part
 
@@ -52,8 +58,20 @@ def run(config: RunConfig, console: Console) -> None:
         folder.update_manifest(data=plan.data)
         _do_missing_parts(plan, folder, console)
         receipt = _sum_up(plan, folder, console)
+        require_verdicts(folder, scorers)  # a process that was frozen may have removed some
         if receipt and read:
-            write_receipt(config, receipt, read, _files(plan, folder))
+            _keep_receipt(config, receipt, read, _files(plan, folder), console)
+
+
+def _keep_receipt(
+    config: RunConfig, receipt: Receipt, read: States, files: Sequence[Path], console: Console
+) -> None:
+    """Write a receipt; without one the next command checks the whole run, which is no failure."""
+    try:
+        with RunFolder(receipt.folder, "").leases.lock("views", seconds=SECONDS_FOR_VIEWS):
+            write_receipt(config, receipt, read, files)
+    except OutputError as error:
+        console.info(f"the run is done, but its receipt is not kept: {error}")
 
 
 def _do_missing_parts(plan: Plan, folder: RunFolder, console: Console) -> None:
@@ -134,6 +152,10 @@ def _sum_up(plan: Plan, folder: RunFolder, console: Console) -> Receipt | None:
 def _files(plan: Plan, folder: RunFolder) -> list[Path]:
     """Return the files of a finished run."""
     parts = [folder.part_path(part.language, part.block) for part in plan.parts]
-    scores = folder.path / "scores"
-    verdicts = [path for part in parts for path in scores.glob(f"*/{part.name}")]
+    labels = {scorer.label for scorer in find_scorers(plan.config.task.scorer)}
+    labels |= {path.name for path in (folder.path / "scores").glob("*/")}
+    # Those that are missing too: a receipt must not hold for them once they come.
+    verdicts = [
+        verdicts_path(folder, label, part.name) for label in sorted(labels) for part in parts
+    ]
     return [*parts, *verdicts, folder.path / "instances.parquet", folder.path / "pairs.parquet"]

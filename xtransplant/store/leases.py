@@ -25,10 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
 from xtransplant.errors import OutputError
-from xtransplant.files import clear_leftovers, read_regular, touch, write_whole, writing
+from xtransplant.files import clear_leftovers, locked, read_regular, touch, write_whole, writing
 from xtransplant.jsonl import parse_json
 
 SECONDS_BETWEEN_BEATS = 10.0
@@ -134,6 +132,18 @@ class Leases:
             if holder is not None and holder.is_here() and holder.pid == os.getpid():
                 self.give_back(path.name, holder)
 
+    def clear_dead(self) -> None:
+        """Remove the leases that ended processes left; anybody could take these over.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        for path in self.folder.glob("[!.]*"):
+            with self._lock_of(path.name) as now, writing(path):
+                if path.is_file() and not _is_live(path, now):
+                    path.unlink(missing_ok=True)
+                clear_leftovers(path)
+
     @contextmanager
     def lock(self, name: str, seconds: float = SECONDS_FOR_A_LOCK) -> Iterator[float]:
         """Hold a lock that excludes other processes; yields the file system's time.
@@ -141,28 +151,12 @@ class Leases:
         Raises:
             OutputError: the folder cannot be written, or another process holds the lock too long.
         """
-        path = self.folder / f".{name}"
-        with writing(path):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path, timeout=seconds)
-            try:
-                lock.acquire()
-            except Timeout as error:
-                raise OutputError(
-                    f"another process has held {path} for {seconds:.0f} s; if it hangs, end it and "
-                    "run the same command again"
-                ) from error
-            except NotImplementedError as error:
-                raise OutputError(
-                    f"the file system of {path} has no locks; choose an output_root on one that has"
-                ) from error
-        try:
-            with writing(path):
-                touch(path)
-                now = path.stat().st_mtime
+        place = self.folder / f".{name}"
+        with locked(place, seconds):
+            with writing(place):
+                touch(place)
+                now = place.stat().st_mtime
             yield now
-        finally:
-            lock.release()
 
     def _lock_of(self, name: str) -> AbstractContextManager[float]:
         return self.lock(f"lock-{zlib.crc32(name.encode()) % LOCKS}")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from types import NoneType
+from typing import Any, Literal, get_args
 
 from xtransplant.errors import OutputError
+from xtransplant.jsonl import parse_json
 
 MANIFEST = "manifest.json"
 """Name of the file; a folder that has it is a run."""
@@ -87,6 +89,59 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _is_object_of(types: type | tuple[type, ...]) -> Callable[[Any], bool]:
+    """Return a check that a value is an object whose values have one of some types."""
+    of = types if isinstance(types, tuple) else (types,)
+    return lambda value: isinstance(value, dict) and all(type(v) in of for v in value.values())
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        datetime.fromisoformat(value).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_counts(value: Any) -> bool:
+    return _is_object_of(int)(value) and all(n >= 0 for n in value.values())
+
+
+Form = tuple[str, Callable[[Any], bool]]
+_OBJECT: Form = ("an object", lambda value: isinstance(value, dict))
+_TEXT: Form = ("a text", lambda value: isinstance(value, str))
+_TEXT_OR_NULL: Form = ("a text or null", lambda value: value is None or isinstance(value, str))
+_TIME: Form = ("a time in ISO 8601", _is_time)
+
+FORMS: Mapping[str, Form] = {
+    "key": _TEXT,
+    "config": _OBJECT,
+    "n_parts": ("an object of counts", _is_counts),
+    "columns": ("a list of names", _is_names),
+    "status": ("running, done, failed or missing", lambda value: value in get_args(Status)),
+    "reason": _TEXT_OR_NULL,
+    "data": _OBJECT,
+    "device": _TEXT_OR_NULL,
+    "rows_per_batch": ("a whole number or null", lambda value: type(value) in (int, NoneType)),
+    "timings": ("an object of numbers", _is_object_of((int, float))),
+    "cost": ("an object of numbers or null", _is_object_of((int, float, NoneType))),
+    "versions": ("an object of texts or null", _is_object_of((str, NoneType))),
+    "git_commit": _TEXT_OR_NULL,
+    "created": _TIME,
+    "updated": _TIME,
+}
+"""What each field of a manifest must be: in words, and as a check."""
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
 @dataclass(frozen=True)
 class Manifest:
     """`manifest.json`: facts about a run, from all of its processes.
@@ -153,23 +208,15 @@ class Manifest:
         Raises:
             ValueError: the text is not JSON, not a manifest, or a field has another type.
         """
-        content = json.loads(text)
+        content = parse_json(text.encode())
         names = {entry.name for entry in fields(cls)} - {"unknown"}
         if not isinstance(content, dict) or not {"key", "config"} <= content.keys():
             raise ValueError("expected an object with the keys config and key")
         known = {name: value for name, value in content.items() if name in names}
-        for name in ("config", "n_parts", "data", "timings", "cost", "versions"):
-            if not isinstance(known.get(name, {}), dict):
-                raise ValueError(f"expected an object as {name}, not {known[name]!r}")
-        if not all(type(number) is int for number in known.get("n_parts", {}).values()):
-            raise ValueError(f"expected whole numbers in n_parts, not {known['n_parts']!r}")
-        columns = known.get("columns", [])
-        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-            raise ValueError(f"expected a list of names as columns, not {columns!r}")
-        if not isinstance(updated := known.get("updated", ""), str):
-            raise ValueError(f"expected a time as updated, not {updated!r}")
-        if updated:
-            datetime.fromisoformat(updated)
+        for name, value in known.items():
+            allowed, fits = FORMS[name]
+            if not fits(value):
+                raise ValueError(f"expected {allowed} as {name}, not {_shown(value)}")
         unknown = {name: value for name, value in content.items() if name not in names}
         return cls(**known, unknown=unknown)
 

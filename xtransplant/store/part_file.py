@@ -14,14 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtransplant.errors import OutputError
+from xtransplant.files import read_regular
 from xtransplant.store.checksum import broken_seal
 from xtransplant.store.columns import instances_of, key_of
 from xtransplant.types import Instance
-
-
-def part_name(language: str, block: int) -> str:
-    """Return the name of a part's file and lease, such as "fr-0003"."""
-    return f"{language}-{block:04d}"
 
 
 def fault_at(path: Path, key: str, instances: Sequence[Instance] | None = None) -> str | None:
@@ -31,7 +27,7 @@ def fault_at(path: Path, key: str, instances: Sequence[Instance] | None = None) 
     """
     with reading(path):
         try:
-            content = path.read_bytes()
+            content = read_regular(path)
         except FileNotFoundError:
             return None
     return fault_of(content, key, instances)
@@ -71,7 +67,7 @@ def open_part(path: Path, key: str) -> Iterator[pq.ParquetFile]:
         OutputError: the file cannot be read, is damaged, or belongs to another run key.
     """
     with reading(path):
-        content = path.read_bytes()
+        content = read_regular(path)
     if fault := fault_of(content, key):
         raise OutputError(
             f"{path} {fault}; the same command, run again, sets it aside and does it again"

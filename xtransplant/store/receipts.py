@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xtransplant.config.schema import RunConfig
-from xtransplant.files import write_whole
+from xtransplant.files import clear_leftovers, read_regular, write_whole
+from xtransplant.jsonl import parse_json
 from xtransplant.types import Cell, LanguageSummary
 
 FOLDER = ".receipts"
@@ -64,7 +65,7 @@ def find_receipt(config: RunConfig) -> Receipt | None:
     runs = Path(config.output_root) / config.task.name / config.model.name / config.module
     for path in sorted(runs.glob(f"*/{FOLDER}/{_digest(config)}.json")):
         try:
-            content = json.loads(path.read_text("utf-8"))
+            content = parse_json(read_regular(path))
             if _unchanged(content["read"]) and _unchanged(content["written"]):
                 return Receipt(
                     folder=path.parents[1],
@@ -81,7 +82,7 @@ def find_receipt(config: RunConfig) -> Receipt | None:
 def write_receipt(
     config: RunConfig, receipt: Receipt, read: States, written: Iterable[Path]
 ) -> None:
-    """Write a receipt.
+    """Write a receipt; no other process may write it now.
 
     Args:
         config: configuration of the run.
@@ -101,6 +102,7 @@ def write_receipt(
         "written": states(written),
     }
     path = receipt.folder / FOLDER / f"{_digest(config)}.json"
+    clear_leftovers(path)
     write_whole(path, json.dumps(content, ensure_ascii=False).encode())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from math import isfinite
 
 NULLABLE = ("layer_parameters", "unembedding_parameters", "peak_bytes")
 """Figures that a manifest may lack."""
@@ -40,9 +41,14 @@ class RecordedCost:
 
     @classmethod
     def read(cls, cost: Mapping[str, float | None]) -> RecordedCost | None:
-        """Read the costs of a manifest; return None where a figure is missing."""
+        """Read the costs of a manifest; None if a figure is missing, or no cost of a run."""
         found = {field.name: cost.get(field.name) for field in fields(cls)}
-        if any(value is None for name, value in found.items() if name not in NULLABLE):
+        for name, value in found.items():
+            if value is None and name in NULLABLE:
+                continue
+            if value is None or not (isfinite(value) and value >= 0):
+                return None
+        if not (found["n_layers"] and found["n_instances"]):
             return None
         return cls(**found)  # type: ignore[arg-type]
 

@@ -25,10 +25,10 @@ import pyarrow.parquet as pq
 from xtransplant.errors import OutputError
 from xtransplant.files import (
     clear_leftovers,
+    clear_old_leftovers,
     require_own_folders,
     set_aside,
     write_whole,
-    writing,
 )
 from xtransplant.store.checksum import to_parquet
 from xtransplant.store.columns import (
@@ -52,8 +52,9 @@ from xtransplant.store.manifest import (
     now,
     package_versions,
 )
-from xtransplant.store.manifest_file import earlier_manifest, read_manifest
-from xtransplant.store.part_file import fault_at, open_part, part_name, reading
+from xtransplant.store.manifest_file import earlier_manifest, read_manifest, require_run
+from xtransplant.store.part_file import fault_at, open_part, reading
+from xtransplant.store.part_names import part_name, require_no_strays
 from xtransplant.types import Instance
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class RunFolder:
             config: the resolved configuration, as plain dicts, lists and scalars.
             n_parts: number of parts of each language of this command.
         """
-        self._require_run()
+        require_run(self.path, self.key)
         require_own_folders(self.path)
         with self._locked_manifest():
             clear_leftovers(self.path / MANIFEST)
@@ -98,6 +99,9 @@ class RunFolder:
                 reason=None,
                 updated=now(),
             )
+            require_no_strays(self.path / "generations", manifest.n_parts)
+            self.leases.clear_dead()
+            clear_old_leftovers(self.path)
             # First: on a full disk without the reserve, the status would stay "running".
             keep_reserve(self.path)
             try:
@@ -275,17 +279,3 @@ class RunFolder:
 
     def _locked_manifest(self) -> AbstractContextManager[float]:
         return self.leases.lock("manifest")
-
-    def _require_run(self) -> None:
-        """Make the folder; refuse one that holds something else."""
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            # Listed before the manifest is looked for: a process that starts now writes that first.
-            others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
-        if not others or (self.path / MANIFEST).exists():
-            return
-        if all(self.fault_at(path) for path in self.parts()):  # else only the manifest was lost
-            raise OutputError(
-                f"{self.path} holds {others[0]} but no {MANIFEST}, so it is not a run; "
-                "move it away or choose another output_root"
-            )

@@ -150,6 +150,7 @@ class RunIdentity:
 
         Raises:
             KeyError: the configuration lacks a key that has no default, which it names.
+            ValueError: a key has an object, or a name is no text.
         """
         axes = [axis for axis in cls.axes() if axis.name not in FROM_PARTS]
         values = {axis.key: _value(config, axis) for axis in axes}
@@ -244,4 +245,9 @@ def _value(config: Mapping[str, Any], axis: Axis) -> Any:
                 raise KeyError(axis.key)
             return axis.default
         found = found[name]
+    values = found if isinstance(found, list) else [found]
+    if any(isinstance(value, dict | list) for value in values):
+        raise ValueError(f"{axis.key} is {found!r:.60}")
+    if axis.default is MISSING and not isinstance(found, str):
+        raise ValueError(f"{axis.key} is {found!r:.60}, no text")
     return tuple(found) if isinstance(found, list) else found

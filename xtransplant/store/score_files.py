@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtransplant.errors import OutputError
-from xtransplant.files import clear_leftovers, write_unless_same, writing
+from xtransplant.files import clear_leftovers, read_regular, write_unless_same, writing
 from xtransplant.store.columns import Row, part_table, scorer_of, verdicts_table
+from xtransplant.store.part_file import fault_of, reading
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.types import Score
 
@@ -101,3 +102,18 @@ def require_verdicts(folder: RunFolder, scorers: Sequence[Scorer]) -> None:
                     f"{folder.path} has no verdicts of scorer {label} on {path.name}; to add "
                     f"them without a GPU: {mend}"
                 )
+        for label in (first, *others):
+            place = verdicts_path(folder, label, path.name)
+            # Folders of version 0.0 keep no verdicts of the first scorer beside the parts.
+            if place.parent.is_dir() and (fault := _fault_of_verdicts(folder, place)):
+                raise OutputError(f"{place} {fault}; to make it again without a GPU: {mend}")
+
+
+def _fault_of_verdicts(folder: RunFolder, path: Path) -> str | None:
+    """Return what is wrong with a file of verdicts on a part, None if nothing is."""
+    with reading(path):
+        try:
+            content = read_regular(path)
+        except FileNotFoundError:
+            return "is gone"
+    return fault_of(content, folder.key)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from xtransplant.files import write_unless_same
+from xtransplant.files import clear_leftovers, write_unless_same
 from xtransplant.store.checksum import to_parquet
 from xtransplant.store.columns import required
 from xtransplant.store.run_folder import RunFolder
@@ -49,10 +49,13 @@ PAIRS = pa.schema(
 def write_views(folder: RunFolder, instances: pd.DataFrame, pairs: pd.DataFrame) -> None:
     """Write `instances.parquet` and `pairs.parquet`, unless they say the same already.
 
+    No other process may write them now.
+
     Raises:
         OutputError: one cannot be written.
     """
     for name, frame, columns in (("instances", instances, INSTANCES), ("pairs", pairs, PAIRS)):
         table = pa.Table.from_pandas(frame, schema=columns, preserve_index=False)
         path = folder.path / f"{name}.parquet"
+        clear_leftovers(path)
         write_unless_same(path, to_parquet(table.replace_schema_metadata(None)))

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from xtransplant.errors import DataError
-from xtransplant.files import write_whole
+from xtransplant.files import appending, locked, write_whole
+from xtransplant.jsonl import parse_json, read_bytes
 from xtransplant.languages import language as find_language
 
 MODEL = "model.json"
@@ -74,7 +75,7 @@ class Translations:
         if not path.is_file():
             return None
         try:
-            return str(json.loads(path.read_bytes())["identity"])
+            return str(parse_json(read_bytes(path))["identity"])
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} is damaged; delete it and translate again") from error
 
@@ -95,17 +96,25 @@ class Translations:
             )
 
     def add(self, language: str, translations: Mapping[str, str]) -> None:
-        """Append translations into a language to its file."""
+        """Append translations into a language to its file.
+
+        Raises:
+            DataError: a line of the file is no translation.
+            OutputError: the file cannot be written, or another process holds it too long.
+        """
         path = self.path(language)
-        known = dict(self.of_language(language))  # read before lines are added
         lines = [
             json.dumps({"text": text, "translation": translation}, ensure_ascii=False) + "\n"
             for text, translation in translations.items()
         ]
-        with path.open("a+b") as file:
+        # Another process may add lines to the same file, or have been killed while it did.
+        with locked(path.with_name(f".{path.name}.lock")), appending(path) as file:
             file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)  # drop an incomplete line
+            content = file.read()
+            whole = content.rfind(b"\n") + 1
+            file.truncate(whole)  # drop an incomplete line
             file.write("".join(lines).encode())
+        known = _translations_in(content[:whole], path)
         self._texts[find_language(language).code] = {**known, **translations}
 
 
@@ -137,11 +146,15 @@ def _with_its_spaces(piece: str, translate: Callable[[str, str], str], language:
 def _read(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
+    return _translations_in(read_bytes(path), path)
+
+
+def _translations_in(content: bytes, path: Path) -> dict[str, str]:
     found = {}
     # Text after the last newline is an interrupted write; it is translated again.
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             found[str(row["text"])] = str(row["translation"])
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}:{number}: no translation; delete the line") from error
