@@ -61,4 +61,8 @@ def made_up_run(
         n_distinct=nothing,
         baseline_tokens=nothing,
         cell_tokens=nothing,
+        baseline_cut_off=nothing.astype(bool),
+        n_cut_off=nothing,
+        gold=questions,
+        drawn_gold=questions,
     )

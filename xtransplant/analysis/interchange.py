@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from xtransplant.analysis.outcomes import Bools, Outcomes
 from xtransplant.scoring.registry import find_scorers
+from xtransplant.store.score_files import scorer_setting
 from xtransplant.types import Cell, Finish, Instance, Reply
 
 COLUMNS = ("instance_id", "language", "source_layer", "target_layer")
@@ -41,7 +42,7 @@ def drawn_verdicts(control: Outcomes, cells: Collection[Cell]) -> DrawnVerdicts:
         ConfigError: the run's scorer is unknown.
     """
     folder = control.run.folder
-    scorer = find_scorers(folder.read_manifest().config["task"]["scorer"])[0]
+    scorer = find_scorers(scorer_setting(folder))[0]
     if scorer.needs == "shares" or not any(control.drawn_gold.tolist()):
         return {}
     asked = {

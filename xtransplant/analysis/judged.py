@@ -56,11 +56,14 @@ def chosen_cells(outcomes: Outcomes, strategy: str, *, pooled: bool) -> dict[str
 
 
 def verdicts(outcomes: Outcomes, cells: Mapping[str, Cell]) -> Bools:
-    """Return the verdict on each instance with the cell of its language, [I]."""
+    """Return the verdict on each instance with the cell of its language, [I].
+
+    Instances of languages without a cell count as wrong; they are in no scope that is judged.
+    """
     correct = np.zeros(len(outcomes.language), dtype=bool)
-    for name in outcomes.languages:
+    for name, cell in cells.items():
         own = outcomes.language == name
-        correct[own] = outcomes.correct[own, outcomes.cells.index(cells[name])]
+        correct[own] = outcomes.correct[own, outcomes.cells.index(cell)]
     return correct
 
 

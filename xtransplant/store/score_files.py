@@ -117,3 +117,8 @@ def _fault_of_verdicts(folder: RunFolder, path: Path) -> str | None:
         except FileNotFoundError:
             return "is gone"
     return fault_of(content, folder.key)
+
+
+def scorer_setting(folder: RunFolder) -> object:
+    """Return the scorers of a run as its configuration gives them: a name, a call, or a list."""
+    return folder.read_manifest().config["task"]["scorer"]
