@@ -314,3 +314,35 @@ def test_a_text_for_the_terminal_is_made_in_two_functions() -> None:
         if not (node.args and isinstance(node.args[0], ast.Constant))
     }
     assert making == {"_text", "_lines"}
+
+
+def test_only_files_opens_files_for_writing() -> None:
+    """So nothing is half written, and nothing is written through a link."""
+    # gguf joins parts of many gigabytes in a folder of its own; profiling writes to /proc.
+    apart = {"files", "models.gguf", "engine.profiling"}
+    assert callers("write_text", "write_bytes", "mkstemp") <= apart
+    for name, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "open":
+                modes = {
+                    str(each.value)
+                    for each in node.args
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str)
+                }
+                writes = any(set("wax+") & set(mode) for mode in modes if len(mode) < 4)
+                # Two send standard streams elsewhere.
+                allowed = {*apart, "cli.app", "runner.launchers.local"}
+                assert not writes or name.removeprefix("xtransplant.") in allowed, name
+
+
+def test_json_that_programs_wrote_is_read_by_two_functions() -> None:
+    """They bound nesting, where json.loads alone ends in a RecursionError."""
+    reading = {
+        name.removeprefix("xtransplant.")
+        for name, path in FILES.items()
+        if {"json.loads", "json.load"} & calls_of(path)
+    }
+    # A part's instances stand under its checksum; models reads files of checkpoints.
+    assert {name for name in reading if not name.startswith("models.")} == {
+        *("jsonl", "store.columns")
+    }

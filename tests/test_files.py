@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and never through a link."""
 
+import errno
 import os
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from xtransplant.errors import OutputError
 from xtransplant.files import (
     appending,
+    clear_old_leftovers,
     read_regular,
     require_own_folders,
     write_unless_same,
@@ -68,3 +70,27 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path):
     (tmp_path / "run" / "generations").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OutputError, match="generations is a symbolic link to a folder"):
         require_own_folders(tmp_path / "run")
+
+
+@pytest.mark.parametrize("before", [None, b"earlier"])
+def test_a_full_disk_leaves_the_earlier_file_or_none(tmp_path, monkeypatch, before):
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "table.csv"
+    if before:
+        path.write_bytes(before)
+    monkeypatch.setattr("xtransplant.files.os.fsync", full)
+    with pytest.raises(OutputError, match=r"disk full while writing .*free space"):
+        write_whole(path, b"new")
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == ([before] if before else [])
+
+
+def test_what_killed_processes_left_is_removed_once_it_is_old(tmp_path):
+    (tmp_path / "scores").mkdir()
+    old, new = tmp_path / "scores" / ".a.1.tmp", tmp_path / ".b.2.tmp"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (1000, 1000))
+    clear_old_leftovers(tmp_path)
+    assert not old.exists() and new.exists()

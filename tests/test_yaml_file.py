@@ -1,11 +1,12 @@
 """Every YAML file is read by one function, which words each mistake as one line."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from xtransplant.errors import ConfigError
-from xtransplant.yaml_file import read_yaml, to_yaml
+from xtransplant.yaml_file import read_yaml, require_tame, to_yaml
 
 
 def test_keys_and_values_come_back_in_their_order(tmp_path: Path) -> None:
@@ -42,3 +43,35 @@ def test_a_file_that_cannot_be_used_is_one_line(
         read_yaml(path, setting="grid.file", allowed="pairs")
     assert str(error.value).startswith(message.format(path))
     assert str(error.value).endswith("; allowed: pairs") and "\n" not in str(error.value)
+
+
+BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(8)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (BOMB, "more than 1,000,000 values"),
+        ("a: " + "[" * 5000, "nested more than 50 deep"),
+        ("a: " + "{" * 5000, "nested more than 50 deep"),
+        ("a: &a [*a]", "inside its own value"),
+    ],
+    ids=["aliases", "brackets", "braces", "itself"],
+)
+def test_a_file_that_would_take_minutes_is_refused_at_once(tmp_path, content, reason):
+    path = tmp_path / "odd.yaml"
+    path.write_text(content)
+    start = time.monotonic()
+    with pytest.raises(ConfigError, match=reason):
+        read_yaml(path)
+    with pytest.raises(ConfigError, match=reason):
+        require_tame(path)
+    assert time.monotonic() - start < 5
+
+
+def test_an_alias_that_repeats_little_is_read(tmp_path):
+    path = tmp_path / "good.yaml"
+    path.write_text("a: &a [1, 2]\nb: *a\n")
+    assert read_yaml(path) == {"a": [1, 2], "b": [1, 2]}

@@ -8,7 +8,8 @@ def main() -> int:
     try:
         return _imported()
     except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted\n")
+        if sys.stderr:  # the parent process may have closed it
+            sys.stderr.write("error: interrupted\n")
         return 130
 
 

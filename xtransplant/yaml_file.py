@@ -9,6 +9,12 @@ from typing import Any
 import yaml
 
 from xtransplant.errors import ConfigError
+from xtransplant.files import read_regular
+
+MOST_VALUES = 1_000_000
+"""Most values in a file."""
+MOST_BRACKETS = 50
+"""Deepest nesting of brackets in a file."""
 
 
 def read_yaml(
@@ -29,7 +35,7 @@ def read_yaml(
     remedy = f"; allowed: {allowed}" if allowed else ""
     try:
         loader = yaml.BaseLoader if as_written else yaml.SafeLoader
-        content = yaml.load(path.read_text("utf-8"), loader)
+        content = yaml.load(_tame(read_regular(path).decode()), loader)
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror or error}{remedy}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # RecursionError: deep nesting
@@ -38,6 +44,83 @@ def read_yaml(
     if not isinstance(content, dict):
         raise ConfigError(f"{name} holds no KEY: VALUE lines{remedy}")
     return content
+
+
+def nesting(text: str, opening: str, closing: str) -> int:
+    """Return how deeply brackets are nested in a text."""
+    depth = deepest = 0
+    for character in text:
+        depth += (character in opening) - (character in closing)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _tame(text: str) -> str:
+    """Return a text of YAML that a parser reads in bounded time.
+
+    Raises:
+        ValueError: brackets are nested too deeply, or aliases make too many values of few.
+    """
+    if nesting(text, "[{", "]}") > MOST_BRACKETS:
+        raise ValueError(f"brackets are nested more than {MOST_BRACKETS} deep")
+    _count(yaml.compose(text, yaml.SafeLoader), {})
+    return text
+
+
+def _count(node: yaml.Node | None, sizes: dict[int, int]) -> int:
+    """Return the number of values in a YAML node, each alias counted in full.
+
+    Args:
+        node: node of the file.
+        sizes: numbers of values so far, by id of their node; 0 for one that is being counted.
+
+    Raises:
+        ValueError: there are too many, or a value holds itself.
+    """
+    if id(node) in sizes:
+        if not sizes[id(node)]:
+            raise ValueError("an alias stands inside its own value")
+        return sizes[id(node)]
+    sizes[id(node)] = 0
+    below: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        below = [each for pair in node.value for each in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        below = node.value
+    size = 1 + sum(_count(each, sizes) for each in below)
+    if size > MOST_VALUES:
+        raise ValueError(f"it has more than {MOST_VALUES:,} values, aliases written out")
+    sizes[id(node)] = size
+    return size
+
+
+def require_tame(path: Path) -> None:
+    """Check that a YAML file that another reader reads takes it bounded time.
+
+    What is no YAML at all is left to that reader's own message.
+
+    Raises:
+        ConfigError: brackets are nested too deeply, or aliases make too many values.
+    """
+    try:
+        _tame(read_regular(path).decode(errors="replace"))
+    except yaml.YAMLError:
+        return
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise ConfigError(f"{path}: {reason}") from error
+
+
+def not_utf8(config_dir: Path | None) -> str:
+    """Return the path of the first YAML file in a user's folder that is not UTF-8."""
+    for path in sorted(config_dir.rglob("*.yaml") if config_dir else ()):
+        try:
+            path.read_text("utf-8")
+        except UnicodeDecodeError:
+            return str(path)
+    return "a configuration file"
 
 
 def to_yaml(content: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from xtransplant.scoring.judging import judge
 from xtransplant.scoring.registry import find_scorers
 from xtransplant.store.columns import Row
 from xtransplant.store.run_folder import RunFolder
-from xtransplant.store.score_files import require_verdicts, write_judged_part
+from xtransplant.store.score_files import require_verdicts, verdicts_path, write_judged_part
 from xtransplant.types import Cell, Generation, Instance, Option, Reply
 
 KEY = "0123456789ab"
@@ -347,3 +347,21 @@ def test_of_two_at_once_one_is_refused(folder, capsys):
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith(f"error: another process has held {folder.path}/.leases/.rescore for")
     assert not (folder.path / ".rescored").exists()
+
+
+@pytest.mark.parametrize("damage", ["emptied", "cut", "removed"])
+def test_verdicts_that_were_damaged_are_noticed_and_made_again(folder, damage):
+    rescore(folder, "scorer=paper")
+    path = verdicts_path(folder, labels(folder)[0], folder.parts()[0].name)
+    scorers = [find_scorers("paper")[0]]
+    require_verdicts(folder, scorers)
+    if damage == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: 0 if damage == "emptied" else -9])
+    with pytest.raises(OutputError) as error:
+        require_verdicts(folder, scorers)
+    assert str(path) in str(error.value)
+    assert f"xtransplant rescore {folder.path} scorer=paper" in str(error.value)
+    rescore(folder, "scorer=paper")
+    require_verdicts(folder, scorers)

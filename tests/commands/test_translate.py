@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import subprocess
+import sys
 
 import datasets
 import hub_folders
@@ -14,7 +16,7 @@ from transformers import AutoModelForSeq2SeqLM
 from xtransplant.cli import app as cli
 from xtransplant.commands.translate import texts_to_translate
 from xtransplant.config.compose import compose
-from xtransplant.errors import ConfigError, DataError, ModelError
+from xtransplant.errors import ConfigError, DataError, ModelError, OutputError
 from xtransplant.languages import language
 from xtransplant.models import translator as translator_module
 from xtransplant.models.translator import Translator
@@ -224,3 +226,35 @@ def test_a_model_that_is_not_there(tmp_path):
     with pytest.raises(ModelError) as error:
         translate(tmp_path / "no")
     assert str(error.value).startswith(f"cannot read 'translation model {tmp_path}/no': ")
+
+
+ADD = """
+import sys
+from pathlib import Path
+from xtransplant.tasks.translations import Translations
+kept = Translations(Path(sys.argv[1]), "org/model", "main", "command")
+for number in range(40):
+    kept.add("fr", {f"{sys.argv[2]} {number}": "é" * 2000})
+"""
+
+
+def test_processes_that_add_at_once_break_no_line(tmp_path):
+    kept = Translations(tmp_path, "org/model", "main", "command")
+    kept.folder.mkdir()
+    kept.path("fr").write_text('{"text": "cut off by a ki')
+    adders = [
+        subprocess.Popen([sys.executable, "-c", ADD, str(tmp_path), str(n)]) for n in range(3)
+    ]
+    assert [adder.wait() for adder in adders] == [0, 0, 0]
+    found = kept.of_language("fr")
+    assert sorted(found) == sorted(f"{who} {n}" for who in range(3) for n in range(40))
+
+
+def test_translations_are_never_added_through_a_link(tmp_path):
+    kept = Translations(tmp_path, "org/model", "main", "command")
+    kept.folder.mkdir()
+    (tmp_path / "precious").write_text("mine")
+    kept.path("fr").symlink_to(tmp_path / "precious")
+    with pytest.raises(OutputError, match="symbolic link"):
+        kept.add("fr", {"a": "b"})
+    assert (tmp_path / "precious").read_text() == "mine"

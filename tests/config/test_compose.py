@@ -288,7 +288,12 @@ def test_find_model(own, tmp_path):
             "grid.pairs is empty; give it pairs: grid.pairs=[[16,4],[-1,0]], or grid.file=FILE",
         ),
         (["model=hf"], "model.id has no value; give one: model.id=…"),
-        (["model.name=../x"], "bad value '../x' for model.name; allowed: the name of a folder"),
+        (
+            ["model.name=../x"],
+            "bad value '../x' for model.name; allowed: at most 100 letters, "
+            "digits, spaces and . , _ - + @ ( ), a letter or digit first; "
+            "give another: model.name=…",
+        ),
         (["toy"], "'toy' is not an override; allowed: KEY=VALUE such as task=xnli"),
         (["~limit"], "'~limit' removes a key; allowed: KEY=VALUE; give it another value"),
         (

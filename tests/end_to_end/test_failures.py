@@ -244,3 +244,23 @@ def test_a_folder_that_cannot_be_written(disk: Path, capsys: pytest.CaptureFixtu
         "then run again"
     )
     assert list(disk.iterdir()) == []
+
+
+def test_a_wrong_device_is_refused_before_there_is_a_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["run", "limit=1", "languages=[sw]", "grid=pairs", "grid.pairs=[[0,0]]"]
+    assert cli.main([*arguments, "device=cuda:99"]) == 2
+    assert "no device 'cuda:99'" in capsys.readouterr().err
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_receipt_that_cannot_be_written_is_no_failure(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def full(*_arguments):
+        raise OutputError("disk full")
+
+    monkeypatch.setattr("xtransplant.runner.run.write_receipt", full)
+    arguments = ["run", "limit=1", "languages=[sw]", "grid=pairs", "grid.pairs=[[0,0]]"]
+    assert cli.main([*arguments, "device=cpu"]) == 0
+    assert "the run is done, but its receipt is not kept: disk full" in capsys.readouterr().err

@@ -2,12 +2,14 @@
 
 import base64
 import gzip
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_runs import write_run
 from matplotlib.figure import Figure
@@ -23,7 +25,7 @@ from xtransplant.reporting import curves, heatmaps
 from xtransplant.reporting.drawing import written
 from xtransplant.reporting.page import write_page
 from xtransplant.reporting.table import Table
-from xtransplant.reporting.table_formats import latex, markdown, shown_frame
+from xtransplant.reporting.table_formats import _csv, latex, markdown, shown_frame
 from xtransplant.reporting.tables import all_tables
 
 NAMES = [
@@ -237,3 +239,10 @@ def test_the_report_refuses_controls_alone(tmp_path: Path, capsys) -> None:
     assert cli.main(["report", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]) == 2
     assert "holds controls only" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("cell", ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_a_text_in_csv_is_no_formula(cell):
+    read = pd.read_csv(io.StringIO(_csv(pd.DataFrame({"name": [cell, "plain"], "x": [-1.5, 2]}))))
+    assert read.name.tolist() == [f"'{cell}", "plain"]
+    assert read.x.tolist() == [-1.5, 2.0]  # numbers stay numbers

@@ -54,7 +54,7 @@ def test_a_cell_that_an_earlier_split_selected(tmp_path: Path) -> None:
     clusters = [f"c{number}" for number in range(12)]
     tested = {"fr": ["010"] * 11 + ["101"], "sw": ["001"] * 10 + ["000"] * 2}
     control = {"fr": ["001"] * 9 + ["010"] * 3, "sw": ["010"] * 12}
-    file = {"grid_file": "selected.yaml", "clusters": clusters}
+    file = {"grid_file": "selected.yaml", "clusters": clusters, "first": 6}  # other instances
     write_run(tmp_path, tested, cells, **split, **file)
     write_run(tmp_path, control, cells, **split, **file, control="noise")
     frame = t6(tmp_path)

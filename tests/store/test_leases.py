@@ -265,3 +265,14 @@ def test_a_lease_from_a_clock_that_is_ahead(tmp_path, ahead, is_live):
     assert (Leases(tmp_path).take("fr-0000") is None) == is_live
     # Whoever saw the same heartbeat for a minute takes it over.
     assert Leases(tmp_path).take("fr-0000", leases.heartbeat(path)) is not None
+
+
+def test_leases_that_dead_processes_left_are_cleared(tmp_path):
+    """A process can be killed after it wrote its part and before it gives the lease back."""
+    for name, host in (("fr-0000", "elsewhere"), ("fr-0001", "elsewhere")):
+        (tmp_path / name).write_text(json.dumps(asdict(replace(Holder(), host=host))))
+    age(tmp_path / "fr-0000", 70)
+    mine = Leases(tmp_path).take("fr-0002")
+    Leases(tmp_path).clear_dead()
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == ["fr-0001", "fr-0002"]
+    assert mine.is_held()

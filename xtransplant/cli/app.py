@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Annotated
@@ -112,6 +113,8 @@ def _bound_spinning() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status; a user's mistake is one line, status 2."""
+    _open_streams()
+    warnings.showwarning = _warn  # type: ignore[assignment]  # takes less
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A character that the terminal cannot show must not end a long run.
@@ -147,12 +150,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()  # the reader of the pipe has ended
         return 1
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
+        return _fail_of_system(error)
+    return 0
+
+
+PATH_MISTAKES = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+    *(errno.ENAMETOOLONG, errno.EINVAL),
+)
+"""Errors of a path that the user can mend; others are the machine's."""
+
+
+def _fail_of_system(error: OSError) -> int:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         _drop_output()
         where = error.filename or "what this command prints"
         return _fail(f"disk full while writing {where}: free space and run it again", 2)
-    return 0
+    if error.filename is None:
+        raise error
+    name = str(error.filename)
+    shown = name if len(name) <= 200 else f"{name[:199]}…"
+    line = f"cannot use {shown}: {error.strerror}; give another path"
+    return _fail(line, 2 if error.errno in PATH_MISTAKES else 1)
+
+
+def _warn(message: Warning | str, *_where: object) -> None:
+    """Show a warning in one line, as other remarks."""
+    from xtransplant.terminal import Console
+
+    Console().info(f"warning: {' '.join(str(message).split())}")
+
+
+def _open_streams() -> None:
+    """Open the null device for standard streams that the parent process closed.
+
+    Otherwise the next file that is opened would get their number, and what is printed.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
 
 
 def _drop_output() -> None:

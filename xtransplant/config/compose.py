@@ -20,6 +20,7 @@ from xtransplant.config.schema import (
     RunConfig,
 )
 from xtransplant.errors import ConfigError, unknown
+from xtransplant.yaml_file import not_utf8, require_tame
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -33,6 +34,10 @@ TAKES_CALLS = ("task.scorer",)
 """Keys whose values may be calls such as `regex(pattern="a")`."""
 
 GROUPS = ("model", "task", "grid", "decode", "experiment")
+
+
+NAMES = ("model.name", "task.name", "grid.name")
+"""Settings that become part of paths."""
 
 
 def conf_dir() -> Path:
@@ -171,6 +176,23 @@ def _own_files(choices: Mapping[str, str], config_dir: Path | None) -> dict[str,
     return {group: path for group, path in paths.items() if path.is_file()}
 
 
+def _refuse_interpolated_names(composed: DictConfig) -> None:
+    """Refuse `${...}` in names, by which a secret of the environment would get into paths.
+
+    Raises:
+        ConfigError: a name holds one.
+    """
+    from omegaconf import OmegaConf
+
+    for key in NAMES:
+        section, name = key.split(".")
+        if OmegaConf.is_interpolation(composed[section], name):
+            raise ConfigError(
+                f"{key} holds an interpolation (${{…}}); allowed: a plain name, since it becomes "
+                "part of paths"
+            )
+
+
 def _finish(composed: DictConfig, files: Mapping[str, Path]) -> RunConfig:
     from omegaconf import OmegaConf
 
@@ -179,6 +201,7 @@ def _finish(composed: DictConfig, files: Mapping[str, Path]) -> RunConfig:
 
     if missing := sorted(OmegaConf.missing_keys(composed)):
         raise ConfigError(f"{missing[0]} has no value; give one: {missing[0]}=…")
+    _refuse_interpolated_names(composed)
     config: RunConfig = OmegaConf.to_object(composed)  # type: ignore[assignment]
     restore_texts(config, files)
     if config.model.name == ANY_CHECKPOINT:
@@ -202,8 +225,10 @@ def _hydra(config_dir: Path | None) -> Iterator[list[str]]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from xtransplant.config.validate import message_of, not_utf8
+    from xtransplant.config.validate import message_of
 
+    for path in config_dir.rglob("*.yaml") if config_dir else ():
+        require_tame(path)
     ConfigStore.instance().store("schema", RunConfig)
     search_path = (
         [f"hydra.searchpath=[{_quoted(f'file://{config_dir.resolve()}')}]"] if config_dir else []

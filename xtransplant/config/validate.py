@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from operator import attrgetter
-from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
@@ -18,10 +17,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from xtransplant.config.names import require_names
 from xtransplant.config.schema import RunConfig
 from xtransplant.config.schema_keys import enumerated_keys, is_text, schema_keys
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Direction, ModuleType
+from xtransplant.yaml_file import nesting
 
 Options = Mapping[str, Sequence[str]]
 """The names of each config group's YAML files."""
@@ -48,6 +49,9 @@ CHOICES: Mapping[str, Sequence[str]] = {
 }
 """The allowed values of each enumerated key; each value has a handler, see `schema`."""
 
+
+MOST_BRACKETS = 20
+"""Deepest nesting of brackets in an override; Hydra's parser takes minutes for many."""
 
 PLAIN = re.compile(r"[\w./@:+-]+")
 """A value without quotes, brackets and spaces."""
@@ -115,6 +119,8 @@ def check_values(config: RunConfig) -> None:
         value = attrgetter(key)(config)
         if value is not None:
             _require_one_of(key, value, allowed)
+    if not task.splits:
+        raise ConfigError("task.splits is empty; give the names of the data's splits: [dev,test]")
     if config.split is not None:
         _require_one_of("split", config.split, task.splits, f"task {task.name}: ")
     _require_at_least_one("limit", config.limit)
@@ -137,9 +143,7 @@ def check_values(config: RunConfig) -> None:
             f"bad value {config.shard.index} for shard.index; allowed: 0 to "
             f"{config.shard.count - 1} (shard.count={config.shard.count}); nearest match: {nearest}"
         )
-    for key, name in (("model.name", config.model.name), ("task.name", task.name)):
-        if name in ("", ".", "..") or "/" in name or "\\" in name:
-            raise ConfigError(f"bad value {name!r} for {key}; allowed: the name of a folder")
+    require_names(config.model.name, task.name, config.grid.name, task.splits)
     selected_languages(config)
 
 
@@ -189,19 +193,13 @@ def message_of(error: Exception, options: Options) -> str:
     return text
 
 
-def not_utf8(config_dir: Path | None) -> str:
-    """Return the path of the first YAML file in a user's folder that is not UTF-8."""
-    for path in sorted(config_dir.rglob("*.yaml") if config_dir else ()):
-        try:
-            path.read_text("utf-8")
-        except UnicodeDecodeError:
-            return str(path)
-    return "a configuration file"
-
-
 def _parse(text: str) -> Override:
     if "=" not in text and not text.startswith("~"):
         raise ConfigError(f"{text!r} is not an override; allowed: KEY=VALUE such as task=xnli")
+    if nesting(text, "[{(", "]})") > MOST_BRACKETS:
+        raise ConfigError(
+            f"cannot read {text[:39] + '…'!r}: brackets are nested more than {MOST_BRACKETS} deep"
+        )
     try:
         return OverridesParser.create().parse_override(text)
     except HydraException as error:

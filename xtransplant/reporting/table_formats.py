@@ -13,7 +13,7 @@ from xtransplant.files import write_whole
 from xtransplant.reporting.table import Table
 
 MISSING = "-"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t")
 """Beginnings of a cell that spreadsheets read as a formula."""
 LATEX = str.maketrans(
     {

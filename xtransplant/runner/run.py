@@ -13,6 +13,7 @@ from typing import cast
 from xtransplant.config.schema import RunConfig
 from xtransplant.engine.profiling import device_name
 from xtransplant.errors import OutputError
+from xtransplant.models.loading import choose_device
 from xtransplant.models.parallel import from_first, is_first
 from xtransplant.runner.claims import claimed, missing_parts
 from xtransplant.runner.inputs import inputs_of
@@ -50,6 +51,8 @@ def run(config: RunConfig, console: Console) -> None:
     folder = RunFolder(plan.folder, plan.key)
     scorers = find_scorers(config.task.scorer)
     require_verdicts(folder, scorers)
+    if not all(folder.exists(part.language, part.block) for part in plan.parts):
+        choose_device(config.device)  # a wrong one is refused before there is a folder
     folder.open_or_create(asdict(config), plan.n_parts)
     for remark in data_remarks(plan.data):
         console.info(remark)
