@@ -1,0 +1,60 @@
+"""What a sample can show: the power of the paired test and the smallest gain it finds."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from xtransplant.analysis.intervals import LEVEL
+from xtransplant.analysis.significance import mcnemar
+
+POWER = 0.8
+STEP = 0.005
+"""Gains are tried in steps of half a point."""
+
+
+def power(n: int, gain: float, loss: float) -> float:
+    """Return how often McNemar's exact test finds a difference between independent instances.
+
+    Args:
+        n: number of instances.
+        gain: share of instances gained less the share lost.
+        loss: share of instances lost.
+    """
+    if not gain + 2 * loss:
+        return 0.0
+    discordant = np.arange(n + 1)
+    chance = stats.binom.pmf(discordant, n, gain + 2 * loss)
+    # By symmetry the test rejects up to a largest number of lost, and of gained.
+    most = np.array([_most_lost(int(number)) for number in discordant])
+    share_lost = loss / (gain + 2 * loss)
+    found = stats.binom.cdf(most, discordant, share_lost)
+    found += stats.binom.cdf(most, discordant, 1 - share_lost)
+    return float((chance * found).sum())
+
+
+def _most_lost(discordant: int) -> int:
+    """Return the largest smaller count of gained and lost that the test rejects, -1 for none."""
+    counts = np.arange(discordant // 2 + 1)
+    return int((mcnemar(counts, discordant - counts) <= 1 - LEVEL).sum()) - 1
+
+
+def minimum_detectable_gain(n: int, loss: float) -> float | None:
+    """Return the smallest gain that `n` instances show with a power of 80 %.
+
+    Args:
+        n: number of independent instances.
+        loss: share of instances lost that is expected, 0 to 1.
+
+    Returns:
+        A gain in steps of half a point, 0 to 1; None where no gain that is possible is found.
+    """
+    steps = np.round(np.arange(1, round((1 - 2 * loss) / STEP) + 1) * STEP, 3)
+    low, high = 0, len(steps)
+    while low < high:  # the power grows with the gain
+        middle = (low + high) // 2
+        if power(n, float(steps[middle]), loss) >= POWER:
+            high = middle
+        else:
+            low = middle + 1
+    return float(steps[low]) if low < len(steps) else None
