@@ -9,6 +9,7 @@ from pathlib import Path
 from xtransplant.analysis.load import Runs
 from xtransplant.analysis.study import Study, load_study
 from xtransplant.errors import OutputError
+from xtransplant.files import write_whole
 from xtransplant.reporting.curves import draw_languages, draw_layer_curves, draw_tries
 from xtransplant.reporting.heatmaps import draw_heatmaps, draw_modules
 from xtransplant.reporting.overview import OVERVIEW, overview, remarks_on
@@ -55,7 +56,7 @@ def write_report(paths: Sequence[Path], folder: Path, on_file: Callable[[Path], 
     tables, remarks = all_tables(study), remarks_on(study)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / OVERVIEW).write_text(overview(study, tables, remarks), encoding="utf-8")
+        write_whole(folder / OVERVIEW, overview(study, tables, remarks).encode())
         on_file(folder / OVERVIEW)
         for table in tables:
             for path in write_table(table, folder):
