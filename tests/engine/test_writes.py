@@ -9,7 +9,10 @@ from families import MODULES, SOURCE, TARGET, tiny_model
 
 from xtransplant.engine import oracle, writes
 from xtransplant.engine.agreement import require_agreement
+from xtransplant.engine.capture import capture
+from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.request import Request
+from xtransplant.engine.rows import Row
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.errors import ModelError
 from xtransplant.models.families import Model
@@ -28,7 +31,7 @@ HIDDEN = [
 def test_a_vector_lands_at_one_token_of_its_row(flat: bool, token: int, place: int) -> None:
     hidden = torch.tensor(HIDDEN)
     before = hidden.view(-1, 2) if flat else hidden
-    after = writes.put(before, torch.tensor([1]), torch.tensor([[-1.0, -2.0]]), 3, token)
+    after = writes.put(before, torch.tensor([1]), torch.tensor([[-1.0, -2.0]]), 3, token, "replace")
     assert after.shape == before.shape
     expected = [[list(vector) for vector in row] for row in HIDDEN]
     expected[1][place] = [-1.0, -2.0]
@@ -69,3 +72,29 @@ def test_the_check_at_load_writes_by_it(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(writes, "put", lambda hidden, *_: hidden)
     with pytest.raises(ModelError, match="a write to module 'attn' of layer 0 has no effect"):
         require_agreement(model, states)
+
+
+@pytest.mark.parametrize(
+    ("family", "module"),
+    [("llama", ModuleType.MLP), ("bloom", ModuleType.ATTN), ("t5", ModuleType.ENCODER_BLOCK)],
+)
+def test_an_operation_is_a_line_of_its_table_and_shares_a_pass_with_others(
+    family: str, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_encoder = module is ModuleType.ENCODER_BLOCK
+    model = encoder_decoders.tiny_model(family) if in_encoder else tiny_model(family)
+    monkeypatch.setitem(writes.OPERATIONS, "add", torch.add)
+    acts = capture(model, [tuple(SOURCE), tuple(TARGET)], [module], 2, ["source", "target"])
+    rows, totals = [], []
+    for layer in (0, 1):
+        vector, met = acts[module][0, 1 - layer], acts[module][1, layer]
+        rows += [Row(layer, module, vector, operation=name) for name in ("replace", "add")]
+        totals.append(Row(layer, module, met + vector))
+
+    def answers(rows: Sequence[Row]) -> list[tuple[int, ...]]:
+        return [each.token_ids for each in decode(model, [Target(tuple(TARGET))], rows, NEW_TOKENS)]
+
+    together = answers(rows)
+    assert together[1::2] == answers(totals)
+    assert together[::2] == answers(rows[::2])
+    assert together[1::2] != together[::2]

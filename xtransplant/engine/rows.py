@@ -15,15 +15,17 @@ class Row:
 
     Attributes:
         layer: target layer; N for the baseline, which writes nothing.
-        module: module whose output is replaced; None for the baseline.
+        module: module whose output is written; None for the baseline.
         vector: what is written, [D]; None for the baseline.
         target: number of the target prompt.
+        operation: how the vector is put there, one of `OPERATIONS`.
     """
 
     layer: int
     module: ModuleType | None = None
     vector: torch.Tensor | None = None
     target: int = 0
+    operation: str = "replace"
 
     @property
     def in_encoder(self) -> bool:

@@ -1,4 +1,4 @@
-"""The write: a row's vector replaces a module's output at one token.
+"""The write: a row's vector is put into a module's output at one token.
 
 `put` is the only place that puts a vector into a module, for the engine, the encoder-decoder path
 and the check at load. Only the oracle, with which they are compared, has code of its own.
@@ -8,7 +8,7 @@ Shape suffixes: W rows that are written to, R rows, T tokens, D model width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 import torch
@@ -19,11 +19,27 @@ from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook
 from xtransplant.types import ModuleType
 
+Operation = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""From what a write meets and the vectors, both [W, D], to what stands there afterwards."""
+
+
+def _replace(_met_WD: torch.Tensor, vectors_WD: torch.Tensor) -> torch.Tensor:
+    return vectors_WD
+
+
+OPERATIONS: dict[str, Operation] = {"replace": _replace}
+"""Each operation by its name, which a `Row` gives."""
+
 
 def put(
-    hidden: torch.Tensor, rows_W: torch.Tensor, vectors_WD: torch.Tensor, n_tokens: int, token: int
+    hidden: torch.Tensor,
+    rows_W: torch.Tensor,
+    vectors_WD: torch.Tensor,
+    n_tokens: int,
+    token: int,
+    operation: str,
 ) -> torch.Tensor:
-    """Return a copy of a module's output with a vector written to some rows, at one token.
+    """Return a copy of a module's output with a vector put into some rows, at one token.
 
     Args:
         hidden: output of the module, [R, T, D], or [R * T, D] as some modules return it.
@@ -31,10 +47,12 @@ def put(
         vectors_WD: vector of each.
         n_tokens: T.
         token: index of the written token; a negative one counts from the end.
+        operation: one of `OPERATIONS`.
     """
     written = hidden.clone()
     written_RTD = written.view(-1, n_tokens, written.shape[-1])
-    written_RTD[rows_W.to(written.device), token] = vectors_WD.to(written)
+    at = (rows_W.to(written.device), token)
+    written_RTD[at] = OPERATIONS[operation](written_RTD[at], vectors_WD.to(written))
     return written
 
 
@@ -51,23 +69,26 @@ def writes(
         encoder: whether the pass is through the encoder. Rows that write on the other side are left
             out.
     """
-    vectors: dict[tuple[int, ModuleType], dict[int, torch.Tensor]] = {}
+    vectors: dict[tuple[int, ModuleType, str], dict[int, torch.Tensor]] = {}
     for number, row in enumerate(rows):
         if row.vector is None or row.module is None or row.in_encoder != encoder:
             continue
-        vectors.setdefault((row.layer, row.module), {})[number] = row.vector
+        vectors.setdefault((row.layer, row.module, row.operation), {})[number] = row.vector
     # Sent before the pass: during it, a transfer in each layer would wait for the device.
     numbers = [number for of_module in vectors.values() for number in of_module]
     parts = torch.split(
         torch.tensor(numbers, device=model.device), [len(some) for some in vectors.values()]
     )
 
-    def write(rows_W: torch.Tensor, vectors_WD: torch.Tensor) -> Hook:
-        return lambda hidden: put(hidden, rows_W, vectors_WD, n_tokens, token)
+    def write(rows_W: torch.Tensor, of_module: Mapping[int, torch.Tensor], operation: str) -> Hook:
+        vectors_WD = torch.stack(list(of_module.values()))
+        return lambda hidden: put(hidden, rows_W, vectors_WD, n_tokens, token, operation)
 
     return [
-        (model.module(module, layer), write(rows_W, torch.stack(list(of_module.values()))))
-        for ((layer, module), of_module), rows_W in zip(vectors.items(), parts, strict=True)
+        (model.module(module, layer), write(rows_W, of_module, operation))
+        for ((layer, module, operation), of_module), rows_W in zip(
+            vectors.items(), parts, strict=True
+        )
     ]
 
 
@@ -82,17 +103,20 @@ def joining_writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, H
         rows: rows that write in the encoder, sorted by target layer.
     """
 
-    def join(vectors: Sequence[torch.Tensor]) -> Hook:
+    def join(vectors: Sequence[torch.Tensor], operation: str) -> Hook:
         def hook(hidden_RTD: torch.Tensor) -> torch.Tensor:
             copies_RTD = hidden_RTD[:1].expand(len(vectors), -1, -1)
             rows_W = torch.arange(len(vectors))
-            n_tokens = hidden_RTD.shape[1]
-            joining_RTD = put(copies_RTD, rows_W, torch.stack(list(vectors)), n_tokens, -1)
+            vectors_WD, n_tokens = torch.stack(list(vectors)), hidden_RTD.shape[1]
+            joining_RTD = put(copies_RTD, rows_W, vectors_WD, n_tokens, -1, operation)
             return torch.cat([hidden_RTD, joining_RTD])
 
         return hook
 
     return [
-        (model.encoder_layers[layer], join([row.vector for row in some if row.vector is not None]))
-        for layer, some in groupby(rows, key=lambda row: row.layer)
+        (
+            model.encoder_layers[layer],
+            join([row.vector for row in some if row.vector is not None], operation),
+        )
+        for (layer, operation), some in groupby(rows, key=lambda row: (row.layer, row.operation))
     ]
