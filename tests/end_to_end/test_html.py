@@ -26,7 +26,7 @@ from xtransplant.errors import OutputError
 from xtransplant.reporting.page import write_page
 from xtransplant.store.columns import Row
 from xtransplant.store.run_folder import RunFolder
-from xtransplant.types import Generation, Instance, Score
+from xtransplant.types import Cell, Generation, Instance, Score
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +108,13 @@ def test_the_same_runs_give_the_same_file(results: Path, tmp_path: Path) -> None
 def test_rows_that_are_no_grid_are_refused(tmp_path: Path) -> None:
     write_run(tmp_path, "aaaa", {"sw": SWAHILI})
     folder = RunFolder(tmp_path / "toy" / "tiny" / "mlp" / "aaaa", "aaaa")
-    more = Instance("q9", "sw", "en", "sw", "s", "t", "g")
-    generation, score = Generation((1,), "x", "eos"), Score("x", correct=True)
-    folder.write_part("sw", 1, "none", [Row(more, None, generation, {"paper-2": score})])
-    with pytest.raises(OutputError, match=r"language sw has 21 rows, not one baseline and 4 cells"):
+    generation, scores = Generation((1,), "x", "eos"), {"paper-2": Score("x", correct=True)}
+    rows = [
+        Row(Instance(name, "sw", "en", "sw", "s", "t", "g"), cell, generation, scores)
+        for name, cell in (("q8", None), ("q8", Cell(0, 5)), ("q9", None))
+    ]
+    folder.write_part("sw", 0, "none", rows)
+    with pytest.raises(OutputError, match=r"language sw has 3 rows, not one baseline and 1 cells"):
         write_page(xt.load_runs(tmp_path), tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
@@ -121,7 +124,7 @@ def test_a_page_that_cannot_be_written_is_one_line(results: Path, tmp_path: Path
     with pytest.raises(OutputError, match=r"^cannot write .*page.html: .*; choose a folder"):
         write_page(xt.load_runs(results), tmp_path / "file" / "page.html")
     (tmp_path / "page.html").mkdir()
-    with pytest.raises(OutputError, match=r"^cannot write .*page.html: Is a directory"):
+    with pytest.raises(OutputError, match=r"^cannot write .*page.html: it is no regular file"):
         write_page(xt.load_runs(results), tmp_path / "page.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "page.html"]
 
