@@ -8,6 +8,10 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 # Two processes; one that is done takes over tests of the other.
 IN_TWO := -n 2 --dist worksteal
 PURE := $(addprefix tests/,analysis config prompts scoring store tasks test_architecture.py)
+# Simulations, and tests that compose every configuration or serve a hub of their own.
+NOT_QUICK := $(addprefix --ignore=tests/,analysis/test_power.py analysis/test_shares.py \
+	analysis/test_second_implementation.py analysis/test_simulations.py config/test_compose.py \
+	tasks/test_dataset_hub.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo quick test exact crash chromium test-slurm test-ray lint models parity bench bench-gpu wheel clean
@@ -26,8 +30,7 @@ demo: $(INSTALLED) ## run the embedded model and task on the full grid
 	$(BIN)/xtransplant run
 
 quick: $(INSTALLED) ## test what needs no model, and the engine on Llama (under a minute)
-	$(PYTEST) $(IN_TWO) $(PURE) tests/exact/test_engine.py -k 'not test_engine or llama' \
-		--ignore tests/tasks/test_dataset_hub.py
+	$(PYTEST) $(IN_TWO) $(PURE) $(NOT_QUICK) tests/exact/test_engine.py -k 'not test_engine or llama'
 
 test: $(INSTALLED) ## run the tests; of tests/exact, a pairwise sample (minutes)
 	$(PYTEST) $(IN_TWO)
