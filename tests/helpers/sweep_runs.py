@@ -34,4 +34,4 @@ def assert_same(found: Path, expected: Path) -> None:
 
 def environment() -> dict[str, str]:
     """Return the environment for commands of this checkout."""
-    return {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
