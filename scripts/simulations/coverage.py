@@ -7,7 +7,8 @@ which reports had before.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,16 +92,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=2000)
     trials = parser.parse_args().trials
-    for heading, columns, coverage in (
+    tables: list[tuple[str, Sequence[Any], Callable[..., tuple[float, float]]]] = [
         ("share", SHARES, share_coverage),
         ("gained, lost", GAINS, difference_coverage),
-    ):
+    ]
+    for heading, columns, coverage in tables:
         names = [str(column) for column in columns]
         print(f"\n| clusters | size | correlation | {heading}: {' | '.join(names)} |")
         print("|--:|:--|--:|" + "--:|" * len(names))
         for n in CLUSTERS:
             for kind, icc in (("single", 0.0), ("1 to 10", 0.0), ("1 to 10", 0.3)):
-                found = [coverage(n, kind, icc, column, trials) for column in columns]  # type: ignore[operator]
+                found = [coverage(n, kind, icc, column, trials) for column in columns]
                 shown = " | ".join(f"{100 * now:.1f} ({100 * was:.1f})" for now, was in found)
                 print(f"| {n} | {kind} | {icc} | {shown} |", flush=True)
 

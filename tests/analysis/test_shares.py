@@ -55,12 +55,14 @@ def outcomes(rng: np.random.Generator, cluster: np.ndarray, p: float, icc: float
     return rng.random(len(cluster)) < chance[cluster]
 
 
-@pytest.mark.parametrize("icc", [0.0, 0.3])
+CORRELATED = [(n, False, icc) for n in (10, 50, 200) for icc in (0.0, 0.3)]
+SINGLE = (50, True, 0.0)
+"""Single instances have no correlation within their cluster."""
+
+
 @pytest.mark.parametrize("p", [0.02, 0.5, 0.98])
-@pytest.mark.parametrize(("n", "equal"), [(10, False), (50, False), (50, True), (200, False)])
+@pytest.mark.parametrize(("n", "equal", "icc"), [*CORRELATED, SINGLE])
 def test_a_share_is_covered(n: int, equal: bool, p: float, icc: float) -> None:
-    if equal and icc:
-        pytest.skip("single instances have no correlation within their cluster")
     rng = np.random.default_rng(7)
     found = []
     for _ in range(600):

@@ -91,7 +91,7 @@ def test_a_manifest_without_its_names_is_none(key: str) -> None:
 
 def identity(**changes: object) -> RunIdentity:
     given = {"task": "quiz", "split": "dev", "model": "tiny", "module": "mlp"} | changes
-    return RunIdentity(**given)  # type: ignore[arg-type]
+    return RunIdentity(**given)  # type: ignore[arg-type]  # the values are of several types
 
 
 def test_titles_and_labels() -> None:
