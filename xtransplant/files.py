@@ -178,6 +178,14 @@ def clear_leftovers(path: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
+def names_of_leftovers(folder: Path) -> set[str]:
+    """Return the names of the files in a folder whose temporary files were not renamed or removed.
+
+    A process may be writing one of them now. Names longer than 200 characters are cut there.
+    """
+    return {path.name[1:].rsplit(".", 2)[0] for path in folder.glob(".*.*.tmp")}
+
+
 def clear_old_leftovers(folder: Path) -> None:
     """Remove temporary files, in a folder and below it, that nobody can be writing any more.
 

@@ -267,6 +267,14 @@ def test_a_lease_from_a_clock_that_is_ahead(tmp_path, ahead, is_live):
     assert Leases(tmp_path).take("fr-0000", leases.heartbeat(path)) is not None
 
 
+def test_a_half_written_lease_is_cleared_though_nobody_takes_its_part_again(tmp_path):
+    """Its part may have been done by another process meanwhile."""
+    half = tmp_path / f".es-0003.{'0' * 32}.tmp"
+    half.write_bytes(b"{")
+    Leases(tmp_path).clear_dead()
+    assert not half.exists() and Leases(tmp_path).live() == {}
+
+
 def test_leases_that_dead_processes_left_are_cleared(tmp_path):
     """A process can be killed after it wrote its part and before it gives the lease back."""
     for name, host in (("fr-0000", "elsewhere"), ("fr-0001", "elsewhere")):

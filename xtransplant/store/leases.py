@@ -26,7 +26,15 @@ from types import TracebackType
 from uuid import uuid4
 
 from xtransplant.errors import OutputError
-from xtransplant.files import clear_leftovers, locked, read_regular, touch, write_whole, writing
+from xtransplant.files import (
+    clear_leftovers,
+    locked,
+    names_of_leftovers,
+    read_regular,
+    touch,
+    write_whole,
+    writing,
+)
 from xtransplant.jsonl import parse_json
 
 SECONDS_BETWEEN_BEATS = 10.0
@@ -133,13 +141,16 @@ class Leases:
                 self.give_back(path.name, holder)
 
     def clear_dead(self) -> None:
-        """Remove the leases that ended processes left; anybody could take these over.
+        """Remove the leases that ended processes left, and what they left of half-written ones.
 
         Raises:
             OutputError: the folder cannot be written.
         """
-        for path in self.folder.glob("[!.]*"):
-            with self._lock_of(path.name) as now, writing(path):
+        # A killed process can leave a temporary file alone, for a part that is never taken again.
+        leases = {path.name for path in self.folder.glob("[!.]*")}
+        for name in leases | names_of_leftovers(self.folder):
+            path = self.folder / name
+            with self._lock_of(name) as now, writing(path):
                 if path.is_file() and not _is_live(path, now):
                     path.unlink(missing_ok=True)
                 clear_leftovers(path)
