@@ -84,7 +84,7 @@ def run_check(
     part = plan.parts[0]
     console.info(
         f"{config.model.name} in {config.model.dtype}, {config.task.name} {part.instances[0].id} "
-        f"({part.language}), {sum(map(len, samples.values()))} cells, one generate each"
+        f"({part.language}), {how}, {sum(map(len, samples.values()))} cells, one generate each"
     )
     with console.steps() as on_step:
         comparisons = [

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
+from xtransplant.config.intervention import Intervention
 from xtransplant.config.schema import RunConfig
 from xtransplant.engine.flops import grid_flops, model_size
 from xtransplant.engine.memory_budget import kv_bytes, rows_that_fit
 from xtransplant.engine.profiling import matmul_rate
+from xtransplant.engine.request import READ_FROM_PROMPT
+from xtransplant.engine.rows import WRITES_AGAIN
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.dtypes import TORCH_DTYPES
 from xtransplant.models.loading import choose_device
@@ -49,6 +53,7 @@ def _work(plan: Plan) -> list[tuple[str, str]]:
         ("model", f"{config.model.name} ({config.model.id}), {config.model.dtype}"),
         ("task", f"{config.task.name}, split {config.split}, {config.direction}"),
         ("module", config.module),
+        ("intervention", str(Intervention(**asdict(config.intervention)))),
         ("instances", ", ".join(f"{language} {n}" for language, n in counts.items())),
         (
             "cells",
@@ -67,9 +72,13 @@ def _cost(plan: Plan) -> list[tuple[str, str]]:
     size = model_size(plan.model_config)
     new_tokens = config.decode.max_new_tokens
     pairs = [pair for part in plan.parts for pair in part.prompts]
-    lengths = [(len(pair.source.token_ids), len(pair.target.token_ids)) for pair in pairs]
+    reads = READ_FROM_PROMPT[config.intervention.vector]
+    lengths = [(reads * len(pair.source.token_ids), len(pair.target.token_ids)) for pair in pairs]
     flops = sum(
-        grid_flops(size, _n_layers(plan), plan.cells, source, target, new_tokens)
+        grid_flops(
+            *(size, _n_layers(plan), plan.cells, source, target, new_tokens),
+            writes_again=WRITES_AGAIN[config.intervention.steps],
+        )
         for source, target in lengths
     )
     rows = min(

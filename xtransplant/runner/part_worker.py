@@ -73,6 +73,7 @@ class PartWorker:
             cells,
             part.prompts,
             config.decode.max_new_tokens,
+            self._intervention,
         )
         return rows, cost
 
