@@ -150,14 +150,9 @@ def try_(
     with machine_failures("the trial", kept=""):
         with console.steps() as on_step:
             loaded = xt.load_model(**load_arguments(checkpoint), on_step=on_step)
+        cells = pairs or "full"
         grid = xt.transplant(
-            loaded,
-            source=source,
-            target=target,
-            module=chosen,
-            cells=pairs or "full",
-            max_new_tokens=max_new_tokens,
-            intervention=intervention,
+            loaded, source, target, chosen, cells, max_new_tokens, intervention=intervention
         )
     texts = {cell: grid.text(cell.source_layer, cell.target_layer) for cell in grid.cells}
     if pairs:
