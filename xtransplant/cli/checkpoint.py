@@ -139,8 +139,8 @@ def try_(
     from xtransplant.terminal import Console
 
     pairs = [parse_cell(text) for text in cell or []]
-    chosen, intervention = _module(module), Intervention(op, alpha, steps=steps, norm=norm)
-    require_writable(intervention, chosen)
+    chosen, how = _module(module), Intervention(op, alpha, steps=steps, norm=norm)
+    require_writable(how, chosen)
     checkpoint = find_model(model, config_dir)
     console = Console()
     import xtransplant as xt
@@ -150,9 +150,8 @@ def try_(
     with machine_failures("the trial", kept=""):
         with console.steps() as on_step:
             loaded = xt.load_model(**load_arguments(checkpoint), on_step=on_step)
-        cells = pairs or "full"
         grid = xt.transplant(
-            loaded, source, target, chosen, cells, max_new_tokens, intervention=intervention
+            loaded, source, target, chosen, pairs or "full", max_new_tokens, intervention=how
         )
     texts = {cell: grid.text(cell.source_layer, cell.target_layer) for cell in grid.cells}
     if pairs:
