@@ -179,6 +179,21 @@ def test_prompts_modules_and_ways_share_a_batch(family: str, size: int | None) -
     assert changed > len(requests)
 
 
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_ways_share_a_pass_in_the_encoder(family: str) -> None:
+    """Rows join the pass at their layers, those of one way side by side."""
+    model, module = tiny_model(family), ModuleType.ENCODER_BLOCK
+    ways = [way for way in WAYS if goes(model, module, way)]
+    requests = [
+        Request(SOURCE, TARGET, module, [(k % 4, 1), (k % 3, 2), (k % 4, 0)], intervention=how)
+        for k, how in enumerate([*ways, *ways])
+    ]
+    for request, grid in zip(requests, transplant_all(model, requests, NEW_TOKENS), strict=True):
+        for cell, generation in grid.generations.items():
+            how = request.intervention
+            assert generation.token_ids == naive(model, LONGER, module, cell, how), (how, cell)
+
+
 def full(model: Model, how: Intervention, module: ModuleType = MLP, **more: Any) -> TransplantGrid:
     layers = having(model, module)
     request = Request(
