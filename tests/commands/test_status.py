@@ -148,7 +148,7 @@ def test_a_part_that_is_gone_and_a_file_that_is_no_part_are_named(tmp_path: Path
         stray = run / "generations" / f"{name}.parquet"
         stray.touch()
         reason = status_of(run).reason
-        assert reason == f"{stray} is no part of this run; move it out of the folder"
+        assert reason == f"{stray} is not a part of this run; move it out of the folder"
         stray.unlink()
 
 

@@ -252,7 +252,7 @@ def test_a_pipe_in_place_of_a_lease_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "fr-0000")
     assert read_holder(tmp_path / "fr-0000") is None
     age(tmp_path / "fr-0000", 70)
-    with pytest.raises(OutputError, match="no regular file"):
+    with pytest.raises(OutputError, match="not a regular file"):
         Leases(tmp_path).take("fr-0000")
 
 
