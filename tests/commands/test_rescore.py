@@ -308,7 +308,7 @@ def test_a_run_is_refused_where_the_parts_hold_other_verdicts(folder):
         (["scorer=paper,"], "unknown scorer ''; allowed: contains_any, "),
         (["scorers=paper"], "unknown setting 'scorers=paper'; allowed: scorer=NAME, "),
         (["paper"], "unknown setting 'paper'; allowed: scorer=NAME, scorer=NAME,NAME"),
-        (["scorer=opinion"], "scorer opinion needs the share of people behind each option, "),
+        (["scorer=opinion"], "scorer opinion needs the share of people who chose each option, "),
         (["scorer=logprob"], "instance q1 (fr) has no option log-probabilities, which "),
     ],
 )
