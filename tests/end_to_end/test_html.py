@@ -124,7 +124,7 @@ def test_a_page_that_cannot_be_written_is_one_line(results: Path, tmp_path: Path
     with pytest.raises(OutputError, match=r"^cannot write .*page.html: .*; choose a folder"):
         write_page(xt.load_runs(results), tmp_path / "file" / "page.html")
     (tmp_path / "page.html").mkdir()
-    with pytest.raises(OutputError, match=r"^cannot write .*page.html: it is no regular file"):
+    with pytest.raises(OutputError, match=r"^cannot write .*page.html: it is not a regular file"):
         write_page(xt.load_runs(results), tmp_path / "page.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "page.html"]
 
