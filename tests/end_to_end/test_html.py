@@ -131,5 +131,5 @@ def test_a_page_that_cannot_be_written_is_one_line(results: Path, tmp_path: Path
 
 def test_runs_without_a_row_are_refused(tmp_path: Path) -> None:
     write_run(tmp_path, "aaaa", {}, status="running")
-    with pytest.raises(OutputError, match=r"no result yet in .*aaaa or any other of 1 runs"):
+    with pytest.raises(OutputError, match=r"no results yet in .*aaaa or any other of 1 runs"):
         write_page(xt.load_runs(tmp_path), tmp_path / "page.html")
