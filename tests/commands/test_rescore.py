@@ -130,7 +130,7 @@ def test_the_two_views_are_made_again_and_shown(folder, capsys):
     pairs = pd.read_parquet(folder.path / "pairs.parquet")
     assert pairs.n_correct.tolist() == [2, 2] * 2  # q2 q3, q1 q3
     out = capsys.readouterr().out
-    assert "keep the best of 2 tries" in out
+    assert "both are chosen from 2 cells" in out
     assert f"results: {folder.path}" in out
     (french,) = [line for line in out.splitlines() if line.startswith("fr")]
     assert french.split() == ["fr", "3", "33.3", "%", "66.7", "%", "0→0", "100.0", "%"]
