@@ -1,6 +1,6 @@
-"""Time `xtransplant report` on a made-up run of a million rows, in a process of its own.
+"""Time `xtransplant report` on a made-up run of a million rows, in a separate process.
 
-It prints seconds and peak memory, and fails above 60 s or 4 GB (the promise, on two cores).
+It prints seconds and peak memory, and fails above 60 s or 4 GB (the limits for two cores).
 """
 
 import json
