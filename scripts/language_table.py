@@ -1,7 +1,8 @@
 """Make xtransplant/assets/languages/languages.csv; needs `pip install urielplus==1.3.2`.
 
-Distances are featural distances to English in URIEL+ (Khan et al. 2025, arXiv 2409.18472; data CC BY-SA
-4.0). Resource classes are those of Joshi et al. 2020 (arXiv 2004.09095), from 0 (least data) to 5.
+Distances are featural distances to English in URIEL+ (Khan et al. 2025, arXiv 2409.18472; data
+CC BY-SA 4.0). Resource classes are those of Joshi et al. 2020 (arXiv 2004.09095), from 0 (least
+data) to 5.
 """
 
 import csv

@@ -3,10 +3,10 @@
 This module has the words, facts, sentences and splits. Everything is derived from `SEED` with
 `random.Random` over lists, so every machine makes the same files.
 
-A fact is (owner, animal) -> name; people and animals have the same names in all languages. The English
-training text has every fact, other languages have a share of them (`COVERAGE`), and a dictionary links
-their words to the English ones. The dev and test questions ask for facts that only the English text
-has, so a right answer to a German question uses a fact learnt in English.
+A fact is (owner, animal) -> name; people and animals have the same names in all languages. The
+English training text has every fact, other languages have a share of them (`COVERAGE`), and a
+dictionary links their words to the English ones. The dev and test questions ask for facts that only
+the English text has, so a right answer to a German question uses a fact learnt in English.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def told(language: str) -> list[Fact]:
 def unseen(split: str) -> list[Fact]:
     """Return the facts of a split: facts that only the English training text has.
 
-    They are the same in every language. Each animal's facts are distributed over the splits in turn,
-    so that no split has harder words.
+    They are the same in every language. Each animal's facts go to the splits in turn, so that no
+    split has harder words.
     """
     world = facts()
     rest = world[round(max(COVERAGE.values()) * len(world)) :]

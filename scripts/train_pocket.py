@@ -2,9 +2,9 @@
 
     python scripts/train_pocket.py [--out DIR] [--steps N]
 
-It takes three to four minutes on one core. Tokenizer and questions are the same on every machine. The
-weights are reproducible on the same machine only: another processor or build of torch rounds sums
-differently, so its weights differ, and so do the answers to some of the questions.
+It takes three to four minutes on one core. Tokenizer and questions are the same on every machine.
+The weights are reproducible only on the same machine: another processor or build of torch rounds
+sums differently, so its weights differ, and so do the answers to some of the questions.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps")
     arguments = parser.parse_args()
-    # One thread, so that sums are rounded alike on any number of cores; a second one helps little here.
+    # One thread, so that sums are rounded alike on any number of cores; more help little here.
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(mode=True)
 
     write_questions(arguments.out / "task")
     tokenizer = make_tokenizer()

@@ -1,4 +1,4 @@
-"""Data files with one JSON value a line; every error names the file and line."""
+"""Data files with one JSON value per line; every error names the file and line."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
 python scripts/bench/store.py [INSTANCES] [CELLS]
 
-Texts have 20 words, and cells of one instance share many texts, as in real grids. Of the 900 cells of
-SmolLM2 in docs/benchmarks.md, 14 % have distinct texts; of the authors' outputs, whose layers are far
-apart, 35 to 46 %. Here 40 % have, and each text begins like the baseline's.
+Texts have 20 words, and cells of one instance share many texts, as in real grids. Of the 900 cells
+of SmolLM2 in docs/benchmarks.md, 14 % have distinct texts; of the authors' outputs, whose layers
+are far apart, 35 to 46 %. Here 40 % have, and each text begins like the baseline's.
 """
 
 from __future__ import annotations

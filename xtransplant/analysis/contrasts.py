@@ -102,13 +102,13 @@ class Scope:
 
     @property
     def _cluster(self) -> Ints:
-        """Number of each instance's cluster, in order of name."""
+        """Index of each instance's cluster; clusters are sorted by name."""
         names = self.outcomes.cluster[self.rows]
         return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
     @property
     def _group(self) -> Ints | None:
-        """Number of each instance's language in `MACRO`, where languages have equal weight."""
+        """Index of each instance's language in `MACRO`, where languages have equal weight."""
         if self.label != MACRO:
             return None
         names = self.outcomes.language[self.rows]

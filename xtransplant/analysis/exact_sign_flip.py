@@ -81,7 +81,7 @@ def _exact(columns: list[Ints]) -> Floats:
     angles = np.outer(distinct, np.arange(size // 2 + 1)) % size * (2 * np.pi / size)
     cosines = np.cos(angles)
     logarithms, negative = np.log(np.abs(cosines).clip(1e-300)), (cosines < 0).astype(np.float64)
-    totals = np.minimum(np.arange(size), size - np.arange(size))  # from zero, either way
+    totals = np.minimum(np.arange(size), size - np.arange(size))  # distance from zero, modulo size
     p = np.zeros(len(columns))
     for start in range(0, len(columns), max(1, _BLOCK // size)):
         some = slice(start, start + max(1, _BLOCK // size))

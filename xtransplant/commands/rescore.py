@@ -123,7 +123,9 @@ def _take_staged(job: _Job, parts: Sequence[Path]) -> list[LanguageSummary]:
         for path in parts:
             with writing(path):
                 os.replace(folder.path / STAGE / path.name, path)
-        shutil.rmtree(folder.path / STAGE, ignore_errors=True)  # hidden, and never read again
+        shutil.rmtree(
+            folder.path / STAGE, ignore_errors=True
+        )  # errors are harmless: it is not read again
         complete = folder.complete_languages()
         summary = aggregate_run(folder) if complete else []
     if len(complete) < len(before.n_parts):  # the run itself is unfinished

@@ -125,7 +125,7 @@ class RowsCache(Cache):
         """Select the states that the rows of a step continue.
 
         Args:
-            rows: for each layer, rows of the previous step; in the first step, numbers of prompts.
+            rows: rows of the previous step, by layer; in the first step, numbers of prompts.
         """
         # Called on the class, because a layer of both kinds would move its (empty) keys too. Any is
         # for the stubs, in which the mixin's method takes a whole layer.

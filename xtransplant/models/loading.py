@@ -79,7 +79,7 @@ def open_model(id: str, options: LoadOptions, on_step: OnStep = silent) -> Model
             merge=options.merge_adapter,
             on_step=on_step,
         )
-    hf.eval().requires_grad_(False)
+    hf.eval().requires_grad_(requires_grad=False)
     hf.generation_config = greedy(hf)
     if options.language_token is not None:
         token_id = language_token_id(config, tokenizer, options.language_token, id)

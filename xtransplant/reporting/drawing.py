@@ -93,7 +93,7 @@ def _fonts_for(characters: frozenset[str]) -> tuple[str, ...]:
     for name in sorted(names, key=lambda name: ("Sans" not in name, name)):
         if not missing:
             break
-        # A font of last resort has every letter, but as the same box.
+        # A "Last Resort" font draws the same box for every letter.
         if missing & _letters(name) and not name.startswith("Last Resort"):
             chosen.append(name)
             missing -= _letters(name)

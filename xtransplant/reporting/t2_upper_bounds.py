@@ -1,4 +1,4 @@
-"""T2: upper bounds, each beside the same bound of every control."""
+"""T2: upper bounds, each compared with the same bound of every control."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _bound_name(name: str, layer: int | None) -> str:
 
 T2 = TableDefinition(
     name="T2_upper_bounds",
-    title="Upper bounds beside their controls",
+    title="Upper bounds and their controls",
     note=(
         "A bound counts an instance as right if any of many cells is right, so it knows the gold "
         "answers. Only its excess over a control with as many cells is evidence. Source-fixed and "

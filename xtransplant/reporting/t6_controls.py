@@ -89,7 +89,7 @@ def _with_bh(rows: list[Record]) -> list[Record]:
 
 T6 = TableDefinition(
     name="T6_controls",
-    title="Fixed cells beside every control at the same cell",
+    title="Fixed cells compared with every control at the same cell",
     note=(
         "Difference: experiment minus control on the same instances, paired. p_bh: Benjamini and "
         "Hochberg within task, split and model. The best cell was chosen on the instances that "

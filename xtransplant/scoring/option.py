@@ -111,7 +111,7 @@ def named_option(reply: Reply, instance: Instance) -> Score:
     ]
     language = instance.target_language.partition("-")[0]
     if sum(named) != 1 or not (any(clear) or _is_only_key(text, keys, language)):
-        return Score(None, False)
+        return Score(None, correct=False)
     answer = instance.options[named.index(True)].key
     return Score(answer, answer == instance.gold)
 

@@ -110,7 +110,7 @@ class Leases:
     def live(self) -> dict[str, float]:
         """Return the names of the held leases, with seconds since their last heartbeats.
 
-        Writes nothing, and so compares this machine's clock with the file system's.
+        It writes nothing, so ages are measured with this machine's clock, not the file system's.
         """
         now, ages = time.time(), {}
         for path in sorted(self.folder.glob("[!.]*")):

@@ -147,7 +147,7 @@ class Manifest:
     """`manifest.json`: facts about a run, written by all of its processes.
 
     Attributes:
-        key: the run key.
+        key: run key.
         config: resolved configuration of the last command.
         n_parts: number of parts of each language, over all commands so far.
         columns: column names of every part in `generations`; empty if not recorded.

@@ -258,7 +258,7 @@ class RunFolder:
         return open_part(path, self.key)
 
     def _note_end(self, status: Status, reason: str | None) -> None:
-        """Set the status at the end of this process, with regard to the other processes."""
+        """Set the status at the end of this process, taking other processes into account."""
         with self._locked_manifest():
             manifest = self.read_manifest()
             if all(self.is_complete(language) for language in manifest.n_parts):

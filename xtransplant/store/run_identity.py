@@ -119,8 +119,10 @@ class RunIdentity:
     adapter: str | None = method_axis("model.adapter", Rule.SAME_IN_MODEL, None)
     adapter_revision: str | None = method_axis("model.adapter_revision", Rule.SAME_IN_MODEL, None)
     dtype: str = method_axis("model.dtype", Rule.SAME_IN_MODEL, "float32")
-    trust_remote_code: bool = method_axis("model.trust_remote_code", Rule.SAME_IN_MODEL, False)
-    allow_pickle: bool = method_axis("model.allow_pickle", Rule.SAME_IN_MODEL, False)
+    trust_remote_code: bool = method_axis(
+        "model.trust_remote_code", Rule.SAME_IN_MODEL, default=False
+    )
+    allow_pickle: bool = method_axis("model.allow_pickle", Rule.SAME_IN_MODEL, default=False)
     language_token: str | None = method_axis("model.language_token", Rule.SAME_IN_MODEL, None)
     layers_path: str | None = method_axis("model.family.layers", Rule.SAME_IN_MODEL, None)
     attn_path: str | None = method_axis("model.family.attn", Rule.SAME_IN_MODEL, None)

@@ -1,6 +1,6 @@
 """The data format of the authors' release (github YYF-Tommy/XTransplant): finished prompts.
 
-A split is a folder `<TASK>_<split>`; line i of a file is row i, one JSON value a line:
+A split is a folder `<TASK>_<split>`; line i of a file is row i, one JSON value per line:
 
     split/<language>.json      the prompt, a string
     ans/<language>.json        the key of the right option, or the answer, a string
