@@ -196,7 +196,7 @@ def test_attention_is_refused_for_layers_that_have_none(cells: Any) -> None:
             for name in ("max_new_tokens", "rows_per_batch")
             for value in ("20", 2.5)
         ),
-        ("model", "org/name", ModelError, "'org/name' is no loaded model; give what load_model"),
+        ("model", "org/name", ModelError, "'org/name' is not a loaded model; pass the result"),
     ],
 )
 def test_arguments_of_a_wrong_type_are_one_line(
