@@ -179,11 +179,12 @@ def clear_leftovers(path: Path) -> None:
 
 
 def names_of_leftovers(folder: Path) -> set[str]:
-    """Return the names of the files in a folder whose temporary files were not renamed or removed.
+    """Return the names of the files in a folder for which temporary files lie there.
 
-    A process may be writing one of them now. Names longer than 200 characters are cut there.
+    A process may be writing one of them now. Hidden files, and what follows the first 200
+    characters of a name, are left out.
     """
-    return {path.name[1:].rsplit(".", 2)[0] for path in folder.glob(".*.*.tmp")}
+    return {path.name[1:].rsplit(".", 2)[0] for path in folder.glob(".[!.]*.*.tmp")}
 
 
 def clear_old_leftovers(folder: Path) -> None:
