@@ -183,9 +183,10 @@ def clear_leftovers(path: Path) -> None:
 def names_of_leftovers(folder: Path) -> set[str]:
     """Return the names of the files in a folder of which a temporary file exists.
 
-    A process may be writing some of them now. Names are cut after 200 characters.
+    A process may be writing some of them now. Hidden files are left out, and names are cut after
+    200 characters.
     """
-    return {path.name[1:].rsplit(".", 2)[0] for path in folder.glob(".*.*.tmp")}
+    return {path.name[1:].rsplit(".", 2)[0] for path in folder.glob(".[!.]*.*.tmp")}
 
 
 def clear_old_leftovers(folder: Path) -> None:

@@ -271,8 +271,13 @@ def test_a_half_written_lease_is_cleared_though_nobody_takes_its_part_again(tmp_
     """Its part may have been done by another process meanwhile."""
     half = tmp_path / f".es-0003.{'0' * 32}.tmp"
     half.write_bytes(b"{")
+    reserve = tmp_path / ".reserve"
+    for path in (reserve, tmp_path / f"..reserve.{'0' * 32}.tmp"):
+        path.touch()
+    age(reserve, 70)
     Leases(tmp_path).clear_dead()
     assert not half.exists() and Leases(tmp_path).live() == {}
+    assert reserve.exists()  # no lease
 
 
 def test_leases_that_dead_processes_left_are_cleared(tmp_path):
