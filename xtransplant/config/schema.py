@@ -1,9 +1,8 @@
 """The schema of the configuration: every key, its type and its default.
 
-Enumerated values are plain `str` fields, which `validate.check_values` compares with the tuples
-below or with an enum of `types`. OmegaConf reads and shows an Enum by member name, so an enum field
-would accept `MLP` and refuse `mlp`. Each value has a handler, or the import of the module that
-handles it fails. The classes are not frozen, since Hydra 1.3 cannot compose into a frozen schema.
+Settings with a fixed set of values are plain `str` fields, since OmegaConf reads and shows an Enum
+by member name; `validate.check_values` checks them. A value without a handler fails at import. The
+classes are not frozen, since Hydra 1.3 cannot compose into a frozen schema.
 """
 
 from __future__ import annotations
@@ -78,8 +77,7 @@ class ModelConfig:
     """A checkpoint: `conf/model/<name>.yaml`.
 
     Attributes:
-        name: name, used for the folder of its results; for the entry `hf`, the last path component
-            of `id`.
+        name: folder of its results; for the entry `hf`, the last path component of `id`.
         id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
         revision: commit, tag or branch of a Hugging Face id.
         dtype: float32, bfloat16, float16 or tf32 (float32 with TF32 matrix products on a GPU).
@@ -132,8 +130,7 @@ class TaskConfig:
         machine_translated: whether the data are in the pivot language only, and the other prompts
             are machine-translated.
         splits: names of the splits; the first is the default.
-        sample_size: number of units per language in split `sample`, for tasks whose splits are
-            drawn here.
+        sample_size: units per language in split `sample`, for tasks whose splits are drawn here.
         sample_seed: seed for drawing the splits.
         sample_by: unit of splits: `id` for an instance, `cluster` for all instances of a question
             or passage.
@@ -273,14 +270,12 @@ class RunConfig:
         split: name of a split; None for the task's first.
         limit: maximum number of instances per language; None for all.
         seed: of what a control draws, and of the cells that `check` and `bench` sample.
-        control: "none" for the experiment itself, else what stands in for its source; see
-            `xtransplant.tasks.controls`.
-        output_root: folder in which result folders are created.
+        control: a control of `xtransplant.tasks.controls`; "none" for the experiment itself.
+        output_root: folder of the result folders.
         dry_run: whether to show the plan and stop.
         rows_per_batch: cells that decode together, which never changes results; None: chosen.
         device: "auto", "cpu", "cuda", "cuda:1", …
-        device_map: one of `DEVICE_MAPS`, the strategies for spreading layers over all GPUs, then
-            the CPU; None for a single device.
+        device_map: one of `DEVICE_MAPS`, by which layers are spread; None for a single device.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
