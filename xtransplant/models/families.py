@@ -121,10 +121,7 @@ class Model:
         return torch.device(hook.execution_device) if hook and own.type == "meta" else own
 
     def modules(self, module: ModuleType) -> Sequence[tuple[nn.Module, ...]]:
-        """Return the modules of each layer whose outputs are written for `module`.
-
-        A layer that lacks one has none.
-        """
+        """Return each layer's modules whose outputs are written for `module`; none without all."""
         parts = zip(*(getattr(self, name) for name in WRITTEN[module]), strict=True)
         return [() if None in of_layer else of_layer for of_layer in parts]
 
