@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -100,13 +101,13 @@ class Scope:
             chosen = chosen * self._weights[:, None]
         return max_t_test(chosen, self._cluster, "greater")
 
-    @property
+    @cached_property
     def _cluster(self) -> Ints:
         """Number of each instance's cluster, in order of name."""
-        names = self.outcomes.cluster[self.rows]
-        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+        codes = self.outcomes.cluster_codes[self.rows]
+        return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
-    @property
+    @cached_property
     def _group(self) -> Ints | None:
         """Number of each instance's language in `MACRO`, where languages count alike."""
         if self.label != MACRO:

@@ -42,6 +42,9 @@ def rescore(
 def report(
     folders: Folders,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and figures go.")],
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Write page.html, which holds every text.")
+    ] = True,
 ) -> None:
     """Write tables and figures over finished runs.
 
@@ -61,7 +64,7 @@ def report(
             files.append(path)
             on_step(f"wrote {path.name}", len(files), len(files))
 
-        written = write_report(folders, out, on_file)
+        written = write_report(folders, out, on_file, with_page=page)
     console.table(
         ("table", "rows", "what it says"),
         [(table.name, str(len(table.frame)), table.title) for table in written.tables],

@@ -38,7 +38,13 @@ class Report:
     remarks: Sequence[str]
 
 
-def write_report(paths: Sequence[Path], folder: Path, on_file: Callable[[Path], None]) -> Report:
+def write_report(
+    paths: Sequence[Path],
+    folder: Path,
+    on_file: Callable[[Path], None],
+    *,
+    with_page: bool = True,
+) -> Report:
     """Write an overview and all tables and figures of the runs below some folders.
 
     Args:
@@ -46,6 +52,7 @@ def write_report(paths: Sequence[Path], folder: Path, on_file: Callable[[Path], 
             only the page has the finished parts.
         folder: folder to write to; a missing one is made.
         on_file: callback for each written file.
+        with_page: whether the page is written too; it holds every text of the runs.
 
     Raises:
         OutputError: there is no finished experiment, the runs may not be compared, or the folder
@@ -64,9 +71,10 @@ def write_report(paths: Sequence[Path], folder: Path, on_file: Callable[[Path], 
         for draw in FIGURES:
             for path in draw(study, folder):
                 on_file(path)
-        runs = [*(one.run for one in study.outcomes), *(one.run for one in study.left_out)]
-        write_page(Runs(runs), folder / PAGE, remarks)
-        on_file(folder / PAGE)
+        if with_page:
+            runs = [*(one.run for one in study.outcomes), *(one.run for one in study.left_out)]
+            write_page(Runs(runs), folder / PAGE, remarks)
+            on_file(folder / PAGE)
     except OSError as error:
         raise OutputError(
             f"cannot write {folder}: {error.strerror or error}; choose another --out"
