@@ -45,6 +45,10 @@ class Pairing(Enum):
     """A run that selects a cell, and a run of another split that judges it."""
     MODULES = frozenset({"module"})
     """Modules side by side."""
+    CELLS = frozenset({"control", "cells"})
+    """A cell of an experiment and the same cell of a control, whatever else their grids have."""
+    UNTOUCHED = frozenset({"control", "module", "cells"})
+    """An experiment and answers of the untouched model, which depend on no intervention."""
 
 
 @dataclass(frozen=True)
