@@ -8,9 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from xtransplant.analysis.equivalence import equivalence_p
 from xtransplant.analysis.intervals import Floats, Intervals, Ints, bootstrap_intervals
 from xtransplant.analysis.outcomes import Bools, Outcomes
-from xtransplant.analysis.shares import agreeing, difference_intervals, share_intervals
+from xtransplant.analysis.shares import (
+    agreeing,
+    difference_intervals,
+    independent_instances,
+    share_intervals,
+)
 from xtransplant.analysis.significance import max_t_test, paired_test
 from xtransplant.analysis.study import Study
 
@@ -100,6 +106,16 @@ class Scope:
             chosen = chosen * self._weights[:, None]
         return max_t_test(chosen, self._cluster, "greater")
 
+    def independent(self, differences: npt.ArrayLike) -> float:
+        """Return how many independent instances would tell as much of a difference, [I]."""
+        chosen = np.asarray(differences, dtype=np.float64)[self.rows]
+        return independent_instances(chosen, self._cluster, self._group)
+
+    def equivalence(self, differences: npt.ArrayLike, margin: float) -> float:
+        """Return the p-value of a difference, [I], of at least the margin, see `equivalence_p`."""
+        chosen = np.asarray(differences, dtype=np.float64)[self.rows]
+        return equivalence_p(chosen, self._cluster, margin, self._group)
+
     @property
     def _cluster(self) -> Ints:
         """Number of each instance's cluster, in order of name."""
@@ -129,6 +145,12 @@ def scopes(study: Study, outcomes: Outcomes) -> Iterator[Scope]:
         everything = np.ones(len(outcomes.language), dtype=bool)
         for label in (MACRO, MICRO):
             yield Scope(study, outcomes, label, everything)
+
+
+def average(study: Study, outcomes: Outcomes) -> Scope:
+    """Return the macro average over languages, or the only language."""
+    label = MACRO if len(outcomes.languages) > 1 else outcomes.languages[0]
+    return Scope(study, outcomes, label, np.ones(len(outcomes.language), dtype=bool))
 
 
 def matched(experiment: Outcomes, control: Outcomes) -> tuple[Outcomes, Outcomes]:

@@ -8,11 +8,15 @@ from functools import cached_property
 from pathlib import Path
 
 from xtransplant.analysis.comparable import require_together
+from xtransplant.analysis.equivalence import MARGIN
 from xtransplant.analysis.finished import LeftOut, finished
 from xtransplant.analysis.load import load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
 from xtransplant.errors import OutputError
-from xtransplant.store.run_identity import Pairing, unusual_axes
+from xtransplant.store.run_identity import Pairing, RunIdentity, unusual_axes
+
+SAMPLES = "samples"
+"""The control whose cells only number its tries: the untouched model, sampled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +26,12 @@ class Study:
     Attributes:
         outcomes: verdicts of each run.
         left_out: runs that were found and have not ended.
+        margin: the smallest difference that counts, see `xtransplant.analysis.equivalence`.
     """
 
     outcomes: Sequence[Outcomes]
     left_out: Sequence[LeftOut] = ()
+    margin: float = MARGIN
 
     @cached_property
     def experiments(self) -> list[Outcomes]:
@@ -33,12 +39,14 @@ class Study:
         return [one for one in self.outcomes if one.identity.is_experiment]
 
     def controls(self, experiment: Outcomes) -> list[Outcomes]:
-        """Return the controls of an experiment, see `Pairing.CONTROL`."""
-        wanted = experiment.identity.group(Pairing.CONTROL)
+        """Return the controls of an experiment, see `Pairing.CONTROL`.
+
+        Samples of the untouched model are a control of every module, if they have as many tries.
+        """
         return [
             one
             for one in self.outcomes
-            if not one.identity.is_experiment and one.identity.group(Pairing.CONTROL) == wanted
+            if not one.identity.is_experiment and _is_paired(one.identity, experiment.identity)
         ]
 
     def labels(self, outcomes: Outcomes) -> dict[str, str]:
@@ -55,8 +63,19 @@ class Study:
         return unusual_axes(one.identity for one in self.outcomes)
 
 
-def load_study(paths: Sequence[Path]) -> Study:
+def _is_paired(control: RunIdentity, experiment: RunIdentity) -> bool:
+    if control.control == SAMPLES:
+        same = control.group(Pairing.UNTOUCHED) == experiment.group(Pairing.UNTOUCHED)
+        return same and control.cells == experiment.cells
+    return control.group(Pairing.CONTROL) == experiment.group(Pairing.CONTROL)
+
+
+def load_study(paths: Sequence[Path], margin: float = MARGIN) -> Study:
     """Read every finished run below some folders; the others are listed in `left_out`.
+
+    Args:
+        paths: folders.
+        margin: the smallest difference that counts.
 
     Raises:
         OutputError: there is no finished run, one cannot be read or lacks cells of its grid, or
@@ -68,4 +87,4 @@ def load_study(paths: Sequence[Path]) -> Study:
         raise OutputError(f"no finished run below {paths[0]}; {left_out[0]}")
     outcomes = [read_outcomes(run) for run in done]
     require_together(outcomes)
-    return Study(outcomes, left_out)
+    return Study(outcomes, left_out, margin)

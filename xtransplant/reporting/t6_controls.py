@@ -6,21 +6,28 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xtransplant.analysis.contrasts import Scope
+from xtransplant.analysis.contrasts import Scope, difference
 from xtransplant.analysis.fixed_cells import FixedCells, fixed_cells, is_complete
 from xtransplant.analysis.interchange import DrawnVerdicts, drawn_answers, drawn_verdicts
 from xtransplant.analysis.judged import verdicts
 from xtransplant.analysis.outcomes import Bools, Outcomes
-from xtransplant.analysis.significance import corrected
-from xtransplant.analysis.study import Study
+from xtransplant.analysis.sensitivity import equivalence
+from xtransplant.analysis.study import SAMPLES, Study
 from xtransplant.reporting.table import Record, TableDefinition
-from xtransplant.reporting.table_rows import difference_columns, figure, labels
+from xtransplant.reporting.table_rows import (
+    EQUIVALENT,
+    contrast_columns,
+    figure,
+    labels,
+    with_bh,
+)
 
 
 def _rows(study: Study) -> list[Record]:
     found = []
     for one in study.experiments:
-        controls = study.controls(one)
+        # Cells of samples only number the tries, so they are no cells to compare with.
+        controls = [each for each in study.controls(one) if each.identity.control != SAMPLES]
         fixed = fixed_cells(study, one) if controls else []
         for control in controls:
             needed = {cell for each in fixed for cell in each.cells.values()}
@@ -28,7 +35,7 @@ def _rows(study: Study) -> list[Record]:
             for each in fixed:
                 if set(each.cells) <= set(control.languages):
                     found += list(_compared(each, control, drawn))
-    return _with_bh(found)
+    return with_bh(found)
 
 
 def _compared(fixed: FixedCells, control: Outcomes, drawn: DrawnVerdicts) -> Iterator[Record]:
@@ -53,6 +60,8 @@ def _row(
     theirs = scope.outcomes
     at_cell = drawn_answers(theirs, drawn, fixed.cells)
     untouched = drawn_answers(theirs, drawn, dict.fromkeys(fixed.cells))
+    at_theirs = verdicts(theirs, fixed.cells)
+    contrast = difference(scope, right, at_theirs)
     return {
         **labels(scope),
         "chosen": fixed.chosen,
@@ -61,9 +70,10 @@ def _row(
         "n": scope.n,
         **figure("baseline", scope.interval(theirs.baseline)),
         **figure("accuracy", scope.interval(right)),
-        **figure("control_accuracy", scope.interval(verdicts(theirs, fixed.cells))),
-        **difference_columns(scope, right, verdicts(theirs, fixed.cells)),
+        **figure("control_accuracy", scope.interval(at_theirs)),
+        **contrast_columns(contrast),
         "p_bh": None,
+        EQUIVALENT: equivalence(scope, right.astype(np.float64) - at_theirs, contrast),
         **_share("same_gold", scope, theirs.drawn_gold == theirs.gold if drawn else None),
         **_share("interchange", scope, at_cell),
         **_share("baseline_interchange", scope, untouched),
@@ -76,23 +86,13 @@ def _share(name: str, scope: Scope, values: Bools | None) -> Record:
     return figure(name, scope.interval(values))
 
 
-def _with_bh(rows: list[Record]) -> list[Record]:
-    """Return the rows with `p_bh`: corrected within task, split and model."""
-    families: dict[tuple[str, ...], list[Record]] = {}
-    for row in rows:
-        families.setdefault((row["task"], row["split"], row["model"]), []).append(row)
-    for family in families.values():
-        for row, p in zip(family, corrected([row["p"] for row in family], "bh"), strict=True):
-            row["p_bh"] = float(p)
-    return rows
-
-
 T6 = TableDefinition(
     name="T6_controls",
     title="Fixed cells beside every control at the same cell",
     note=(
         "Difference: experiment less control on the same instances, paired. p_bh: Benjamini and "
-        "Hochberg within task, split and model. The best cell was chosen on the instances that "
+        "Hochberg within task, split and model. p_equivalent: of a difference of the margin or "
+        "more. The best cell was chosen on the instances that "
         "judge it, so its difference is optimistic. Interchange: share of the control's answers "
         "that are right for the question that was drawn (same gold: share whose gold answer is the "
         "instance's own); baseline interchange: the same of the "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.answers import ANSWERS
+from xtransplant.reporting.t0_primary import T0
 from xtransplant.reporting.t1_coarse import T1
 from xtransplant.reporting.t2_upper_bounds import T2
 from xtransplant.reporting.t3_selected_pairs import T3
@@ -13,6 +14,7 @@ from xtransplant.reporting.t6_controls import T6
 from xtransplant.reporting.table import StudyRows, Table
 
 TABLES = (
+    T0,
     T1,
     T2,
     T3,
