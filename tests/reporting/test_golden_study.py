@@ -269,7 +269,6 @@ def test_a_strategy_without_cells_is_one_line(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"split": "test", "scorer": "exact_match-2"}, 'scorer differs, "exact_match-1" and'),
-        ({"split": "test", "direction": "x_to_en"}, 'direction differs, "en_to_x" and "x_to_en"'),
         ({"module": "attn", "gold": "h"}, "data differs, instance q0 (fr)"),
         ({"module": "attn", "source": "Ask"}, "instance q0 (fr) has another source prompt"),
         ({"module": "attn", "task_revision": "v2"}, 'task.revision differs, "v2" and null'),

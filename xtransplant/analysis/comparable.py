@@ -20,7 +20,7 @@ def require_together(outcomes: Sequence[Outcomes]) -> None:
     Runs of one task, and those of one task and model, agree in the axes that have these rules in
     the table. Runs of one task and split have the same target prompt and gold answer of every
     instance they share, and experiments the same source prompt. No two runs differ in nothing but
-    seed or limit, and a control has its experiment's instances.
+    seed or limit, but for controls of several seeds. A control has its experiment's instances.
 
     Raises:
         OutputError: they do not; the message names the field and the first two runs that differ.
@@ -72,7 +72,9 @@ def _require_same_instances(outcomes: Sequence[Outcomes], field: str, what: str)
 def _require_no_repeats(outcomes: Sequence[Outcomes]) -> None:
     seen: dict[Hashable, Outcomes] = {}
     for one in outcomes:
-        other = seen.setdefault(one.identity.group(), one)
+        # Several seeds of one control are averaged, see `Study.replicates`.
+        seed = None if one.identity.is_experiment else one.identity.seed
+        other = seen.setdefault((one.identity.group(), seed), one)
         if other is not one:
             for axis in one.identity.axes(Rule.REPEATS):
                 _require_same(other, one, axis)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from xtransplant.analysis.intervals import Floats, Ints
+from xtransplant.analysis.outcomes import Outcomes
 
 
 def expected_upper_bound(n_cells: Ints, n_correct: Ints, tries: Ints) -> Floats:
@@ -24,3 +25,9 @@ def expected_upper_bound(n_cells: Ints, n_correct: Ints, tries: Ints) -> Floats:
     """
     none_right = stats.hypergeom.pmf(0, n_cells[:, None], n_correct[:, None], tries[None, :])
     return np.asarray(1.0 - none_right, dtype=np.float64)
+
+
+def of_tries(run: Outcomes, tries: Ints) -> Floats:
+    """Return what `expected_upper_bound` does for the instances of a run, [I, V]."""
+    n_cells = np.full(len(run.baseline), len(run.cells))
+    return expected_upper_bound(n_cells, run.correct.sum(1), tries)

@@ -32,7 +32,7 @@ Ints = npt.NDArray[np.int64]
 OF_INSTANCES = (
     *("language", "instance", "cluster", "content", "source", "baseline", "correct"),
     *("baseline_unparsable", "n_unparsable", "n_distinct", "baseline_tokens", "cell_tokens"),
-    *("baseline_cut_off", "n_cut_off", "gold", "drawn_gold"),
+    *("baseline_cut_off", "n_cut_off", "gold", "drawn_gold", "category"),
 )
 """The fields of `Outcomes` with a row for each instance."""
 
@@ -60,6 +60,7 @@ class Outcomes:
         n_cut_off: number of cells whose text the token limit cut off, [I].
         gold: gold answer, [I].
         drawn_gold: gold answer of the question that a control drew, "" for none, [I].
+        category: label of the data to group by, "" for none, [I].
     """
 
     run: Run
@@ -80,6 +81,7 @@ class Outcomes:
     n_cut_off: Ints
     gold: npt.NDArray[np.str_]
     drawn_gold: npt.NDArray[np.str_]
+    category: npt.NDArray[np.str_]
 
     @property
     def identity(self) -> RunIdentity:
@@ -182,6 +184,7 @@ def read_outcomes(run: Run) -> Outcomes:
         n_cut_off=np.bincount(rows.instance[cut_off], minlength=len(names)),
         gold=np.array([known[name].gold for name in names]),
         drawn_gold=np.array([known[name].drawn_gold or "" for name in names]),
+        category=np.array([known[name].category or "" for name in names]),
     )
 
 

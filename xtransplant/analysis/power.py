@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
-from xtransplant.analysis.intervals import LEVEL
+from xtransplant.analysis.intervals import LEVEL, Floats
 from xtransplant.analysis.significance import mcnemar
 
 POWER = 0.8
@@ -26,17 +27,18 @@ def power(n: int, gain: float, loss: float) -> float:
     discordant = np.arange(n + 1)
     chance = stats.binom.pmf(discordant, n, gain + 2 * loss)
     # By symmetry the test rejects up to a largest number of lost, and of gained.
-    most = np.array([_most_lost(int(number)) for number in discordant])
+    most = _most_lost(discordant)
     share_lost = loss / (gain + 2 * loss)
     found = stats.binom.cdf(most, discordant, share_lost)
     found += stats.binom.cdf(most, discordant, 1 - share_lost)
     return float((chance * found).sum())
 
 
-def _most_lost(discordant: int) -> int:
+def _most_lost(discordant: npt.NDArray[np.int64]) -> Floats:
     """Return the largest smaller count of gained and lost that the test rejects, -1 for none."""
-    counts = np.arange(discordant // 2 + 1)
-    return int((mcnemar(counts, discordant - counts) <= 1 - LEVEL).sum()) - 1
+    most = stats.binom.ppf((1 - LEVEL) / 2, discordant, 0.5)
+    rejected = mcnemar(discordant - most, most) <= 1 - LEVEL
+    return np.asarray(np.where(rejected, most, most - 1))
 
 
 def minimum_detectable_gain(n: int, loss: float) -> float | None:

@@ -30,7 +30,8 @@ def _name(one: Outcomes) -> str:
 
 
 def _control(one: Outcomes) -> str:
-    return "" if one.identity.is_experiment else f", control {one.identity.control}"
+    seed = f", seed {one.identity.seed}" if one.identity.seed else ""
+    return "" if one.identity.is_experiment else f", control {one.identity.control}{seed}"
 
 
 def _number(n: int, what: str) -> str:
