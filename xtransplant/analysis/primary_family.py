@@ -164,8 +164,10 @@ def against_method(selected: Selected) -> Found:
     ]
     name = _method_name(asked, best)
     if not judged:
-        hint = f"run the command of {best.run.folder.path} with split={selected.judging.identity.split}"
-        return selected.runs.not_run(hint)
+        split = selected.judging.identity.split
+        return selected.runs.not_run(
+            f"run the command of {best.run.folder.path} with split={split}"
+        )
     if not (suiting := [one for one in judged if _has(one, selected.left)]):
         return _refused(judged[0], "some of the judged instances")
     theirs = suiting[0].aligned_with(selected.left)

@@ -77,7 +77,7 @@ def _limits(row: Record) -> Iterator[str]:
             f"A gain of {_percent(row['detectable'])} points or more would have been found in 80 % "
             "of such samples; a smaller one may have been missed."
             if row["detectable"] is not None
-            else "A sample of this size finds no gain, however large."
+            else "While as many instances are lost, such a sample finds no gain in 80 % of cases."
         )
     if row["letter"] == "d" and row["compared"] > CEILING:
         yield "The samples leave no room above them, so this bound cannot tell."
