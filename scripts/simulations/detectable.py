@@ -35,7 +35,7 @@ PILOTS = 50
 def samples(
     n: int, kind: str, icc: float, n_languages: int, shares: tuple[float, float], seed: int
 ) -> Iterator[tuple[Scope, Floats]]:
-    """Yield samples that gain and lose some shares of instances: the macro average and each gain."""
+    """Yield samples that gain and lose some shares: the macro average, and what is gained, [I]."""
     rng = np.random.default_rng([SEED, seed])
     while True:
         cluster = clusters(rng, n, kind)
