@@ -72,6 +72,6 @@ def test_a_difference_of_the_margin_is_not_called_alike(monkeypatch) -> None:
 
 
 def test_the_smallest_gain_is_found(monkeypatch) -> None:
-    report, independent = script("detectable", monkeypatch).found(200, "1 to 10", 0.3, 1, 0.1, 150)
+    report, independent = script("detectable", monkeypatch).found(200, "1 to 10", 0.3, 1, 0.1, 100)
     assert report[1] >= 0.75
     assert independent[1] < 0.7
