@@ -61,3 +61,17 @@ def test_what_selected_does_not_judge(monkeypatch) -> None:
     assert (dropped == 50).all()
     assert of_all.mean() > 0.08
     assert abs(left.mean()) < 3 * left.std() / np.sqrt(40)
+
+
+def test_a_difference_of_the_margin_is_not_called_alike(monkeypatch) -> None:
+    report, _, by_t, nothing_found = script("equivalence", monkeypatch).called_alike(
+        *(50, "single", 0.0), 0.02, 0.0, 0.02, 200
+    )
+    assert report <= 0.05 + allowed(200)
+    assert by_t > 0.2 and nothing_found > 0.9
+
+
+def test_the_smallest_gain_is_found(monkeypatch) -> None:
+    report, independent = script("detectable", monkeypatch).found(200, "1 to 10", 0.3, 1, 0.1, 100)
+    assert report[1] >= 0.75
+    assert independent[1] < 0.7

@@ -110,6 +110,13 @@ def test_t1_intervals_of_one_language(tables, language, baseline, first) -> None
     assert record["difference_high"] == pytest.approx(high)
 
 
+def test_six_instances_find_no_gain(tables) -> None:
+    # Six gained and none lost is the only outcome with p <= 0.05. One lost in eight is expected, so
+    # at most (1 - 1/8)^6 of the samples are like that, 45 %.
+    for language in ("fr", "sw"):
+        assert np.isnan(table(tables, "T1", language)["detectable"])
+
+
 def test_t1_interval_of_the_macro_average(tables) -> None:
     record = table(tables, "T1", MACRO)
     # Right with (0,0), by question: fr 1 0 1 1 0 0, sw 0 1 0 1 0 0; shares 1/2 and 1/3. Six

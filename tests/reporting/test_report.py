@@ -220,6 +220,10 @@ def test_select_writes_what_run_reads(runs: Path, tmp_path: Path, capsys) -> Non
     assert "optimistic" in text and "fr: 0.667, baseline 0.333" in text
     assert cli.main(["select", str(folder), "--pooled"]) == 0
     assert "all: [0, 1]" in capsys.readouterr().out
+    # A grid on a later split judges what the first selects.
+    write_run(runs, VERDICTS, split="test", first=6)
+    assert cli.main(["select", str(folder), "--pooled"]) == 0
+    assert "split: dev" in capsys.readouterr().out
     assert cli.main(["select", str(runs)]) == 2
     assert "holds 2 experiments with several cells" in capsys.readouterr().err
 

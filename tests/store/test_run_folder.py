@@ -425,6 +425,7 @@ def test_the_manifest_says_what_ran(folder):
             "config",
             "n_parts",
             "columns",
+            "primary_family",
             "status",
             "reason",
             "data",

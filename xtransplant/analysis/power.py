@@ -51,7 +51,8 @@ def minimum_detectable_gain(n: int, loss: float) -> float | None:
     Returns:
         A gain in steps of half a point, 0 to 1; None where no gain that is possible is found.
     """
-    steps = np.round(np.arange(1, round((1 - 2 * loss) / STEP) + 1) * STEP, 3)
+    most = int((1 - 2 * loss) / STEP + 1e-9)  # no more than all instances can be gained or lost
+    steps = np.round(np.arange(1, most + 1) * STEP, 3)
     low, high = 0, len(steps)
     while low < high:  # the power grows with the gain
         middle = (low + high) // 2

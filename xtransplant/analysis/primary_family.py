@@ -81,7 +81,7 @@ def primary_contrasts(runs: PrimaryRuns) -> dict[str, Found]:
         OutputError: a part cannot be read.
     """
     if runs.selecting is None:
-        hint = f"a grid of several cells with split={runs.selection_split}"
+        hint = f"run a grid of several cells with split={runs.selection_split}"
         return dict.fromkeys(declared.CONTRASTS, runs.not_run(hint, split=runs.selection_split))
     selected = selected_pairs(runs)
     return {
@@ -99,7 +99,7 @@ def selected_pairs(runs: PrimaryRuns) -> Selected | str:
         file = "grid=pairs grid.file=FILE"
         path = _selecting(runs).run.folder.path
         return runs.not_run(
-            f"xtransplant select {path} --output FILE, then the command of {path} with "
+            f"xtransplant select {path} --output FILE, then run the command of {path} with "
             f"{file} split={_later(runs)}",
             **_later_run(runs),
         )
@@ -132,7 +132,7 @@ def against_control(control: str) -> Callable[[Selected], Found]:
         if found:
             return _refused(found[0], "some of the judged instances or of the selected cells")
         return selected.runs.not_run(
-            f"the command of {judging.run.folder.path} with control={control}",
+            f"run the command of {judging.run.folder.path} with control={control}",
             **{"control": control, "split": str(judging.identity.split)},
             module=judging.identity.module,
         )
@@ -151,7 +151,7 @@ def against_method(selected: Selected) -> Found:
     ]
     if not others:
         return selected.runs.not_run(
-            "another method, such as another way of asking or an adapter, with "
+            "run another method, such as another way of asking or an adapter, with "
             f"split={asked.identity.split} and split={selected.judging.identity.split}"
         )
     ordered = sorted(others, key=lambda one: repr(method_of(one.identity)))
@@ -164,8 +164,10 @@ def against_method(selected: Selected) -> Found:
     ]
     name = _method_name(asked, best)
     if not judged:
-        hint = f"the command of {best.run.folder.path} with split={selected.judging.identity.split}"
-        return selected.runs.not_run(hint)
+        split = selected.judging.identity.split
+        return selected.runs.not_run(
+            f"run the command of {best.run.folder.path} with split={split}"
+        )
     if not (suiting := [one for one in judged if _has(one, selected.left)]):
         return _refused(judged[0], "some of the judged instances")
     theirs = suiting[0].aligned_with(selected.left)
@@ -176,11 +178,11 @@ def excess(runs: PrimaryRuns) -> Found:
     """Compare the upper bound of a later split with that of as many samples."""
     grid = runs.judging(lambda one: one.is_grid)
     if grid is None:
-        hint = f"the command of {_selecting(runs).run.folder.path} with split={_later(runs)}"
+        hint = f"run the command of {_selecting(runs).run.folder.path} with split={_later(runs)}"
         return runs.not_run(hint, **_later_run(runs))
     controls = [one for one in runs.study.controls(grid) if one.identity.control == SAMPLES]
     if not controls:
-        hint = f"the command of {grid.run.folder.path} with control={SAMPLES}"
+        hint = f"run the command of {grid.run.folder.path} with control={SAMPLES}"
         return runs.not_run(hint, control=SAMPLES, split=str(grid.identity.split))
     if not (suiting := [one for one in controls if _has(one, grid)]):
         return _refused(controls[0], "some of the judged instances")
@@ -196,7 +198,7 @@ def vote(runs: PrimaryRuns) -> Found:
         lambda one: {cell for name in one.languages for cell in cells[name]} <= set(one.cells)
     )
     if judging is None:
-        hint = f"the command of {_selecting(runs).run.folder.path} with split={_later(runs)}"
+        hint = f"run the command of {_selecting(runs).run.folder.path} with split={_later(runs)}"
         return runs.not_run(hint, **_later_run(runs))
     free, refused = _judged(runs, judging)
     if refused:

@@ -36,9 +36,9 @@ def detectable_gain(scope: Scope, differences: npt.ArrayLike, contrast: Contrast
         reach = stats.t.ppf(1 - (1 - LEVEL) / 2, df) + stats.t.ppf(POWER, df)
         gain = float(reach * standard_error(found))
         return gain if 0 < gain <= 1 else None
-    n = max(1, int(scope.independent(differences)))
     lost = float(scope.mean(np.asarray(differences) < 0)[0])
-    return _smallest(n, round((lost * n + 1) / (n + 2), 3))
+    loss = (lost * scope.n + 1) / (scope.n + 2)
+    return _smallest(max(1, int(scope.independent(differences))), round(loss, 3))
 
 
 def equivalence(scope: Scope, differences: npt.ArrayLike, contrast: Contrast) -> float:

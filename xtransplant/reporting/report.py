@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xtransplant.analysis.equivalence import MARGIN
 from xtransplant.analysis.load import Runs
 from xtransplant.analysis.study import Study, load_study
 from xtransplant.errors import OutputError
 from xtransplant.files import write_whole
 from xtransplant.reporting.curves import draw_languages, draw_layer_curves, draw_tries
+from xtransplant.reporting.findings import findings
 from xtransplant.reporting.heatmaps import draw_heatmaps, draw_modules
 from xtransplant.reporting.overview import OVERVIEW, overview, remarks_on
 from xtransplant.reporting.page import write_page
-from xtransplant.reporting.table import Table
+from xtransplant.reporting.table import StudyRows, Table
 from xtransplant.reporting.table_formats import write_table
-from xtransplant.reporting.tables import all_tables
+from xtransplant.reporting.tables import tables_of
 
 FIGURES: tuple[Callable[[Study, Path], Iterator[Path]], ...] = (
     *(draw_heatmaps, draw_layer_curves, draw_tries, draw_languages, draw_modules),
@@ -31,10 +33,12 @@ class Report:
 
     Attributes:
         tables: the tables.
+        findings: what the primary family shows, one line each.
         remarks: what a reader must know of the runs, one line each.
     """
 
     tables: Sequence[Table]
+    findings: Sequence[str]
     remarks: Sequence[str]
 
 
@@ -44,6 +48,7 @@ def write_report(
     on_file: Callable[[Path], None],
     *,
     with_page: bool = True,
+    margin: float = MARGIN,
 ) -> Report:
     """Write an overview and all tables and figures of the runs below some folders.
 
@@ -53,17 +58,19 @@ def write_report(
         folder: folder to write to; a missing one is made.
         on_file: callback for each written file.
         with_page: whether the page is written too; it holds every text of the runs.
+        margin: the smallest difference that counts, 0 to 1.
 
     Raises:
         OutputError: there is no finished experiment, the runs may not be compared, or the folder
             cannot be written.
     """
-    study = load_study(paths)
+    study = load_study(paths, margin)
     _require_experiments(study, paths)
-    tables, remarks = all_tables(study), remarks_on(study)
+    rows = StudyRows(study)
+    tables, found, remarks = tables_of(rows), findings(rows), remarks_on(study)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / OVERVIEW, overview(study, tables, remarks).encode())
+        write_whole(folder / OVERVIEW, overview(study, tables, found, remarks).encode())
         on_file(folder / OVERVIEW)
         for table in tables:
             for path in write_table(table, folder):
@@ -75,11 +82,14 @@ def write_report(
             runs = [*(one.run for one in study.outcomes), *(one.run for one in study.left_out)]
             write_page(Runs(runs), folder / PAGE, remarks)
             on_file(folder / PAGE)
+        runs = [*(one.run for one in study.outcomes), *(one.run for one in study.left_out)]
+        write_page(Runs(runs), folder / PAGE, remarks, found)
+        on_file(folder / PAGE)
     except OSError as error:
         raise OutputError(
             f"cannot write {folder}: {error.strerror or error}; choose another --out"
         ) from error
-    return Report(tables, remarks)
+    return Report(tables, found, remarks)
 
 
 def _require_experiments(study: Study, paths: Sequence[Path]) -> None:

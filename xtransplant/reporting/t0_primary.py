@@ -43,20 +43,20 @@ def _family(runs: PrimaryRuns) -> list[Record]:
 
 
 def _row(runs: PrimaryRuns, letter: str, found: Found) -> Record:
-    missing = isinstance(found, str)
-    outcomes = runs.selecting if isinstance(found, str) else found.scope.outcomes
+    sides = None if isinstance(found, str) else found
     return {
         "task": runs.task,
         "model": runs.model,
         "module": runs.selecting.identity.module if runs.selecting else "",
         "selected_on": runs.selection_split,
-        "split": "" if missing or outcomes is None else str(outcomes.identity.split),
+        "split": str(sides.scope.outcomes.identity.split) if sides else "",
         "letter": letter,
         "contrast": declared.CONTRASTS[letter],
-        "compared_with": "" if isinstance(found, str) else found.what,
-        "n": None if isinstance(found, str) else found.scope.n,
-        **(dict.fromkeys(FIGURES) if isinstance(found, str) else _figures(found)),
-        "decides": found if isinstance(found, str) else "",
+        "compared_with": sides.what if sides else "",
+        "n": sides.scope.n if sides else None,
+        **(_figures(sides) if sides else dict.fromkeys(FIGURES)),
+        "margin": runs.study.margin,
+        "decides": "" if sides else found,
     }
 
 
@@ -95,5 +95,5 @@ T0 = TableDefinition(
         "than the margin apart), or open; at 5 % for the family of six."
     ),
     rows=_rows,
-    percent=("accuracy", "compared", "difference", "detectable"),
+    percent=("accuracy", "compared", "difference", "detectable", "margin"),
 )

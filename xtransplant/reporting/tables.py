@@ -37,5 +37,9 @@ TABLES = (
 
 def all_tables(study: Study) -> list[Table]:
     """Return every table of a study; one to which no run contributes has no rows."""
-    rows = StudyRows(study)
+    return tables_of(StudyRows(study))
+
+
+def tables_of(rows: StudyRows) -> list[Table]:
+    """Return every table of the study whose rows these are."""
     return [definition.table(rows) for definition in TABLES]
