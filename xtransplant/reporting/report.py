@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from xtransplant.analysis.equivalence import MARGIN
@@ -20,11 +22,15 @@ from xtransplant.reporting.table import StudyRows, Table
 from xtransplant.reporting.table_formats import write_table
 from xtransplant.reporting.tables import tables_of
 
-FIGURES: tuple[Callable[[Study, Path], Iterator[Path]], ...] = (
+Draw = Callable[[Study, Path], Iterator[Path]]
+
+FIGURES: tuple[Draw, ...] = (
     *(draw_heatmaps, draw_layer_curves, draw_tries, draw_languages, draw_modules),
 )
 """F1 to F5; a new figure is a function and a line here."""
 PAGE = "page.html"
+MANY = 12
+"""Experiments for which it pays to start processes that draw."""
 
 
 @dataclass(frozen=True)
@@ -75,21 +81,32 @@ def write_report(
         for table in tables:
             for path in write_table(table, folder):
                 on_file(path)
-        for draw in FIGURES:
-            for path in draw(study, folder):
-                on_file(path)
+        for path in _figures(study, folder):
+            on_file(path)
         if with_page:
             runs = [*(one.run for one in study.outcomes), *(one.run for one in study.left_out)]
-            write_page(Runs(runs), folder / PAGE, remarks)
+            write_page(Runs(runs), folder / PAGE, remarks, found)
             on_file(folder / PAGE)
-        runs = [*(one.run for one in study.outcomes), *(one.run for one in study.left_out)]
-        write_page(Runs(runs), folder / PAGE, remarks, found)
-        on_file(folder / PAGE)
     except OSError as error:
         raise OutputError(
             f"cannot write {folder}: {error.strerror or error}; choose another --out"
         ) from error
     return Report(tables, found, remarks)
+
+
+def _figures(study: Study, folder: Path) -> Iterator[Path]:
+    """Write all figures; those of many runs on several cores, a kind of figure on each."""
+    if len(study.experiments) < MANY:
+        yield from (path for draw in FIGURES for path in draw(study, folder))
+        return
+    # Processes of their own, not copies of this one, which has threads.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for made in as_completed([pool.submit(_drawn, draw, study, folder) for draw in FIGURES]):
+            yield from made.result()
+
+
+def _drawn(draw: Draw, study: Study, folder: Path) -> list[Path]:
+    return list(draw(study, folder))
 
 
 def _require_experiments(study: Study, paths: Sequence[Path]) -> None:
