@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 from made_up import made_up_run
@@ -77,9 +78,7 @@ def interaction(rng: np.random.Generator, n: int, shared: float, mean: float) ->
     names = np.array([f"q{number}" for number in question])
     first = np.arange(4 * n) < 2 * n
     sides = [Gains(values[rows], names[rows], group[rows]) for rows in (first, ~first)]
-    alone = np.array([str(number) for number in range(4 * n)])
     naive = stats.ttest_ind(values[first], values[~first], equal_var=False)
-    del alone
     return [(holds(difference_of_gains(*sides)[0], 0.0), bool(naive.pvalue > 0.05))]
 
 
@@ -117,37 +116,46 @@ def shown(pair: np.ndarray) -> str:
     return f"{100 * pair[0]:.1f} ({100 * pair[1]:.1f})"
 
 
+TABLES: dict[str, tuple[Callable[..., list[Pair]], str, list[tuple[float, ...]]]] = {
+    "languages": (
+        languages,
+        "languages | questions | between | t over languages | random effects",
+        [
+            (*size, between)
+            for size in ((3, 50), (5, 50), (5, 200), (12, 50), (12, 200))
+            for between in (0.0, 0.05, 0.15)
+        ],
+    ),
+    "groups": (
+        interaction,
+        "questions | shared | mean gain | difference of two groups of languages",
+        list(product((30, 50, 200), (0.0, 0.5), (0.02, 0.2))),
+    ),
+    "seeds": (
+        seeds,
+        "seeds | instances | spread | gain over the average of seeds",
+        list(product((2, 4, 8), (50, 200), (0.0, 0.03, 0.1))),
+    ),
+    "ranks": (
+        ranks,
+        "languages | correlation | Spearman",
+        list(product((5, 8, 12, 20), (0.0, 0.5, 0.8))),
+    ),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
-    trials = parser.parse_args().trials
-    print("| languages | questions | between | t over languages | random effects |")
-    print("|--:|--:|--:|--:|--:|")
-    for n_languages, n in ((3, 50), (5, 50), (5, 200), (12, 50), (12, 200)):
-        for between in (0.0, 0.05, 0.15):
-            found = coverage(languages, trials, n_languages, n, between)
-            cells = " | ".join(map(shown, found))
-            print(f"| {n_languages} | {n} | {between} | {cells} |", flush=True)
-    print("\n| questions | shared | mean gain | difference of two groups of languages |")
-    print("|--:|--:|--:|--:|")
-    for n in (30, 50, 200):
-        for part in (0.0, 0.5):
-            for mean in (0.02, 0.2):
-                found = coverage(interaction, trials, n, part, mean)
-                print(f"| {n} | {part} | {mean} | {shown(found[0])} |", flush=True)
-    print("\n| seeds | instances | spread | gain over the average of seeds |")
-    print("|--:|--:|--:|--:|")
-    for n_seeds in (2, 4, 8):
-        for n in (50, 200):
-            for spread in (0.0, 0.03, 0.1):
-                found = coverage(seeds, trials, n_seeds, n, spread)
-                print(f"| {n_seeds} | {n} | {spread} | {shown(found[0])} |", flush=True)
-    print("\n| languages | correlation | Spearman |")
-    print("|--:|--:|--:|")
-    for n in (5, 8, 12, 20):
-        for rho in (0.0, 0.5, 0.8):
-            found = coverage(ranks, trials, n, rho)
-            print(f"| {n} | {rho} | {shown(found[0])} |", flush=True)
+    parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=list(TABLES))
+    given = parser.parse_args()
+    for name in given.tables:
+        draw, heading, settings = TABLES[name]
+        print(f"\n| {heading} |\n" + "|--:" * (heading.count("|") + 1) + "|")
+        for setting in settings:
+            found = coverage(draw, given.trials, *setting)
+            figures = [*map(str, setting), *map(shown, found)]
+            print(f"| {' | '.join(figures)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -75,3 +75,19 @@ def test_the_smallest_gain_is_found(monkeypatch) -> None:
     report, independent = script("detectable", monkeypatch).found(200, "1 to 10", 0.3, 1, 0.1, 100)
     assert report[1] >= 0.75
     assert independent[1] < 0.7
+
+
+@pytest.mark.parametrize(
+    ("draw", "setting"),
+    [
+        ("languages", (5, 50, 0.15)),  # before: languages taken as given
+        ("interaction", (200, 0.5, 0.02)),  # before: questions taken as independent
+        ("seeds", (2, 200, 0.1)),  # before: seeds taken as given
+        ("ranks", (5, 0.8)),  # before: Fisher's interval with a normal quantile
+    ],
+)
+def test_contrasts_of_gains_are_covered(monkeypatch, draw, setting) -> None:
+    claims = script("claims", monkeypatch)
+    for now, before in claims.coverage(getattr(claims, draw), 150, *setting):
+        assert now >= 0.93 - 2 * np.sqrt(0.93 * 0.07 / 150)
+        assert before < 0.93
