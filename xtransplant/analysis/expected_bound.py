@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import stats
 
@@ -29,5 +31,11 @@ def expected_upper_bound(n_cells: Ints, n_correct: Ints, tries: Ints) -> Floats:
 
 def of_tries(run: Outcomes, tries: Ints) -> Floats:
     """Return what `expected_upper_bound` does for the instances of a run, [I, V]."""
-    n_cells = np.full(len(run.baseline), len(run.cells))
-    return expected_upper_bound(n_cells, run.correct.sum(1), tries)
+    return _by_number_right(len(run.cells), tuple(tries.tolist()))[run.correct.sum(1)]
+
+
+@lru_cache(maxsize=8)
+def _by_number_right(n_cells: int, tries: tuple[int, ...]) -> Floats:
+    """Return the probabilities of instances with 0, 1, … right cells, [n_cells + 1, V]."""
+    n_right = np.arange(n_cells + 1)
+    return expected_upper_bound(np.full(n_cells + 1, n_cells), n_right, np.array(tries))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from xtransplant.analysis.comparable import require_together
 from xtransplant.analysis.equivalence import MARGIN
 from xtransplant.analysis.finished import LeftOut, finished
-from xtransplant.analysis.load import load_runs
+from xtransplant.analysis.load import Run, load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
 from xtransplant.errors import OutputError
 from xtransplant.store.run_identity import Pairing, RunIdentity, unusual_axes
 
+MANY = 40
+"""Runs for which it pays to start processes that read."""
 SAMPLES = "samples"
 """The control whose cells only number its tries: the untouched model, sampled."""
 
@@ -80,6 +84,15 @@ def _is_paired(control: RunIdentity, experiment: RunIdentity) -> bool:
     return control.group(Pairing.CONTROL) == experiment.group(Pairing.CONTROL)
 
 
+def _read(runs: Sequence[Run]) -> list[Outcomes]:
+    """Return the verdicts of runs; many are read on several cores."""
+    if len(runs) < MANY:
+        return [read_outcomes(run) for run in runs]
+    # Processes of their own, not copies of this one, which may have threads.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        return list(pool.map(read_outcomes, runs))
+
+
 def load_study(paths: Sequence[Path], margin: float = MARGIN) -> Study:
     """Read every finished run below some folders; the others are listed in `left_out`.
 
@@ -95,6 +108,6 @@ def load_study(paths: Sequence[Path], margin: float = MARGIN) -> Study:
     done, left_out = finished(runs.values())
     if not done:
         raise OutputError(f"no finished run below {paths[0]}; {left_out[0]}")
-    outcomes = [read_outcomes(run) for run in done]
+    outcomes = _read(done)
     require_together(outcomes)
     return Study(outcomes, left_out, margin)
