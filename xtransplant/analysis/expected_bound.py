@@ -31,7 +31,8 @@ def expected_upper_bound(n_cells: Ints, n_correct: Ints, tries: Ints) -> Floats:
 
 def of_tries(run: Outcomes, tries: Ints) -> Floats:
     """Return what `expected_upper_bound` does for the instances of a run, [I, V]."""
-    return _by_number_right(len(run.cells), tuple(tries.tolist()))[run.correct.sum(1)]
+    by_number = _by_number_right(len(run.cells), tuple(tries.tolist()))
+    return np.asarray(by_number[run.correct.sum(1)])
 
 
 @lru_cache(maxsize=8)
