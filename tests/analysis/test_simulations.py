@@ -75,3 +75,10 @@ def test_the_smallest_gain_is_found(monkeypatch) -> None:
     report, independent = script("detectable", monkeypatch).found(200, "1 to 10", 0.3, 1, 0.1, 100)
     assert report[1] >= 0.75
     assert independent[1] < 0.7
+
+
+def test_the_family_decides_nothing_by_chance(monkeypatch) -> None:
+    family = script("family", monkeypatch)
+    found = np.sum([family.decided(50, trial) for trial in range(24)], axis=0)
+    assert found[0] <= 2  # of 24, at a level of 5 %
+    assert found[1] >= 3  # without Holm

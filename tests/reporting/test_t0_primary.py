@@ -96,6 +96,10 @@ def test_six_contrasts_by_hand(tmp_path: Path) -> None:
     )
     decided = {letter: row["decides"].partition(":")[0] for letter, row in rows.items()}
     assert decided == {**dict.fromkeys("abde", "open"), "c": "gain", "f": "not run"}
+    assert {letter: rows[letter]["cell"] for letter in "abcd"} == {
+        **dict.fromkeys("abc", "1→0 0→1"),
+        "d": "",
+    }
     assert {(row["module"], row["selected_on"]) for row in rows.values()} == {("mlp", "dev")}
     assert rows["f"]["decides"].endswith("with split=dev and split=test")
 
