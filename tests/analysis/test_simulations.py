@@ -1,5 +1,6 @@
 """The simulations of docs/statistics.md, smaller; each fails with the method reports had before."""
 
+import gc
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -78,7 +79,11 @@ def test_the_smallest_gain_is_found(monkeypatch) -> None:
 
 
 def test_the_family_decides_nothing_by_chance(monkeypatch) -> None:
+    monkeypatch.setattr(gc, "collect", lambda: 0)  # statsmodels does at each correction, slowly
     family = script("family", monkeypatch)
-    found = np.sum([family.decided(50, trial) for trial in range(24)], axis=0)
-    assert found[0] <= 2  # of 24, at a level of 5 %
-    assert found[1] >= 3  # without Holm
+    # Studies in which nothing is better than anything, but some p-value of six is below 0.05: the
+    # first 8 of the 17 among 100 studies. Of those 17, T0 decides something in three.
+    found = [family.decided(50, trial) for trial in (2, 22, 29, 40, 55, 73, 76, 78)]
+    in_family, without_holm, _ = np.sum(found, axis=0)
+    assert without_holm == 8
+    assert in_family <= 2
