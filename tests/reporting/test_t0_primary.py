@@ -138,6 +138,19 @@ def test_instances_that_selected_do_not_judge(tmp_path: Path) -> None:
     assert rows["d"]["decides"].startswith("not run: ")
 
 
+def test_instances_that_overlap_are_dropped(tmp_path: Path) -> None:
+    write_run(tmp_path, VERDICTS)
+    write_run(tmp_path, TESTED, split="test", first=4)  # its q0 and q1 are q4 and q5 of dev
+    rows = t0(tmp_path)
+    assert [rows["a"]["n"], rows["a"]["accuracy"]] == [20, pytest.approx(10 / 20)]
+    assert [rows["e"]["n"], rows["e"]["accuracy"]] == [20, pytest.approx(6 / 20)]
+
+
+def test_a_study_of_another_module_has_its_family(tmp_path: Path) -> None:
+    write_run(tmp_path, VERDICTS, module="block")
+    assert {row["module"] for row in t0(tmp_path).values()} == {"block"}
+
+
 def test_one_family_a_model_whatever_modules_were_run(tmp_path: Path) -> None:
     write(tmp_path, "mean")
     # attn selects pairs with 5 and 5 of 6 on dev, mlp with 4 and 4; on test it is never right.
