@@ -1,4 +1,4 @@
-"""What a sample can show: the power of the paired test and the smallest gain it finds."""
+"""The power of the paired test, and the smallest gain that it detects."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from xtransplant.analysis.significance import mcnemar
 
 POWER = 0.8
 STEP = 0.005
-"""Gains are tried in steps of half a point."""
+"""Step between the gains that are tried: half a percentage point."""
 
 
 def power(n: int, gain: float, loss: float) -> float:
-    """Return how often McNemar's exact test finds a difference between independent instances.
+    """Return the power of McNemar's exact test with independent instances.
 
     Args:
         n: number of instances.
-        gain: share of instances gained less the share lost.
+        gain: share of instances gained minus the share lost.
         loss: share of instances lost.
     """
     if not gain + 2 * loss:
@@ -42,14 +42,14 @@ def _most_lost(discordant: npt.NDArray[np.int64]) -> Floats:
 
 
 def minimum_detectable_gain(n: int, loss: float) -> float | None:
-    """Return the smallest gain that `n` instances show with a power of 80 %.
+    """Return the smallest gain that `n` instances detect with a power of 80 %.
 
     Args:
         n: number of independent instances.
-        loss: share of instances lost that is expected, 0 to 1.
+        loss: expected share of instances lost, 0 to 1.
 
     Returns:
-        A gain in steps of half a point, 0 to 1; None where no gain that is possible is found.
+        Gain, 0 to 1, in steps of half a percentage point; None if no possible gain is detected.
     """
     most = int((1 - 2 * loss) / STEP + 1e-9)  # no more than all instances can be gained or lost
     steps = np.round(np.arange(1, most + 1) * STEP, 3)

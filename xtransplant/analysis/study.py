@@ -1,4 +1,4 @@
-"""Runs that may be compared, with the pairs among them."""
+"""A study: runs that may be compared, and the pairs of experiment and control among them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Study:
         ]
 
     def labels(self, outcomes: Outcomes) -> dict[str, str]:
-        """Return the columns that name a run in a table, the same ones for every run."""
+        """Return the columns that identify a run in a table; all runs have the same columns."""
         return outcomes.identity.labels(self._unusual_axes)
 
     @property

@@ -1,4 +1,4 @@
-"""T3: selected pairs, judged on instances that did not select them."""
+"""T3: selected pairs, judged on instances that were not used to select them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIGURES = (
     *(f"{name}{end}" for name in ("baseline", "accuracy", "difference") for end in ENDS),
     *("test", "p", "detectable", EQUIVALENT, "in_sample"),
 )
-"""The columns that are empty where a row is refused."""
+"""The columns that are empty in refused rows."""
 
 
 def _rows(rows: StudyRows) -> list[Record]:

@@ -1,4 +1,4 @@
-"""The tables of a report; a new one is a file beside this and a line here."""
+"""The tables of a report; a new one takes a module in this folder and a line here."""
 
 from __future__ import annotations
 
