@@ -78,7 +78,7 @@ def drawn_answers(
 
 
 def at_cells(table: pa.Table, cells: Collection[Cell]) -> pa.Table:
-    """Return the rows of some cells, and the baselines; of a large grid they are a small part."""
+    """Return the rows of some cells and the baselines, which are a small part of a large grid."""
     none = pa.scalar(-1, pa.int16())  # the layers of a baseline
     source, target = (
         table[side].fill_null(none).to_numpy().astype(np.int64)

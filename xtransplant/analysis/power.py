@@ -26,7 +26,7 @@ def power(n: int, gain: float, loss: float) -> float:
         return 0.0
     discordant = np.arange(n + 1)
     chance = stats.binom.pmf(discordant, n, gain + 2 * loss)
-    # By symmetry the test rejects up to a largest number of lost, and of gained.
+    # The test rejects if lost or gained instances are at most `most`; it is symmetric in both.
     most = _most_lost(discordant)
     share_lost = loss / (gain + 2 * loss)
     found = stats.binom.cdf(most, discordant, share_lost)
@@ -35,7 +35,7 @@ def power(n: int, gain: float, loss: float) -> float:
 
 
 def _most_lost(discordant: npt.NDArray[np.int64]) -> Floats:
-    """Return the largest smaller count of gained and lost that the test rejects, -1 for none."""
+    """Return the largest value of min(gained, lost) at which the test rejects; -1 if none."""
     most = stats.binom.ppf((1 - LEVEL) / 2, discordant, 0.5)
     rejected = mcnemar(discordant - most, most) <= 1 - LEVEL
     return np.asarray(np.where(rejected, most, most - 1))

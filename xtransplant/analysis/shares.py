@@ -191,9 +191,9 @@ class _Sample:
         return np.asarray((left * right).sum(0) * self.n_clusters / (self.n_clusters - 1))
 
     def effective_size(self, of_one: Floats, variance: Floats) -> Floats:
-        """Return how many independent instances would vary as much, at most those there are, [V].
+        """Return the effective sample size, [V]; it is at most the number of instances.
 
-        It is made smaller for few clusters, as Student's t is wider than the normal.
+        It is reduced for few clusters, because Student's t is wider than the normal distribution.
 
         Args:
             of_one: variance of a single instance, [V].
@@ -209,9 +209,9 @@ class _Sample:
 
 
 def _exact(share: Floats, size: Floats, tail: float) -> tuple[Floats, Floats]:
-    """Return Clopper and Pearson's interval of a share of `size` instances, which may be broken.
+    """Return Clopper and Pearson's interval, which leaves out the share `tail` at each end.
 
-    It leaves out the share `tail` at each end.
+    `size` need not be a whole number.
     """
     right = share * size
     wrong = size - right

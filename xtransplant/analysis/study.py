@@ -25,7 +25,7 @@ class Study:
 
     Attributes:
         outcomes: verdicts of each run.
-        left_out: runs that were found and have not ended.
+        left_out: runs that are not finished.
         margin: the smallest difference that counts, see `xtransplant.analysis.equivalence`.
     """
 

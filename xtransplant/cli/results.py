@@ -41,7 +41,7 @@ def rescore(
 
 def report(
     folders: Folders,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and figures go.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for tables and figures.")],
     margin: Annotated[
         float,
         typer.Option(metavar="POINTS", help="Smaller differences count as none (equivalence)."),

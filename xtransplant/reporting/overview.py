@@ -41,7 +41,7 @@ def overview(
     study: Study, tables: Sequence[Table], findings: Sequence[str], remarks: Sequence[str]
 ) -> str:
     """Return the overview as Markdown: what T0 shows, remarks, the runs reported, the tables."""
-    # An experiment before its controls.
+    # Experiments come before their controls.
     ordered = sorted(study.outcomes, key=lambda one: (one.identity.title(), _control(one)))
     runs = [f"- {_name(one)}, {_number(len(one.cells), 'cell')}" for one in ordered]
     found = [f"- `{one.name}`: {one.title} ({_number(len(one.frame), 'row')})" for one in tables]

@@ -35,11 +35,11 @@ def write_page(
     """Write runs as one self-contained HTML page.
 
     Args:
-        runs: runs of any tasks, models, modules, languages and controls. Of an unfinished run the
-            page has the finished parts, and says so.
-        path: file to write; a missing folder is made.
-        remarks: lines that the page shows at the top, such as runs that were left out.
-        findings: lines above them, on what the runs show together.
+        runs: runs of any tasks, models, modules, languages and controls. For an unfinished run,
+            the page shows the finished parts, and says so.
+        path: file to write; a missing folder is created.
+        remarks: lines to show at the top of the page, such as runs that were left out.
+        findings: lines to show above them, on what the runs show together.
 
     Raises:
         OutputError: results cannot be read or have no row, or the file cannot be written.

@@ -32,9 +32,9 @@ class Report:
     """A written report.
 
     Attributes:
-        tables: the tables.
+        tables: tables of the report.
         findings: what the primary family shows, one line each.
-        remarks: what a reader must know of the runs, one line each.
+        remarks: remarks that a reader must know about the runs, one line each.
     """
 
     tables: Sequence[Table]

@@ -57,7 +57,7 @@ T3 = TableDefinition(
     title="Selected pairs, judged on instances that did not select them",
     note=(
         "Instances that overlap with those that selected the pair are dropped. With folds, each "
-        "resample selects anew. In-sample is the accuracy on the selecting instances: optimistic. "
+        "resample selects again. In-sample: accuracy on the selecting instances, optimistic. "
         "Detectable: the smallest gain that such a sample finds in 80 % of cases. p_equivalent: of "
         "a difference of the margin or more (two one-sided tests)."
     ),

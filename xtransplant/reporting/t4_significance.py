@@ -69,9 +69,9 @@ T4 = TableDefinition(
     name="T4_significance",
     title="Contrasts",
     note=(
-        "p: exact McNemar, or permutation of clusters (sign_flip), or of the best cell of the grid "
-        "(max_t), or resamples that select anew (refitted_folds). p_bh: Benjamini and Hochberg "
-        "within task, split and model. The contrasts that decide are in T0."
+        "p: exact McNemar test (mcnemar), permutation of clusters (sign_flip), permutation for the "
+        "best cell of the grid (max_t), or resamples that select again (refitted_folds). p_bh: "
+        "Benjamini and Hochberg within task, split and model. The contrasts that decide are in T0."
     ),
     rows=_rows,
     percent=("difference",),

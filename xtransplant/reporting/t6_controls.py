@@ -90,7 +90,7 @@ T6 = TableDefinition(
     name="T6_controls",
     title="Fixed cells compared with every control at the same cell",
     note=(
-        "Difference: experiment less control on the same instances, paired. p_bh: Benjamini and "
+        "Difference: experiment minus control on the same instances, paired. p_bh: Benjamini and "
         "Hochberg within task, split and model. p_equivalent: of a difference of the margin or "
         "more. The best cell was chosen on the instances that "
         "judge it, so its difference is optimistic. Interchange: share of the control's answers "

@@ -26,7 +26,7 @@ TABLES = (
 
 
 def all_tables(study: Study) -> list[Table]:
-    """Return every table of a study; one to which no run contributes has no rows."""
+    """Return every table of a study; a table to which no run contributes has no rows."""
     return tables_of(StudyRows(study))
 
 

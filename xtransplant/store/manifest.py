@@ -154,7 +154,7 @@ class Manifest:
         columns: column names of every part in `generations`; empty if not recorded.
         primary_family: version of the primary family (`xtransplant.config.primary_family`) that was
             declared when the folder was made, null if none was.
-        status: "done" once every part exists, else "running" while a process works on one, else
+        status: "done" once every part exists, "running" while a process works on one, otherwise
             "failed" or "missing".
         reason: cause of a failure or stop, in one line.
         data: origin and licence of the data, ids of prompts that lost markers.

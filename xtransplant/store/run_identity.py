@@ -44,7 +44,7 @@ class Pairing(Enum):
     SELECTION = frozenset({"split", "cells"})
     """A run that selects a cell with a run on another split that judges it."""
     MODULES = frozenset({"module"})
-    """Modules side by side."""
+    """Runs of different modules."""
     CELLS = frozenset({"control", "cells"})
     """A cell of an experiment and the same cell of a control, whatever else their grids have."""
     UNTOUCHED = frozenset({"control", "module", "cells"})
