@@ -96,6 +96,10 @@ def test_six_contrasts_by_hand(tmp_path: Path) -> None:
     )
     decided = {letter: row["decides"].partition(":")[0] for letter, row in rows.items()}
     assert decided == {**dict.fromkeys("abde", "open"), "c": "gain", "f": "not run"}
+    assert {letter: rows[letter]["cell"] for letter in "abcd"} == {
+        **dict.fromkeys("abc", "1→0 0→1"),
+        "d": "",
+    }
     assert {(row["module"], row["selected_on"]) for row in rows.values()} == {("mlp", "dev")}
     assert rows["f"]["decides"].endswith("with split=dev and split=test")
 
@@ -132,6 +136,19 @@ def test_instances_that_selected_do_not_judge(tmp_path: Path) -> None:
     for letter in "abcef":
         assert rows[letter]["decides"].startswith("refused: 6 of 12 instances (fr) overlap")
     assert rows["d"]["decides"].startswith("not run: ")
+
+
+def test_instances_that_overlap_are_dropped(tmp_path: Path) -> None:
+    write_run(tmp_path, VERDICTS)
+    write_run(tmp_path, TESTED, split="test", first=4)  # its q0 and q1 are q4 and q5 of dev
+    rows = t0(tmp_path)
+    assert [rows["a"]["n"], rows["a"]["accuracy"]] == [20, pytest.approx(10 / 20)]
+    assert [rows["e"]["n"], rows["e"]["accuracy"]] == [20, pytest.approx(6 / 20)]
+
+
+def test_a_study_of_another_module_has_its_family(tmp_path: Path) -> None:
+    write_run(tmp_path, VERDICTS, module="block")
+    assert {row["module"] for row in t0(tmp_path).values()} == {"block"}
 
 
 def test_one_family_a_model_whatever_modules_were_run(tmp_path: Path) -> None:

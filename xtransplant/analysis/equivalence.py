@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from xtransplant.analysis.intervals import LEVEL, Intervals, Ints
+from xtransplant.analysis.outcomes import Bools
 from xtransplant.analysis.shares import DifferenceSample, difference_of_means
 
 MARGIN = 0.02
@@ -43,12 +44,12 @@ def equivalence_p(
         return _by_t(estimate, error, n_clusters, margin)
     sample = DifferenceSample.of(values, cluster, group)
     low, high = 0.0, 1.0
-    if not _inside(sample.interval(high / 2), margin):
+    if not inside(sample.interval(high / 2), margin).all():
         return high
     for _ in range(_HALVINGS):  # the interval grows as the share left out falls
         middle = (low + high) / 2
-        inside = _inside(sample.interval(middle / 2), margin)
-        low, high = (low, middle) if inside else (middle, high)
+        fits = inside(sample.interval(middle / 2), margin).all()
+        low, high = (low, middle) if fits else (middle, high)
     return high
 
 
@@ -68,8 +69,9 @@ def standard_error(found: Intervals) -> float:
     return reach / float(stats.t.ppf(1 - (1 - LEVEL) / 2, max(found.n_clusters - 1, 1)))
 
 
-def _inside(found: Intervals, margin: float) -> bool:
-    return bool(-margin < found.low[0] and found.high[0] < margin)
+def inside(found: Intervals, margin: float) -> Bools:
+    """Return which intervals lie inside a margin around zero, [V]."""
+    return np.asarray((-margin < found.low) & (found.high < margin))
 
 
 def _by_t(estimate: float, error: float, n_clusters: int, margin: float) -> float:

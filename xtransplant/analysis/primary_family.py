@@ -6,8 +6,8 @@ what to run, and counts as one with p = 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from xtransplant.analysis.contrasts import Scope, average
 from xtransplant.analysis.judged import verdicts
@@ -35,12 +35,14 @@ class Sides:
         left: verdicts of what is tested, [I].
         right: verdicts of what it is compared with, [I].
         what: what the right side is, where the runs decide it, such as the name of a method.
+        cells: selected pairs, of all languages.
     """
 
     scope: Scope
     left: Bools
     right: Bools
     what: str = ""
+    cells: Sequence[Cell] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +220,10 @@ OF_SELECTED: Mapping[str, Callable[[Selected], Found]] = {
 
 
 def _of_selected(selected: Selected | str, sides: Callable[[Selected], Found]) -> Found:
-    return selected if isinstance(selected, str) else sides(selected)
+    found = selected if isinstance(selected, str) else sides(selected)
+    if isinstance(found, str) or isinstance(selected, str):
+        return found
+    return replace(found, cells=tuple(dict.fromkeys(selected.cells.values())))
 
 
 def _selecting(runs: PrimaryRuns) -> Outcomes:

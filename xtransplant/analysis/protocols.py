@@ -1,4 +1,4 @@
-"""Selected pairs, judged on instances that did not select them: of another run, or by folds."""
+"""Selected pairs, judged on other instances: those of another run, or of other folds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that may be compared, with the pairs among them."""
+"""A study: runs that may be compared, and the pairs of experiment and control among them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Study:
 
     Attributes:
         outcomes: verdicts of each run.
-        left_out: runs that were found and have not ended.
+        left_out: runs that are not finished.
         margin: the smallest difference that counts, see `xtransplant.analysis.equivalence`.
         judged: by folder of a run, what `judged_pairs` found; several tables and figures ask.
     """
@@ -64,7 +64,7 @@ class Study:
         return sorted(found, key=lambda one: one.identity.seed)
 
     def labels(self, outcomes: Outcomes) -> dict[str, str]:
-        """Return the columns that name a run in a table, the same ones for every run."""
+        """Return the columns that identify a run in a table; all runs have the same columns."""
         return outcomes.identity.labels(self._unusual_axes)
 
     @property

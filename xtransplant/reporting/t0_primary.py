@@ -53,6 +53,7 @@ def _row(runs: PrimaryRuns, letter: str, found: Found) -> Record:
         "letter": letter,
         "contrast": declared.CONTRASTS[letter],
         "compared_with": sides.what if sides else "",
+        "cell": " ".join(map(str, sides.cells)) if sides else "",
         "n": sides.scope.n if sides else None,
         **(_figures(sides) if sides else dict.fromkeys(FIGURES)),
         "margin": runs.study.margin,

@@ -1,4 +1,4 @@
-"""T3: selected pairs, judged on instances that did not select them."""
+"""T3: selected pairs, judged on instances that were not used to select them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIGURES = (
     *(f"{name}{end}" for name in ("baseline", "accuracy", "difference") for end in ENDS),
     *("test", "p", "detectable", EQUIVALENT, "in_sample"),
 )
-"""The columns that are empty where a row is refused."""
+"""The columns that are empty in refused rows."""
 
 
 def _rows(rows: StudyRows) -> list[Record]:
@@ -57,7 +57,7 @@ T3 = TableDefinition(
     title="Selected pairs, judged on instances that did not select them",
     note=(
         "Instances that overlap with those that selected the pair are dropped. With folds, each "
-        "resample selects anew. In-sample is the accuracy on the selecting instances: optimistic. "
+        "resample selects again. In-sample: accuracy on the selecting instances, optimistic. "
         "Detectable: the smallest gain that such a sample finds in 80 % of cases. p_equivalent: of "
         "a difference of the margin or more (two one-sided tests)."
     ),
