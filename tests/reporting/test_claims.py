@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from made_runs import write_run
 from test_golden_study import CONTROL, VERDICTS
 
 from xtransplant.analysis.study import load_study
 from xtransplant.reporting.tables import all_tables
-from xtransplant.types import Cell
+from xtransplant.store.run_folder import RunFolder
+from xtransplant.store.score_files import write_verdicts
+from xtransplant.types import Cell, Score
 
 ATTN = {
     "fr": ["11110", "01010", "01010", "11001", "01000", "00111"],
@@ -119,3 +122,20 @@ def test_both_directions_of_a_task(tmp_path: Path) -> None:
     assert row["compared"] == row["direction"] == "en_to_x - x_to_en"
     # Without its baseline of 2 of 6, fr gains 2/6 more the other way.
     assert row["difference"] == pytest.approx(-1 / 6)
+
+
+def test_values_of_a_scorer(tmp_path: Path) -> None:
+    path = write_run(tmp_path, {"fr": ["010", "001"]}, [Cell(0, 0), Cell(1, 1)])
+    folder = RunFolder(path, path.name)
+    (part,) = folder.parts()
+    # Baseline and two cells of two instances.
+    values = [0.1, 0.5, 0.2, 0.3, 0.4, 0.9]
+    scores = [Score(None, False, value) for value in values]
+    write_verdicts(folder, part.name, pq.read_table(part), "f1-1", scores)
+    write_verdicts(folder, part.name, pq.read_table(part), "none-1", [Score(None, False)] * 6)
+    found = frames(tmp_path)["values"]
+    assert set(found["scorer"]) == {"f1-1"}
+    row = found.set_index("cell").loc["0→0"]
+    names = ["n", "baseline_value", "value", "difference", "mean_cell_value", "bound_value"]
+    # Cell 0→0: .5 and .4; the best of each instance: .5 and .9.
+    assert row[names].tolist() == pytest.approx([2, 0.2, 0.45, 0.25, 0.5, 0.7])

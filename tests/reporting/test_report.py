@@ -37,7 +37,7 @@ NAMES = [
         "T4_significance",
         "T5_cost",
     ),
-    *("T6_controls", "answers"),
+    *("T6_controls", "answers", "tries", "claims", "languages_and_models", "groups", "values"),
 ]
 
 
