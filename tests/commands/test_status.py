@@ -143,9 +143,13 @@ def test_a_part_that_is_gone_and_a_file_that_is_no_part_are_named(tmp_path: Path
     (run / "generations" / "sw-0002.parquet").unlink()
     found = status_of(run)
     assert (found.status, found.parts_done, found.parts) == ("missing", 7, 8)
-    assert found.reason == "sw-0002 is gone; the same command does it again"
-    for name in ("sw-0001 (copy)", "sw-1", "sw-0004", "sw-00002", "copy"):
-        stray = run / "generations" / f"{name}.parquet"
+    remedy = "gone; run the same command again, which makes what is gone anew"
+    assert found.reason == f"sw-0002 is {remedy}"
+    (run / "generations" / "fr-0000.parquet").unlink()
+    assert status_of(run).reason == f"fr-0000 and 1 more are {remedy}"
+    names = ("sw-0001 (copy).parquet", "sw-1.parquet", "sw-0004.parquet", "copy.parquet")
+    for name in (*names, "sw-00002.parquet", "sw-0001.parquet.bak", "sw-0001.PARQUET"):
+        stray = run / "generations" / name
         stray.touch()
         reason = status_of(run).reason
         assert reason == f"{stray} is no part of this run; move it out of the folder"

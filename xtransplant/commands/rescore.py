@@ -128,7 +128,8 @@ def _take_staged(job: _Job, parts: Sequence[Path]) -> list[LanguageSummary]:
         shutil.rmtree(folder.path / STAGE, ignore_errors=True)  # hidden, and never read again
         complete = folder.complete_languages()
         summary = aggregate_run(folder) if complete else []
-    if len(complete) < len(before.n_parts):  # the run itself has not ended
+    # The run itself has not ended; if it had and a part is gone, it is missing, as `running` found.
+    if len(complete) < len(before.n_parts) and before.status != "done":
         folder.update_manifest(status=before.status, reason=before.reason)
     return summary
 

@@ -15,7 +15,14 @@ from xtransplant.files import read_regular
 from xtransplant.progress import duration
 from xtransplant.store.leases import STALE_AFTER, Leases
 from xtransplant.store.manifest import MANIFEST, Manifest, find_runs
-from xtransplant.store.part_names import stray_line, stray_parts, unwritten_parts
+from xtransplant.store.part_names import (
+    gone_line,
+    part_language,
+    parts_of_nobody,
+    stray_line,
+    stray_parts,
+    unwritten_parts,
+)
 from xtransplant.terminal import Console
 
 RECENT = 20
@@ -65,11 +72,13 @@ def status_of(run: Path) -> RunStatus:
     beats = list(Leases(run / ".leases").live().values())
     status, reason = manifest.status, manifest.reason
     if status == "done" and unwritten:
-        status, reason = "missing", f"{unwritten[0]} is gone; the same command does it again"
+        status, reason = "missing", gone_line(unwritten)
     elif status == "running" and not beats and _age(manifest.updated) > STALE_AFTER:
         status, reason = "missing", SILENT
     if strays := stray_parts(parts, manifest.n_parts):
         reason = stray_line(strays)
+    elif others := parts_of_nobody(parts, manifest.n_parts):
+        reason = f"{others[0]} is of a language that no command of this run asked for"
     rate = _rate(times)
     return RunStatus(
         run=str(run),
@@ -138,7 +147,7 @@ def _times(parts: Path, n_parts: Mapping[str, int]) -> list[float]:
     """Return when each part was written."""
     times = []
     for path in parts.glob("[!.]*.parquet"):
-        if path.stem.rpartition("-")[0] in n_parts:
+        if part_language(path) in n_parts:
             with suppress(OSError):  # moved away in this moment, or a link that leads nowhere
                 times.append(path.stat().st_mtime)
     return times

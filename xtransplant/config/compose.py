@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
@@ -36,8 +36,11 @@ TAKES_CALLS = ("task.scorer",)
 GROUPS = ("model", "task", "grid", "decode", "experiment")
 
 
-NAMES = ("model.name", "task.name", "grid.name")
-"""Settings that become part of paths."""
+NAMES = (
+    *("model.name", "task.name", "task.splits", "task.languages", "task.pivot", "grid.name"),
+    *("split", "languages", "module", "control"),
+)
+"""Settings that become part of names of folders, files and columns."""
 
 
 def conf_dir() -> Path:
@@ -184,13 +187,27 @@ def _refuse_interpolated_names(composed: DictConfig) -> None:
     """
     from omegaconf import OmegaConf
 
-    for key in NAMES:
-        section, name = key.split(".")
-        if OmegaConf.is_interpolation(composed[section], name):
+    written: Any = OmegaConf.to_container(composed, resolve=False)
+    names = {key: _written(written, key) for key in NAMES}
+    if names["model.name"] == ANY_CHECKPOINT:  # then the end of the id is the name
+        names["model.id"] = str(written["model"]["id"]).rpartition("/")[2]
+        if "}" in names["model.id"]:
+            names["model.id"] = "${"
+    for key, value in names.items():
+        if "${" in str(value):
             raise ConfigError(
                 f"{key} holds an interpolation (${{…}}); allowed: a plain name, since it becomes "
                 "part of paths"
             )
+
+
+def _written(settings: Any, key: str) -> object:
+    """Return a setting as it is written; of a section that is an interpolation, the section."""
+    for name in key.split("."):
+        if isinstance(settings, str):
+            break
+        settings = settings[name]
+    return settings
 
 
 def _finish(composed: DictConfig, files: Mapping[str, Path]) -> RunConfig:
@@ -199,9 +216,9 @@ def _finish(composed: DictConfig, files: Mapping[str, Path]) -> RunConfig:
     from xtransplant.config.validate import check_values, selected_languages
     from xtransplant.config.yaml_texts import restore_texts
 
+    _refuse_interpolated_names(composed)
     if missing := sorted(OmegaConf.missing_keys(composed)):
         raise ConfigError(f"{missing[0]} has no value; give one: {missing[0]}=…")
-    _refuse_interpolated_names(composed)
     config: RunConfig = OmegaConf.to_object(composed)  # type: ignore[assignment]
     restore_texts(config, files)
     if config.model.name == ANY_CHECKPOINT:
