@@ -156,6 +156,12 @@ def test_a_part_that_is_gone_and_a_file_that_is_no_part_are_named(tmp_path: Path
         stray.unlink()
 
 
+def test_a_part_of_a_language_that_nobody_asked_for_is_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", manifest(status="done"), ALL | {"de-0000.parquet": 1.0})
+    part = run / "generations" / "de-0000.parquet"
+    assert status_of(run).reason == f"{part} is of a language that no command of this run asked for"
+
+
 def test_watching_is_not_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", str(tmp_path), "--watch", "--json"]) == 2
     said = capsys.readouterr().err

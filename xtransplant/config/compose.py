@@ -6,6 +6,7 @@ Hydra is imported only when a run is composed, so that `xtransplant ls` stays qu
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -32,6 +33,9 @@ ANY_CHECKPOINT = "hf"
 
 TAKES_CALLS = ("task.scorer",)
 """Keys whose values may be calls such as `regex(pattern="a")`."""
+
+NOT_ASCII = re.compile(r"[^][{}(),]*[^\x00-\x7f][^][{}(),]*")
+"""A text between brackets and commas with a letter that is not ASCII."""
 
 GROUPS = ("model", "task", "grid", "decode", "experiment")
 
@@ -268,13 +272,16 @@ def _readable(override: str) -> str:
     """Return an override as Hydra can read it.
 
     The home folder of `KEY=~/FOLDER`, which shells leave as it is, is expanded. Scorers with
-    arguments are put in quotes: Hydra takes `regex(…)` for a function of its own.
+    arguments are put in quotes: Hydra takes `regex(…)` for a function of its own. So are texts with
+    letters that are not ASCII, which Hydra reads in quotes alone.
     """
     key, equals, value = override.partition("=")
     if value.startswith("~/"):
         value = _quoted(os.path.expanduser(value))
     if key in TAKES_CALLS:
         value = quote_calls(value, _quoted, _hydra_functions())
+    elif not value.isascii() and not set("'\"$") & set(value):
+        value = NOT_ASCII.sub(lambda found: _quoted(found[0].strip()), value)
     return f"{key}{equals}{value}"
 
 
