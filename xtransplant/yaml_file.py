@@ -13,6 +13,8 @@ from xtransplant.files import read_regular
 
 MOST_VALUES = 1_000_000
 """Most values in a file."""
+LINE_BREAKS = "\x85\u2028\u2029"
+"""Characters at which YAML ends a line, unless they are written as escapes."""
 MOST_BRACKETS = 50
 """Deepest nesting of brackets in a file."""
 
@@ -125,6 +127,11 @@ def not_utf8(config_dir: Path | None) -> str:
 
 def to_yaml(content: Mapping[str, Any]) -> str:
     """Return keys and values as the content of a YAML file, in their order."""
-    return yaml.safe_dump(
-        dict(content), sort_keys=False, allow_unicode=True, default_flow_style=None
-    )
+
+    def dumped(*, allow_unicode: bool) -> str:
+        return yaml.safe_dump(
+            dict(content), sort_keys=False, allow_unicode=allow_unicode, default_flow_style=None
+        )
+
+    text = dumped(allow_unicode=True)
+    return dumped(allow_unicode=False) if set(text) & set(LINE_BREAKS) else text

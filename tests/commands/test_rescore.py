@@ -178,10 +178,10 @@ def test_a_run_that_is_not_finished_stays_so(tmp_path):
     assert labels(folder) == ["option-3"] * 3
 
 
-def test_a_run_of_which_a_part_is_gone_is_scored_and_no_longer_called_done(folder, capsys):
+def test_a_run_of_which_a_part_is_gone_is_scored_and_no_longer_called_done(folder):
     folder.part_path("fr", 1).unlink()
-    rescore(folder, "scorer=option")
-    assert "fr-0001 is gone; run the same command again" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match=r"fr-0001 is gone; run the same command again"):
+        rescore(folder, "scorer=option")
     assert folder.read_manifest().status == "missing"
     assert labels(folder) == ["option-3"] * 2
 

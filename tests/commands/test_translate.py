@@ -225,7 +225,7 @@ def test_own_instruction_needs_the_text(model):
 def test_a_model_that_is_not_there(tmp_path):
     with pytest.raises(ModelError) as error:
         translate(tmp_path / "no")
-    assert str(error.value).startswith(f"cannot read 'translation model {tmp_path}/no': ")
+    assert str(error.value).startswith(f"no file or folder '{tmp_path}/no'")
 
 
 ADD = """
