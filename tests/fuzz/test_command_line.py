@@ -66,9 +66,8 @@ ODD = [
     *("regex(pattern='(')", "f1(a=1)", "**", "@x", "(", ")", "10" * 20, "'a", "int(3)", "[],[]"),
 ]
 VALUES = st.sampled_from(ODD) | st.text(max_size=12)
-KEYS = st.sampled_from(
-    [*schema_keys(), "model", "task", "grid", "nothing", "~module", "+a", "++b", ""]
-)
+GROUPS = ("model", "task", "grid", "decode", "experiment")
+KEYS = st.sampled_from([*schema_keys(), *GROUPS, "nothing", "~module", "+a", "++b", ""])
 OPTIONS = {group: ["pocket"] for group in GROUPS}
 
 
