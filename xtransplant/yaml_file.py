@@ -119,7 +119,7 @@ def not_utf8(config_dir: Path | None) -> str:
     """Return the path of the first YAML file in a user's folder that is not UTF-8."""
     for path in sorted(config_dir.rglob("*.yaml") if config_dir else ()):
         try:
-            path.read_text("utf-8")
+            read_regular(path).decode()
         except UnicodeDecodeError:
             return str(path)
     return "a configuration file"

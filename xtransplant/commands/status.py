@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from xtransplant.files import read_regular
 from xtransplant.progress import duration
 from xtransplant.store.leases import STALE_AFTER, Leases
-from xtransplant.store.manifest import MANIFEST, Manifest, find_runs
+from xtransplant.store.manifest import MANIFEST, find_runs, manifest_in
 from xtransplant.store.part_names import (
     gone_line,
     part_language,
@@ -62,7 +61,7 @@ class RunStatus:
 def status_of(run: Path) -> RunStatus:
     """Return the progress of a run."""
     try:
-        manifest = Manifest.from_json(read_regular(run / MANIFEST).decode())
+        manifest = manifest_in(run)
     except (OSError, ValueError) as error:
         return RunStatus(str(run), "unreadable", reason=f"{MANIFEST}: {error}")
     parts = run / "generations"

@@ -194,9 +194,8 @@ def _refuse_interpolated_names(composed: DictConfig) -> None:
     written: Any = OmegaConf.to_container(composed, resolve=False)
     names = {key: _written(written, key) for key in NAMES}
     if names["model.name"] == ANY_CHECKPOINT:  # then the end of the id is the name
-        names["model.id"] = str(written["model"]["id"]).rpartition("/")[2]
-        if "}" in names["model.id"]:
-            names["model.id"] = "${"
+        end = str(written["model"]["id"]).rpartition("/")[2]
+        names["model.id"] = "${" if "}" in end else end
     for key, value in names.items():
         if "${" in str(value):
             raise ConfigError(
