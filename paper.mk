@@ -1,7 +1,7 @@
-# The study's tables and figures; a target is runs by experiment=, then a report over them. A target
-# that was stopped is given again: finished parts are kept.
+# The study's tables and figures. A target does runs by experiment=, then a report on them. If a target
+# was stopped, run it again: finished parts are kept.
 #
-# make paper needs weights and data at hand (xtransplant prepare) and a GPU. It does not hold
+# make paper needs local weights and data (xtransplant prepare) and a GPU. It does not include
 # shuffled_language for culture tasks, whose questions are not the same in every language.
 PAPER := outputs/paper
 MODELS := llama2-7b,mistral-7b,qwen2-7b,bloomz-7b1,chinese-alpaca-2-7b
@@ -23,7 +23,7 @@ paper: paper-coarse paper-grids paper-controls paper-blocks paper-selected ## ev
 paper-t1: paper-coarse ## coarse settings
 	$(REPORT)
 
-paper-t2 paper-f2 paper-f3: paper-grids paper-controls ## bounds beside their controls
+paper-t2 paper-f2 paper-f3: paper-grids paper-controls ## bounds with their controls
 	$(REPORT)
 
 paper-t3: paper-selected ## selected pairs on unseen instances
@@ -31,7 +31,7 @@ paper-t3: paper-selected ## selected pairs on unseen instances
 
 paper-t4 paper-t5: paper ## significance, cost
 
-paper-t6: paper-grids paper-controls paper-selected ## cells beside controls at the same cell
+paper-t6: paper-grids paper-controls paper-selected ## cells and controls at the same cell
 	$(REPORT)
 
 paper-f1 paper-f4: paper-grids ## heatmaps, gains by language
@@ -53,8 +53,8 @@ paper-controls: paper-grids
 paper-blocks: $(INSTALLED)
 	$(STUDY) task=$(TASKS) experiment=paper_grid_block
 
-# By model and task: choose on the sample, measure what was chosen on the unseen instances, and the
-# controls at the same cells.
+# For each model and task: select on the sample, then measure the selected cells, and the controls at
+# the same cells, on the unseen instances.
 paper-selected: paper-grids
 	for task in $(subst $(comma), ,$(TASKS)); do for model in $(subst $(comma), ,$(MODELS)); do \
 	for module in attn mlp; do \

@@ -1,7 +1,8 @@
 """Make xtransplant/assets/languages/languages.csv; needs `pip install urielplus==1.3.2`.
 
-Distances are URIEL+'s featural ones to English (Khan et al. 2025, arXiv 2409.18472; data CC BY-SA
-4.0), resource classes those of Joshi et al. 2020 (arXiv 2004.09095), 0 for the least to 5.
+Distances are featural distances to English in URIEL+ (Khan et al. 2025, arXiv 2409.18472; data
+CC BY-SA 4.0). Resource classes are those of Joshi et al. 2020 (arXiv 2004.09095), from 0 (least
+data) to 5.
 """
 
 import csv
@@ -21,7 +22,7 @@ CLASSES = {
         ny:nya om:orm or:ori ps:pus qu:que sd:snd so:som su:sun te:tel""",
     0: "si:sin sn:sna",
 }
-"""By class: a code as tasks use it, and the ISO 639-3 code under which URIEL+ knows most."""
+"""By class: code in tasks, and the ISO 639-3 code for which URIEL+ has most data."""
 
 
 def main() -> None:

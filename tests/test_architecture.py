@@ -382,9 +382,9 @@ def test_a_checkpoint_is_opened_in_one_file_after_its_files_are_checked() -> Non
 
 
 def test_files_of_others_are_read_by_a_function_that_waits_for_no_pipe() -> None:
-    own = {"reporting.page", "analysis.language_table", "tasks.pocket"}  # come with the package
+    own = {"reporting.page", "analysis.language_table", "tasks.pocket", "commands.bench_prompts"}
     system = {"engine.profiling", "prompts.chat"}  # of /proc
-    chosen = {"commands.bench_prompts", "prompts.templates"}  # the user names them
+    chosen = {"prompts.templates"}  # the user names it
     fetched = {"tasks.hub", "models.packaged", "models.loading"}
     reading = {
         name.removeprefix("xtransplant.")

@@ -1,11 +1,11 @@
-"""Where `xtransplant` and `python -m xtransplant` start, before any import takes time."""
+"""Entry point of `xtransplant` and `python -m xtransplant`; imports nothing slow itself."""
 
 import os
 import sys
 
 
 def main() -> int:
-    """Run the command line; interrupted while modules are imported, say so as it does later."""
+    """Run the command line; an interrupt during its imports also ends in one line."""
     _read_names_as_utf8()
     try:
         return _imported()

@@ -1,4 +1,4 @@
-"""YAML files: the one place that reads and writes them."""
+"""YAML files; the only module that reads and writes them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from xtransplant.errors import ConfigError
 from xtransplant.files import read_regular
 
 MOST_VALUES = 1_000_000
-"""Most values in a file."""
+"""Maximum number of values in a file."""
 LINE_BREAKS = "\x85\u2028\u2029"
 """Characters at which YAML ends a line, unless they are written as escapes."""
 MOST_BRACKETS = 50
-"""Deepest nesting of brackets in a file."""
+"""Maximum nesting of brackets in a file."""
 
 
 def read_yaml(
@@ -25,10 +25,10 @@ def read_yaml(
     """Return the keys and values of a YAML file.
 
     Args:
-        path: the file.
-        setting: name of the setting that gives the file, for messages.
+        path: path of the file.
+        setting: name of the setting that names the file, for messages.
         allowed: description of a valid file, for messages.
-        as_written: whether every value is its text, also where YAML reads a number.
+        as_written: whether to return every value as text, also where YAML would read a number.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, or has no keys.
@@ -49,7 +49,7 @@ def read_yaml(
 
 
 def nesting(text: str, opening: str, closing: str) -> int:
-    """Return how deeply brackets are nested in a text."""
+    """Return the maximum nesting of brackets in a text."""
     depth = deepest = 0
     for character in text:
         depth += (character in opening) - (character in closing)
@@ -58,30 +58,35 @@ def nesting(text: str, opening: str, closing: str) -> int:
 
 
 def _tame(text: str) -> str:
-    """Return a text of YAML that a parser reads in bounded time.
+    """Return a YAML text unchanged after checking that a parser reads it in bounded time.
 
     Raises:
-        ValueError: brackets are nested too deeply, or aliases make too many values of few.
+        ValueError: brackets are nested too deeply, or aliases expand to too many values.
     """
     if nesting(text, "[{", "]}") > MOST_BRACKETS:
         raise ValueError(f"brackets are nested more than {MOST_BRACKETS} deep")
     _count(yaml.compose(text, yaml.SafeLoader), {})
+    try:
+        yaml.load(text, yaml.SafeLoader)
+    except (AttributeError, LookupError, TypeError, OverflowError) as error:
+        # PyYAML stumbles over a value that does not fit its tag, such as "!!timestamp x".
+        raise ValueError(f"a value does not fit its tag ({type(error).__name__})") from error
     return text
 
 
 def _count(node: yaml.Node | None, sizes: dict[int, int]) -> int:
-    """Return the number of values in a YAML node, each alias counted in full.
+    """Return the number of values in a YAML node, with every alias expanded.
 
     Args:
         node: node of the file.
-        sizes: numbers of values so far, by id of their node; 0 for one that is being counted.
+        sizes: counts so far by id of the node; 0 while a node is being counted.
 
     Raises:
-        ValueError: there are too many, or a value holds itself.
+        ValueError: there are too many values, or a value contains itself.
     """
     if id(node) in sizes:
         if not sizes[id(node)]:
-            raise ValueError("an alias stands inside its own value")
+            raise ValueError("an alias is used inside its own value")
         return sizes[id(node)]
     sizes[id(node)] = 0
     below: list[yaml.Node] = []
@@ -91,18 +96,18 @@ def _count(node: yaml.Node | None, sizes: dict[int, int]) -> int:
         below = node.value
     size = 1 + sum(_count(each, sizes) for each in below)
     if size > MOST_VALUES:
-        raise ValueError(f"it has more than {MOST_VALUES:,} values, aliases written out")
+        raise ValueError(f"it has more than {MOST_VALUES:,} values with aliases expanded")
     sizes[id(node)] = size
     return size
 
 
 def require_tame(path: Path) -> None:
-    """Check that a YAML file that another reader reads takes it bounded time.
+    """Check that another parser (Hydra's) can read a YAML file in bounded time.
 
-    What is no YAML at all is left to that reader's own message.
+    A file that is not YAML passes: the other parser reports it.
 
     Raises:
-        ConfigError: brackets are nested too deeply, or aliases make too many values.
+        ConfigError: brackets are nested too deeply, or aliases expand to too many values.
     """
     try:
         _tame(read_regular(path).decode(errors="replace"))
@@ -116,7 +121,10 @@ def require_tame(path: Path) -> None:
 
 
 def not_utf8(config_dir: Path | None) -> str:
-    """Return the path of the first YAML file in a user's folder that is not UTF-8."""
+    """Return the path of the first YAML file in a user's folder that is not UTF-8.
+
+    If every file is UTF-8, return "a configuration file".
+    """
     for path in sorted(config_dir.rglob("*.yaml") if config_dir else ()):
         try:
             read_regular(path).decode()
@@ -126,7 +134,7 @@ def not_utf8(config_dir: Path | None) -> str:
 
 
 def to_yaml(content: Mapping[str, Any]) -> str:
-    """Return keys and values as the content of a YAML file, in their order."""
+    """Return a mapping as the content of a YAML file, in the mapping's order."""
 
     def dumped(*, allow_unicode: bool) -> str:
         return yaml.safe_dump(

@@ -1,6 +1,6 @@
-"""Time `xtransplant report` on a made-up run of a million rows, in a process of its own.
+"""Time `xtransplant report` on a made-up run of a million rows, in a separate process.
 
-It prints seconds and peak memory, and fails above 60 s or 4 GB (the promise, on two cores).
+It prints seconds and peak memory, and fails above 60 s or 4 GB (the limits for two cores).
 """
 
 import json
@@ -57,7 +57,7 @@ def part(language: str, rng: np.random.Generator) -> pa.Table:
     cells = [None, *(Cell(i, j) for i in range(N_LAYERS) for j in range(N_LAYERS))]
     names = [f"q{number}" for number in range(N_INSTANCES)]
     instances = [Instance(n, language, "en", language, f"Is {n}?", f"{n}?", "1") for n in names]
-    score = {"exact_match-3": Score(None, False)}
+    score = {"exact_match-3": Score(None, correct=False)}
     empty = [Row(one, None, Generation((1,), "", "eos"), score) for one in instances]
     metadata = part_table(empty, "none", "0123456789ab").schema.metadata
     n_rows = N_INSTANCES * len(cells)

@@ -1,7 +1,7 @@
-"""How often intervals of shares and of paired differences hold the truth.
+"""How often intervals of shares and of paired differences contain the truth.
 
-Prints two tables for docs/statistics.md. The figure in brackets is that of the bootstrap interval,
-which reports had before.
+Prints two tables for docs/statistics.md. The number in brackets is that of the bootstrap interval,
+which earlier reports used.
 """
 
 from __future__ import annotations

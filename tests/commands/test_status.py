@@ -152,7 +152,7 @@ def test_a_part_that_is_gone_and_a_file_that_is_no_part_are_named(tmp_path: Path
         stray = run / "generations" / name
         stray.touch()
         reason = status_of(run).reason
-        assert reason == f"{stray} is no part of this run; move it out of the folder"
+        assert reason == f"{stray} is not a part of this run; move it out of the folder"
         stray.unlink()
 
 
@@ -165,7 +165,7 @@ def test_a_part_of_a_language_that_nobody_asked_for_is_named(tmp_path: Path) -> 
 def test_watching_is_not_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", str(tmp_path), "--watch", "--json"]) == 2
     said = capsys.readouterr().err
-    assert said == "error: --watch and --json do not go together; give one of them\n"
+    assert said == "error: --watch and --json cannot be combined; give one of them\n"
 
 
 def test_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

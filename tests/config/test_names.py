@@ -64,7 +64,9 @@ def test_a_file_of_the_config_folder_brings_no_secret_into_a_name(
     (tmp_path / "experiment" / "leak.yaml").write_text(f"# @package _global_\n{content}\n")
     with pytest.raises(ConfigError) as error:
         compose(["experiment=leak"], tmp_path)
-    assert str(error.value).startswith(f"{key} holds an interpolation (${{…}}); allowed: a plain")
+    assert str(error.value).startswith(
+        f"{key} contains an interpolation (${{…}}); allowed: a plain"
+    )
     assert "hf_secret" not in str(error.value)
 
 

@@ -105,7 +105,7 @@ def test_it_loads_with_every_run_and_cell(tab: Any, page: str) -> None:
     ]
     assert tiles(tab)["Best fixed cell"][::2] == [
         "100.0 %",
-        "0 → 0; optimistic: looks at the gold answers",
+        "0 → 0; optimistic: chosen with the gold answers",
     ]
     assert tiles(tab)["Upper bound"][0] == "100.0 %"
     assert tiles(tab)["Upper bound, control noise"][0] == "75.0 %"

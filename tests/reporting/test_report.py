@@ -213,7 +213,7 @@ def test_select_writes_what_run_reads(runs: Path, tmp_path: Path, capsys) -> Non
     assert cli.main(["select", str(folder), "--pooled"]) == 0
     assert "all: [0, 1]" in capsys.readouterr().out
     assert cli.main(["select", str(runs)]) == 2
-    assert "holds 2 experiments with several cells" in capsys.readouterr().err
+    assert "contains 2 experiments with several cells" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_bad_grid_file_is_one_line(tmp_path: Path, capsys, content, message) -
 def test_the_report_refuses_controls_alone(tmp_path: Path, capsys) -> None:
     write_run(tmp_path / "runs", CONTROL, control="noise")
     assert cli.main(["report", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]) == 2
-    assert "holds controls only" in capsys.readouterr().err
+    assert "has only controls" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -14,7 +14,7 @@ from test_golden_study import CONTROL, VERDICTS
 from xtransplant.cli import app as cli
 from xtransplant.store.run_folder import RunFolder
 
-REASON = "not finished, 1 of 2 parts are there, status missing (KeyboardInterrupt)"
+REASON = "not finished, 1 of 2 parts exist, status missing (KeyboardInterrupt)"
 
 
 def interrupt(path: Path) -> Path:
@@ -57,7 +57,7 @@ def test_a_run_without_a_part_is_named_too(tmp_path: Path) -> None:
     assert cli.main(["report", str(runs), "--out", str(out)]) == 0
     payload = payload_of(out / "page.html")
     assert {view["module"] for view in payload["views"]} == {"mlp"}
-    assert f"{stopped}: not finished, 0 of 2 parts are there" in payload["remarks"][0]
+    assert f"{stopped}: not finished, 0 of 2 parts exist" in payload["remarks"][0]
 
 
 def test_without_a_finished_experiment_the_error_says_which_is_unfinished(
@@ -70,7 +70,7 @@ def test_without_a_finished_experiment_the_error_says_which_is_unfinished(
     write_run(runs, CONTROL, control="noise")
     assert cli.main(["report", str(runs), "--out", str(out)]) == 2
     error = capsys.readouterr().err
-    assert "holds controls only" in error and f"(left out: {stopped}: {REASON}" in error
+    assert "has only controls" in error and f"(left out: {stopped}: {REASON}" in error
     assert cli.main(["select", str(stopped)]) == 2
     assert REASON in capsys.readouterr().err
     assert not out.exists()

@@ -316,8 +316,8 @@ def test_a_part_of_another_key(folder):
         with pytest.raises(OutputError) as error:
             call()
         assert one_line(error) == (
-            f"{folder.part_path('fr', 0)} {fault}; the same command, run again, sets it aside and "
-            "does it again"
+            f"{folder.part_path('fr', 0)} {fault}; run the same command again to set it aside and "
+            "compute it anew"
         )
 
 
@@ -415,11 +415,11 @@ def test_a_part_that_is_cut_off(folder, keep):
     folder.write_part("fr", 0, "none", rows_of(1))
     path = folder.part_path("fr", 0)
     path.write_bytes(path.read_bytes()[:keep])
-    assert folder.fault("fr", 0) == "is cut off, or no parquet file"
+    assert folder.fault("fr", 0) == "is cut off, or not a parquet file"
     assert not folder.is_done("fr", 0)
     with pytest.raises(OutputError) as error:
         folder.read_generations()
-    assert one_line(error).startswith(f"{path} is cut off, or no parquet file; the same command")
+    assert one_line(error).startswith(f"{path} is cut off, or not a parquet file; run the same")
 
 
 def test_no_byte_of_a_part_changes_unseen(folder):

@@ -1,7 +1,7 @@
 """From generations to the two views of a run: by instance (upper bound), by cell (fixed layer).
 
-All functions are pure and vectorised; a million rows take seconds. A baseline row is not a cell, so
-no bound, count or list of answers includes it.
+All functions are pure and vectorised; a million rows take seconds. The baseline is not a cell:
+bounds and counts of cells do not include it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 INPUT = ["language", "control", "instance_id", "source_layer", "target_layer", "answer", "correct"]
-"""The columns of `generations` that the views are made of."""
+"""The columns of `generations` that the views are computed from."""
 
 
 def instances_frame(
@@ -34,14 +34,14 @@ def instances_frame(
         golds: gold answers by (language, instance id).
 
     Returns:
-        The columns of `instances.parquet`, instances in their order of appearance.
-        `n_distinct_answers` counts the distinct answers of the cells; a text without a readable
-        answer does not count, so it can be 0. `source_fixed_correct` says for each source layer of
+        The columns of `instances.parquet`, with instances in their order of appearance.
+        `n_distinct_answers` counts the distinct answers of the cells; texts without a readable
+        answer do not count, so it can be 0. `source_fixed_correct` tells for each source layer of
         the grid, in ascending order, whether any cell with that source layer is right.
-        `target_fixed_correct` says the same for target layers.
+        `target_fixed_correct` tells the same for target layers.
 
     Raises:
-        OutputError: an instance without exactly one baseline row, or with a cell twice.
+        OutputError: an instance does not have exactly one baseline row, or has a cell twice.
     """
     rows = split_baselines(generations)
     names = rows.instances[["language", "instance_id"]].itertuples(index=False, name=None)
@@ -80,7 +80,7 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
         `n_lost` the reverse.
 
     Raises:
-        OutputError: an instance without exactly one baseline row, or with a cell twice.
+        OutputError: an instance does not have exactly one baseline row, or has a cell twice.
     """
     rows = split_baselines(generations)
     baseline = rows.instances["correct"].to_numpy(dtype=bool)[rows.instance]
@@ -96,7 +96,7 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
             "lost": ~rows.correct & baseline,
         }
     )
-    # groupby would sort the languages.
+    # Categories, because groupby would sort plain names of languages.
     order = pd.unique(judged["language"])
     judged["language"] = pd.Categorical(judged["language"], categories=order)
     pairs = (
@@ -120,8 +120,8 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
 def summarise(instances: pd.DataFrame, pairs: pd.DataFrame) -> list[LanguageSummary]:
     """Return one row per language from the two views of one run.
 
-    Of cells with the same accuracy, the best is the one with the smallest target layer, then the
-    one with the largest source layer.
+    If cells tie for the highest accuracy, the best cell is the one with the smallest target layer,
+    then the one with the largest source layer.
     """
     ranked = pairs.sort_values(
         ["accuracy", "target_layer", "source_layer"], ascending=[False, True, False]
@@ -174,7 +174,7 @@ def split_baselines(generations: pd.DataFrame) -> SplitRows:
     """Split the rows of one grid into baselines and cells.
 
     Raises:
-        OutputError: an instance without exactly one baseline row, or with a cell twice.
+        OutputError: an instance does not have exactly one baseline row, or has a cell twice.
     """
     names = ["language", "control", "instance_id"]
     instance: Ints = generations.groupby(names, sort=False).ngroup().to_numpy().astype(np.int64)

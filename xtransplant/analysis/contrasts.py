@@ -1,4 +1,4 @@
-"""Figures of a study with their intervals, by language and averaged, and paired differences."""
+"""Means of a study with their intervals, by language and averaged, and paired differences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xtransplant.analysis.significance import max_t_test, paired_test
 from xtransplant.analysis.study import Study
 
 MACRO, MICRO = "macro average", "micro average"
-"""The mean of the languages' figures, and the figure of all instances together."""
+"""Labels of the mean of the languages' means, and of the mean of all instances."""
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
 """The smallest and largest value of an outcome, and of a difference of two outcomes."""
 
@@ -25,7 +25,7 @@ Contrast = tuple[Intervals, str, Floats]
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """Instances of a run that have a figure of their own: a language, or all languages.
+    """A set of instances that is reported together: one language of a run, or all languages.
 
     Attributes:
         study: study of the run.
@@ -45,7 +45,7 @@ class Scope:
         return int(self.rows.sum())
 
     def mean(self, values: npt.ArrayLike) -> Floats:
-        """Return the figure of each column of the run's `values`, [I] or [I, V], as [V]."""
+        """Return the mean of each column of the run's `values`, [I] or [I, V], as [V]."""
         columns = np.asarray(values, dtype=np.float64).reshape(len(self.rows), -1)
         if self.label != MACRO:
             return np.asarray(columns[self.rows].mean(0))
@@ -54,14 +54,14 @@ class Scope:
         return np.asarray(np.mean(means, axis=0))
 
     def interval(self, values: npt.ArrayLike, bounds: tuple[float, float] = SHARE) -> Intervals:
-        """Return the mean of each column of the run's `values`, [I] or [I, V], with its interval.
+        """Return the mean of each column of the run's `values` with its interval.
 
-        Outcomes (all values 0 or 1) have the interval of `share_intervals`, other values one by
+        Outcomes (all values 0 or 1) get the interval of `share_intervals`, other values one by
         bootstrap. For differences of outcomes use `difference_interval`.
 
         Args:
-            values: of the instances of the run.
-            bounds: the smallest and the largest possible value.
+            values: values of the instances of the run, [I] or [I, V].
+            bounds: smallest and largest possible value.
         """
         chosen = np.asarray(values, dtype=np.float64)[self.rows]
         if bounds == SHARE and np.isin(chosen, (0, 1)).all():
@@ -71,12 +71,12 @@ class Scope:
     def difference_interval(self, differences: npt.ArrayLike, p: Floats) -> Intervals:
         """Return the mean of each column of differences, with an interval that agrees with p.
 
-        Differences of two outcomes (all values -1, 0 or 1) have the interval of
+        Differences of two outcomes (all values -1, 0 or 1) get the interval of
         `difference_intervals`, others one by bootstrap.
 
         Args:
-            differences: of the instances of the run, [I] or [I, V].
-            p: the p-value of no difference that stands beside the interval, [V].
+            differences: differences of the instances of the run, [I] or [I, V].
+            p: p-value of no difference that is reported with the interval, [V].
         """
         chosen = np.asarray(differences, dtype=np.float64)[self.rows]
         if np.isin(chosen, (-1, 0, 1)).all():
@@ -87,14 +87,14 @@ class Scope:
     def test(self, differences: npt.ArrayLike) -> tuple[str, Floats]:
         """Return the name of the test and the p-value of each column of differences, [I] or [I, V].
 
-        McNemar's exact test needs independent instances of equal weight. In `MACRO` the weight of
-        an instance depends on its language, so clusters are swapped instead.
+        McNemar's exact test needs independent instances of equal weight. In `MACRO`, the weight of
+        an instance depends on its language, so a permutation test over clusters is used instead.
         """
         chosen = np.asarray(differences, dtype=np.float64)[self.rows]
         return paired_test(chosen, self._cluster, self._weights)
 
     def best_of_grid(self, differences: npt.ArrayLike) -> Floats:
-        """Return the one-sided max-T p-value of each column's gain, corrected for all columns."""
+        """Return each column's one-sided p-value of a gain, corrected for all columns (max-T)."""
         chosen = np.asarray(differences, dtype=np.float64)[self.rows]
         if self._weights is not None:
             chosen = chosen * self._weights[:, None]
@@ -102,13 +102,13 @@ class Scope:
 
     @property
     def _cluster(self) -> Ints:
-        """Number of each instance's cluster, in order of name."""
+        """Index of each instance's cluster; clusters are sorted by name."""
         names = self.outcomes.cluster[self.rows]
         return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
     @property
     def _group(self) -> Ints | None:
-        """Number of each instance's language in `MACRO`, where languages count alike."""
+        """Index of each instance's language in `MACRO`, where languages have equal weight."""
         if self.label != MACRO:
             return None
         names = self.outcomes.language[self.rows]
@@ -139,7 +139,7 @@ def matched(experiment: Outcomes, control: Outcomes) -> tuple[Outcomes, Outcomes
 
 
 def difference(scope: Scope, left: npt.ArrayLike, right: npt.ArrayLike) -> Contrast:
-    """Return the interval of left minus right (outcomes, [I]), the test's name and the p-value."""
+    """Return interval, test name and p-value of the difference of two arrays of outcomes, [I]."""
     differences = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
     test, p = scope.test(differences)
     return scope.difference_interval(differences, p), test, p

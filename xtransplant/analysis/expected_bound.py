@@ -1,4 +1,4 @@
-"""The upper bound that a number of tries is expected to reach."""
+"""The expected upper bound of a smaller grid: of K random cells."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from xtransplant.analysis.intervals import Floats, Ints
 def expected_upper_bound(n_cells: Ints, n_correct: Ints, tries: Ints) -> Floats:
     """Return each instance's probability that at least one of K random cells is right.
 
-    Cells are drawn without replacement, so it is 1 minus the hypergeometric probability that none
-    is right. The mean over instances is the expected upper bound of a grid of K cells.
+    Cells are drawn without replacement, so the probability is 1 minus the hypergeometric
+    probability that none is right. Its mean over instances is the expected upper bound of a grid of
+    K cells.
 
     Args:
         n_cells: number of cells of each instance, [I].
         n_correct: number of right cells of each instance, [I].
-        tries: the numbers K, [V], at most the smallest of `n_cells`.
+        tries: numbers K of cells, [V], at most the smallest of `n_cells`.
 
     Returns:
-        Shape [I, V].
+        Probabilities, [I, V].
     """
     none_right = stats.hypergeom.pmf(0, n_cells[:, None], n_correct[:, None], tries[None, :])
     return np.asarray(1.0 - none_right, dtype=np.float64)

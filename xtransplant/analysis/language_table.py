@@ -1,4 +1,4 @@
-"""Facts about languages: distance to English, and how much data there is."""
+"""Facts about languages: distance to English, and amount of data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Language:
 
     Attributes:
         distance_to_english: featural distance of URIEL+, 0 to 1 (arXiv 2409.18472; CC BY-SA 4.0).
-        resource_class: class by Joshi et al. 2020 (arXiv 2004.09095), 0 to 5; 5 has most data.
+        resource_class: class of Joshi et al. 2020 (arXiv 2004.09095), 0 to 5; 5 has most data.
     """
 
     distance_to_english: float

@@ -1,7 +1,8 @@
 """A run as arrays of verdicts.
 
-There is one row per instance and one column per cell, right or wrong, with the baseline and the
-clusters beside them. All figures of a report are computed from these arrays. Texts are not read.
+The main array has a row for each instance and a column for each cell; its values are right or
+wrong. Other arrays hold the baseline and the clusters. All numbers of a report are computed from
+these arrays, without the texts.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ class Outcomes:
     """The verdicts of one run. Shapes: I instances, V cells.
 
     Attributes:
-        run: folder and identity; the identity has the scorer and the cells.
-        cost: cost of the run, None where the manifest does not say.
+        run: folder and identity; the identity includes the scorer and the cells.
+        cost: cost of the run; None if the manifest lacks it.
         language: language of each instance, [I].
         instance: id of each instance, [I].
-        cluster: cluster of each instance, or its id where it has none, [I].
+        cluster: cluster of each instance, or its id if it has none, [I].
         content: target prompt and gold answer, [I].
-        source: source prompt, [I]; controls have other ones than their experiment.
+        source: source prompt, [I]; a control has other source prompts than its experiment.
         baseline: whether the baseline is right, [I].
         correct: whether each cell is right, [I, V].
         baseline_unparsable: whether the baseline's text has no readable answer, [I].
@@ -59,7 +60,7 @@ class Outcomes:
         baseline_cut_off: whether the token limit cut the baseline's text off, [I].
         n_cut_off: number of cells whose text the token limit cut off, [I].
         gold: gold answer, [I].
-        drawn_gold: gold answer of the question that a control drew, "" for none, [I].
+        drawn_gold: gold answer of the question that a control drew; "" for none, [I].
     """
 
     run: Run
@@ -83,17 +84,17 @@ class Outcomes:
 
     @property
     def identity(self) -> RunIdentity:
-        """Return what the run is."""
+        """Return the identity of the run."""
         return self.run.identity
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """Return the cells of the grid, by source layer, then target layer: the columns, [V]."""
+        """Return the cell of each column, [V], sorted by source layer, then target layer."""
         return self.identity.cells
 
     @property
     def is_grid(self) -> bool:
-        """Return whether the run has several cells to choose from, not chosen ones of `select`."""
+        """Return whether the run has several cells that were not chosen by `select`."""
         return len(self.cells) > 1 and self.identity.grid_file is None
 
     @property
@@ -103,7 +104,7 @@ class Outcomes:
 
     @property
     def n_layers(self) -> int | None:
-        """Return the model's number of layers, None where the manifest does not say."""
+        """Return the model's number of layers; None if the manifest lacks it."""
         return self.cost.n_layers if self.cost else None
 
     @cached_property
@@ -112,7 +113,7 @@ class Outcomes:
         return np.asarray(self.correct.any(1))
 
     def any_by_layer(self, side: str) -> tuple[list[int], Bools]:
-        """Return the layers of one side, and whether any cell with the layer is right, [I, L]."""
+        """Return the layers of one side, and whether any cell with each layer is right, [I, L]."""
         layers, layer = np.unique([getattr(cell, side) for cell in self.cells], return_inverse=True)
         columns = [self.correct[:, layer == number].any(1) for number in range(len(layers))]
         return layers.tolist(), np.stack(columns, axis=1)
@@ -122,7 +123,7 @@ class Outcomes:
         return self.rows_at(self.language == language)
 
     def aligned_with(self, other: Outcomes) -> Outcomes:
-        """Return the rows of the instances of `other`, in its order; all must exist here."""
+        """Return the rows of the instances of `other`, in its order; all must exist in this run."""
         rows = {name: row for row, name in enumerate(self.names)}
         return self.rows_at(np.array([rows[name] for name in other.names], dtype=np.int64))
 
@@ -216,6 +217,6 @@ def _scorer(folder: RunFolder, languages: Sequence[str]) -> str:
 
 
 def _cluster(run: Run, instance: Instance) -> str:
-    """Return the cluster of an instance, or its id where it stands alone."""
+    """Return the cluster of an instance, or its id if it has none."""
     found = recovered_cluster(run.identity.task, run.identity.control, instance)
     return found or instance.id

@@ -1,4 +1,4 @@
-"""Selected pairs, judged on instances that did not select them: of another run, or by folds."""
+"""Selected pairs, judged on other instances: those of another run, or of other folds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from xtransplant.analysis.study import Study
 
 
 def judged_pairs(study: Study, outcomes: Outcomes) -> Iterator[Judged]:
-    """Yield the verdicts of every strategy on a run: selected by other runs, then by folds."""
+    """Yield the verdicts of every strategy on a run: selection by other runs, then by folds."""
     yield from judged_by_run(study, outcomes)
     yield from judged_by_folds(study, outcomes)

@@ -1,4 +1,4 @@
-"""Selected pairs of one experiment as a file that `xtransplant run` takes, with comments."""
+"""Selected pairs of one experiment, as a file with comments for `xtransplant run`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from xtransplant.errors import OutputError
 
 
 def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:
-    """Return the content of the file.
+    """Return the content of a file of selected pairs.
 
     Raises:
-        OutputError: the folder does not hold exactly one experiment with several cells, or no cell
-            fits the strategy.
+        OutputError: the folder does not contain exactly one experiment with several cells, or no
+            cell fits the strategy.
         ConfigError: the strategy is unknown.
     """
     experiment = _only_experiment(folder)
@@ -26,8 +26,8 @@ def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:
     groups = {found[0].language: experiment} if pooled else dict(by_language(experiment))
     lines = [
         "Accuracy on the instances that selected the pair (optimistic), of the baseline, and by "
-        f"{N_FOLDS} folds,",
-        "where other instances selected; n instances:",
+        f"{N_FOLDS} folds",
+        "(selected on other instances than judged); n is the number of instances:",
     ]
     for one in found:
         lines.append(
@@ -41,7 +41,7 @@ def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:
 
 
 def _folds(outcomes: Outcomes, strategy: str) -> str:
-    """Return the accuracy with cells that other folds chose, averaged over languages."""
+    """Return the accuracy with cells selected on other folds, averaged over languages."""
     if len(np.unique(outcomes.cluster)) < 2:
         return "need two instances"
     correct = held_out(outcomes, strategy).correct
@@ -55,7 +55,7 @@ def _only_experiment(folder: Path) -> Outcomes:
     if len(experiments) != 1:
         places = ", ".join(str(one.run.folder.path) for one in experiments[:3])
         raise OutputError(
-            f"{folder} holds {len(experiments)} experiments with several cells"
+            f"{folder} contains {len(experiments)} experiments with several cells"
             f"{f' ({places})' if places else ''}; give the folder of one"
             f"{f' (left out: {study.left_out[0]})' if study.left_out else ''}"
         )

@@ -1,4 +1,4 @@
-"""Runs that may be compared, with the pairs among them."""
+"""A study: runs that may be compared, and the pairs of experiment and control among them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Study:
 
     Attributes:
         outcomes: verdicts of each run.
-        left_out: runs that were found and have not ended.
+        left_out: runs that are not finished.
     """
 
     outcomes: Sequence[Outcomes]
@@ -42,7 +42,7 @@ class Study:
         ]
 
     def labels(self, outcomes: Outcomes) -> dict[str, str]:
-        """Return the columns that name a run in a table, the same ones for every run."""
+        """Return the columns that identify a run in a table; all runs have the same columns."""
         return outcomes.identity.labels(self._unusual_axes)
 
     @property

@@ -1,4 +1,4 @@
-"""One-line errors for what a machine can do: run out of memory, or lose a device."""
+"""One-line errors for failures of the machine: exhausted memory, failed devices."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def machine_failures(
 
     Args:
         work: name of the work, such as "language fr, block 3".
-        kept: end of the message: what need not be done again.
-        advice: what needs less memory.
+        kept: end of the message, which says what need not be done again.
+        advice: remedy if memory ran out.
 
     Raises:
-        MachineError: memory of the host or the device ran out, or the device failed.
+        MachineError: the host or the device ran out of memory, or the device failed.
     """
     try:
         yield

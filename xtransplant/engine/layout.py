@@ -1,15 +1,15 @@
-"""Which rows a step computes at each layer. Plain numpy: no torch, no model.
+"""The rows that a step computes at each layer. Plain numpy, without torch.
 
-A grid row that writes at layer j equals the untouched prompt below j, and while decoding it equals
-every other row with the same generated tokens up to and including j: the write changes nothing that
-a later token reads there. So at layer l a step computes
+A grid row that writes at layer j is equal to the prompt without a write below j. In later steps it
+is equal, up to and including layer j, to every other row with the same generated tokens: up to
+there, later tokens read nothing that the write has changed. So at layer l a step computes
 
-    the **own** rows:   those that have left the trunk, in grid order, then
-    the **trunk** rows: one for each distinct history among the rows that have not.
+    the **own** rows:   rows that have left the trunk, in grid order, then
+    the **trunk** rows: one row for each distinct history (generated tokens) among the others.
 
-Grid rows are sorted by target layer, so the own rows are always the first ones alive. A trunk row
-is needed up to the deepest grid row of its history; trunk rows are sorted by that depth, so those
-still needed are always the last ones. Both facts make a layer's layout two numbers.
+Grid rows are sorted by target layer, so the own rows always come first. A trunk row is needed up to
+the target layer of the deepest grid row of its history. Trunk rows are sorted by that depth, so the
+rows still needed always come last. A layer's layout therefore consists of two numbers.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class StepLayout:
     """The rows of one decoding step.
 
     Attributes:
-        n_own: for each layer 0..N-1, the number of grid rows alive that compute their own row.
-        history: for each grid row alive, the number of its history; histories are numbered in the
-            order of their deepest grid rows.
+        n_own: number of active grid rows that compute their own row, for each layer 0..N-1.
+        history: number of the history of each active grid row; histories are numbered in the order
+            of their deepest grid rows.
     """
 
     n_own: Ints
@@ -43,12 +43,12 @@ class StepLayout:
 
     @classmethod
     def of(cls, target_layers: Ints, history: Ints, n_layers: int, *, first: bool) -> StepLayout:
-        """Lay out a step for the grid rows alive.
+        """Lay out a step for the active grid rows.
 
         Args:
-            target_layers: target layer of each, ascending; N for a row that writes nothing.
-            history: number of the tokens generated so far; equal numbers mean equal tokens.
-            n_layers: N.
+            target_layers: target layer of each row, ascending; N for a row that writes nothing.
+            history: number that identifies the tokens generated so far.
+            n_layers: number N of layers.
             first: whether this is the pass over the last prompt token, in which a row writes and
                 leaves the trunk *at* its target layer. In later steps it leaves *after* it.
         """
@@ -57,15 +57,15 @@ class StepLayout:
         return cls(n_own, _number_by_deepest(history))
 
     def rows(self, layer: int) -> Ints:
-        """Return a grid row (its number among those alive) for each computed row of the layer.
+        """Return the index of an active grid row for each computed row of the layer.
 
-        Layer -1 stands for the embeddings, where every row is still on the trunk.
+        Layer -1 stands for the embeddings, where all rows are on the trunk.
         """
         n_own, first_needed = self._bounds(layer)
         return np.concatenate([np.arange(n_own), self._deepest[first_needed:]])
 
     def slots(self, layer: int, rows: Ints) -> Ints:
-        """Return the computed row of the layer that holds the value of each of the grid rows."""
+        """Return for each of some grid rows the computed row of the layer that holds its value."""
         n_own, first_needed = self._bounds(layer)
         return np.where(rows < n_own, rows, n_own + self.history[rows] - first_needed)
 

@@ -1,7 +1,7 @@
-"""The method as one would write it first: one `generate` per cell, batch 1, one hook.
+"""The naive implementation of the method: one `generate` per cell, batch size 1, one hook.
 
-It is slow and obvious. `xtransplant check`, `xtransplant bench` and the tests compare the engine
-with it. It shares nothing with the engine but the model.
+It is slow and simple. `xtransplant check`, `xtransplant bench` and the tests compare the engine
+with it. It shares no code with the engine except the loaded model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def transplant_cell(
     cell: Cell,
     max_new_tokens: int,
 ) -> tuple[int, ...]:
-    """Run both prompts for one cell; return the new tokens, the end-of-sequence token included."""
+    """Run both prompts for one cell; return the new tokens, including the end-of-sequence token."""
     activation_D = capture_layer(model, source_ids, module, cell.source_layer)
     return generate(model, target_ids, max_new_tokens, module, cell.target_layer, activation_D)
 
@@ -65,8 +65,8 @@ def generate(
 ) -> tuple[int, ...]:
     """Continue the target prompt greedily, with an activation written at its last token.
 
-    In an encoder-decoder model it is written at the last token of the decoder's prompt, or for
-    `encoder_block` of the encoder's.
+    In an encoder-decoder model, it is written at the last token of the decoder's prompt, or of the
+    encoder's for `encoder_block`.
     """
     unwritten: list[Any] = [activation_D]
     ids = torch.tensor([target_ids], device=model.device)
@@ -104,6 +104,6 @@ def generate(
 
 
 def _hidden(output: Any) -> torch.Tensor:
-    """Return a module's output as [1, T, D]; OPT's feed-forward has no batch dimension."""
+    """Return a module's output as [1, T, D]; OPT's feed-forward output lacks a batch dimension."""
     hidden: torch.Tensor = output[0] if isinstance(output, tuple) else output
     return hidden if hidden.dim() == 3 else hidden[None]

@@ -1,4 +1,4 @@
-"""What one grid is asked for, and the checks of that; nothing is computed here."""
+"""The arguments of one grid, and their checks; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from xtransplant.types import Cell, ModuleType, Prompt
 
 @dataclass(frozen=True)
 class Request:
-    """One grid; the arguments are those of `transplant`, and three more.
+    """The arguments of one grid: those of `transplant`, and three more.
 
     Attributes:
-        source: prompt whose activations are taken.
+        source: prompt whose activations are captured.
         target: prompt that is answered.
         module: module that is transplanted.
         cells: "full" or pairs of layers.
         options: token ids of answer options; each `Generation` then has their log-probabilities
             after the target prompt.
         name: name of this pair of prompts in messages.
-        noise_seed: seed of Gaussian noise that replaces the source's activations, with the norm of
-            each; None for the activations themselves.
+        noise_seed: seed of Gaussian noise that replaces the source's activations and has their
+            norms; None to use the activations themselves.
     """
 
     source: str | Sequence[int] | Prompt
@@ -50,7 +50,7 @@ class Resolved:
         module: module that is transplanted.
         cells: cells of the grid, each once.
         name: start of messages about the request.
-        noise_seed: as in `Request`.
+        noise_seed: seed of noise, as in `Request`.
     """
 
     source: Tokens
@@ -62,7 +62,7 @@ class Resolved:
 
     @classmethod
     def of(cls, model: Model, request: Request, max_new_tokens: int) -> Resolved:
-        """Encode the prompts, list the cells, and raise the errors that `transplant` documents."""
+        """Encode the prompts and resolve the cells; errors are as for `transplant`."""
         module = _module(request.module)
         pairs = _pairs(request.cells)
         cells = resolve_cells(n_layers(model.hf.config, module), pairs=pairs)
@@ -124,5 +124,5 @@ def _require_vocabulary(token_ids: Tokens, vocab_size: int, name: str) -> None:
     for token in token_ids:
         if not 0 <= token < vocab_size:
             raise PromptError(
-                f"{name} holds token id {token}; the vocabulary has ids 0 to {vocab_size - 1}"
+                f"{name} contains token id {token}; the vocabulary has ids 0 to {vocab_size - 1}"
             )

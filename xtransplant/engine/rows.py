@@ -1,4 +1,4 @@
-"""A row and its result."""
+"""A row (one continuation of a target prompt) and its result."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Row:
 
     Attributes:
         layer: target layer; N for the baseline, which writes nothing.
-        module: module whose output is written; None for the baseline.
-        vector: what is written, [D]; None for the baseline.
-        target: number of the target prompt.
-        operation: how the vector is put there, one of `OPERATIONS`.
+        module: module whose output is written to; None for the baseline.
+        vector: vector to write, [D]; None for the baseline.
+        target: index of the target prompt.
+        operation: key of `OPERATIONS`, which tells how the vector is written.
     """
 
     layer: int
@@ -38,7 +38,7 @@ class Continuation:
     """The result of a row.
 
     Attributes:
-        token_ids: new tokens, the end-of-sequence token included.
+        token_ids: new tokens, including the end-of-sequence token.
         option_logprobs: log-probability of each answer option; None without options.
     """
 

@@ -1,4 +1,4 @@
-"""Cost of a part of a run, for the manifest. Reports read it there, because they have no torch."""
+"""The cost of a part of a run, for the manifest, where reports read it without torch."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def part_cost(
     """Return the measured and estimated cost of a part, summed over its instances.
 
     Args:
-        work: what was measured.
+        work: measurements of the part.
         model_config: configuration of the model.
-        n_layers: N.
+        n_layers: number of layers of the model.
         cells: cells of the grid.
         prompts: prompt pairs of the part.
-        max_new_tokens: most tokens generated per cell.
+        max_new_tokens: maximum number of tokens generated per cell.
 
     Returns:
-        `n_layers`; `n_instances`; `seconds` (wall time); `peak_bytes` (memory beyond the weights,
-        None where the system does not tell); `source_tokens` and `target_tokens` (tokens of the
-        prompts); `layer_parameters` and `unembedding_parameters` (matmul parameters of all layers
-        together, and of the unembedding; None for an encoder-decoder model, whose encoder is not
-        counted); and FLOPs estimated as in the dry run: `baseline_flops`, and `grid_flops`
-        (baseline and all cells).
+        Dictionary with `n_layers`; `n_instances`; `seconds` (wall time); `peak_bytes` (peak memory
+        beyond the weights; None if the system does not report it); `source_tokens` and
+        `target_tokens` (tokens of the prompts); `layer_parameters` and `unembedding_parameters`
+        (matmul parameters of all layers together, and of the unembedding; None for an
+        encoder-decoder model, whose encoder is not counted); and FLOPs, estimated as in the dry
+        run: `baseline_flops`, and `grid_flops` (baseline and all cells).
     """
     size = model_size(model_config)
     lengths = [(len(pair.source.token_ids), len(pair.target.token_ids)) for pair in prompts]

@@ -1,4 +1,4 @@
-"""The public calls: pairs of prompts, each with a module and a grid of cells; and their result."""
+"""The public calls, which transplant a module between two prompts at a grid of cells."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TransplantGrid:
-    """The continuations of one target prompt: untouched, and with each cell's transplant.
+    """The continuations of one target prompt: the baseline, and one for each cell.
 
     Attributes:
         module: module that was transplanted.
-        baseline: continuation of the untouched target prompt.
-        generations: continuation of each cell, in the order the cells were given.
-        n_layers: N, the number of layers.
+        baseline: continuation of the target prompt without a transplant.
+        generations: continuation of each cell, in the given order of the cells.
+        n_layers: number N of layers.
     """
 
     module: ModuleType
@@ -42,14 +42,14 @@ class TransplantGrid:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """The cells of the grid, in the order they were given, each once."""
+        """The cells of the grid, in the given order, each once."""
         return tuple(self.generations)
 
     def generation(self, source_layer: int, target_layer: int) -> Generation:
         """Return one cell's continuation; negative layers count from the end.
 
         Raises:
-            LayerError: no such layer, or a cell outside this grid.
+            LayerError: the layer does not exist, or the cell is not in this grid.
         """
         (cell,) = resolve_cells(self.n_layers, pairs=[(source_layer, target_layer)])
         if cell not in self.generations:
@@ -60,11 +60,11 @@ class TransplantGrid:
         return self.generations[cell]
 
     def text(self, source_layer: int, target_layer: int) -> str:
-        """Return one cell's text; raises as `generation` does."""
+        """Return one cell's text; errors are as for `generation`."""
         return self.generation(source_layer, target_layer).text
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per cell, the baseline first with null layers.
+        """Return a data frame with one row per cell, after a row for the baseline with null layers.
 
         Columns: source_layer, target_layer (Int16), text, token_ids (list of int), n_tokens,
         finish ("eos" or "length").
@@ -98,30 +98,30 @@ def transplant(
 ) -> TransplantGrid:
     """Answer the target prompt with activations of the source prompt, once for each cell.
 
-    For a cell (i, j), the module's activation at layer i and the last source token replaces its
-    output at layer j and the last target token, in the pass that yields the first new token.
-    Decoding is greedy (arXiv 2412.12686, section 2).
+    For a cell (i, j), the module's activation at layer i, at the last token of the source prompt,
+    replaces the module's output at layer j, at the last token of the target prompt, in the pass
+    that yields the first new token. Decoding is greedy (arXiv 2412.12686, section 2).
 
     Args:
         model: model from `load_model`.
-        source: prompt whose activations are taken, as text or token ids.
+        source: prompt whose activations are captured, as text or token ids.
         target: prompt that is answered, as text or token ids.
         module: "attn", "mlp", "block" or "attn_residual"; in encoder-decoder models also
             "cross_attn" or "encoder_block".
         cells: "full" for all N² pairs, or (source_layer, target_layer) pairs. Negative layers
             count from the end; repeated cells are computed once.
-        max_new_tokens: most tokens generated per cell.
-        rows_per_batch: number of cells that decode together; it changes memory and speed, not
-            results. None chooses a number that fits.
+        max_new_tokens: maximum number of tokens generated per cell.
+        rows_per_batch: number of cells that are decoded together; it changes memory and speed, not
+            results. None to choose a number that fits.
 
     Returns:
-        The baseline and every cell's continuation.
+        The baseline and the continuation of every cell.
 
     Raises:
-        LayerError: a layer outside 0..N-1, no cells, or an unknown module.
-        PromptError: an empty or one-token prompt, a prompt that exceeds the model's context, or a
-            token id outside the vocabulary.
-        NumericsError: NaN or infinite activations.
+        LayerError: a layer is outside the model, there are no cells, or the module is unknown.
+        PromptError: a prompt is empty, has one token or exceeds the model's context, or a token id
+            is outside the vocabulary.
+        NumericsError: an activation is NaN or infinite.
         ConfigError: `max_new_tokens` or `rows_per_batch` is not an integer or is below 1.
         ModelError: `model` is not a loaded model.
     """
@@ -135,27 +135,27 @@ def transplant_all(
     max_new_tokens: int = 20,
     rows_per_batch: int | None = None,
 ) -> list[TransplantGrid]:
-    """Answer many requests; requests with the same source or target prompt share its work.
+    """Answer many requests; requests with the same source or target prompt share its computation.
 
-    Several modules, source languages or controls over one target prompt share its prefix, its trunk
-    and its baseline. Small grids over different target prompts share batches. The results are those
-    of one `transplant` per request, token for token.
+    Several modules, source languages or controls with one target prompt share its prefix, its trunk
+    and its baseline. Small grids with different target prompts share batches. The tokens are
+    exactly those of one `transplant` call per request.
 
     Args:
         model: model from `load_model`.
         requests: grids to compute.
-        max_new_tokens: as for `transplant`.
-        rows_per_batch: as for `transplant`.
+        max_new_tokens: maximum number of new tokens, as for `transplant`.
+        rows_per_batch: number of cells per batch, as for `transplant`.
 
     Returns:
         The result of each request, in the order of `requests`.
 
     Raises:
-        LayerError, PromptError, NumericsError, ConfigError, ModelError: as `transplant`; a message
-            about one request starts with its name.
+        LayerError, PromptError, NumericsError, ConfigError, ModelError: as for `transplant`; a
+            message about one request starts with its name.
     """
     if not isinstance(model, Model):
-        raise ModelError(f"{model!r:.60} is no loaded model; give what load_model returns")
+        raise ModelError(f"{model!r:.60} is not a loaded model; pass the result of load_model")
     if not requests:
         return []
     _require_positive("max_new_tokens", max_new_tokens)
@@ -195,7 +195,7 @@ def _written_rows(
 
     Args:
         grids: checked requests.
-        number: number of each target prompt.
+        number: index of each target prompt.
         acts: activations of each source prompt and module, [L, D].
     """
     rows: list[Row] = []
@@ -213,7 +213,7 @@ def _written_rows(
 def _capture_sources(
     model: Model, grids: Sequence[Resolved]
 ) -> dict[Tokens, dict[ModuleType, torch.Tensor]]:
-    """Read each source prompt once, up to the deepest layer that any grid takes from."""
+    """Run each source prompt once, up to the deepest source layer of any grid."""
     names = {grid.source: f"{grid.name}source prompt" for grid in reversed(grids)}
     modules = dict.fromkeys(grid.module for grid in grids)
     n_layers = 1 + max(cell.source_layer for grid in grids for cell in grid.cells)

@@ -1,7 +1,7 @@
-"""The write: a row's vector is put into a module's output at one token.
+"""Writing a row's vector into a module's output at one token.
 
-`put` is the only place that puts a vector into a module, for the engine, the encoder-decoder path
-and the check at load. Only the oracle, with which they are compared, has code of its own.
+`put` is the only function that does this, for the engine, the encoder-decoder path and the check at
+load. Only the oracle, which these are compared with, has its own code.
 
 Shape suffixes: W rows that are written to, R rows, T tokens, D model width.
 """
@@ -20,7 +20,7 @@ from xtransplant.models.hooks import Hook
 from xtransplant.types import ModuleType
 
 Operation = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""From what a write meets and the vectors, both [W, D], to what stands there afterwards."""
+"""Function of the module's outputs and the vectors, both [W, D], that returns the new outputs."""
 
 
 def _replace(_met_WD: torch.Tensor, vectors_WD: torch.Tensor) -> torch.Tensor:
@@ -28,7 +28,7 @@ def _replace(_met_WD: torch.Tensor, vectors_WD: torch.Tensor) -> torch.Tensor:
 
 
 OPERATIONS: dict[str, Operation] = {"replace": _replace}
-"""Each operation by its name, which a `Row` gives."""
+"""Operations by name, as in `Row.operation`."""
 
 
 def put(
@@ -39,15 +39,15 @@ def put(
     token: int,
     operation: str,
 ) -> torch.Tensor:
-    """Return a copy of a module's output with a vector put into some rows, at one token.
+    """Return a copy of a module's output with vectors written to some rows, at one token.
 
     Args:
         hidden: output of the module, [R, T, D], or [R * T, D] as some modules return it.
         rows_W: rows that are written to.
-        vectors_WD: vector of each.
-        n_tokens: T.
-        token: index of the written token; a negative one counts from the end.
-        operation: one of `OPERATIONS`.
+        vectors_WD: vector for each of these rows.
+        n_tokens: number T of tokens.
+        token: index of the token to write at; negative counts from the end.
+        operation: key of `OPERATIONS`.
     """
     written = hidden.clone()
     written_RTD = written.view(-1, n_tokens, written.shape[-1])
@@ -59,22 +59,22 @@ def put(
 def writes(
     model: Model, rows: Sequence[Row], n_tokens: int = 1, token: int = -1, *, encoder: bool = False
 ) -> list[tuple[nn.Module, Hook]]:
-    """Return hooks by which each row writes its vector to its module, in one pass.
+    """Return hooks with which each row writes its vector to its module, in one pass.
 
     Args:
         model: any supported model.
-        rows: rows of the pass, in its order; a row without a vector writes nothing.
+        rows: rows in the order of the pass; a row without a vector writes nothing.
         n_tokens: number of tokens of each row in the pass.
-        token: index of the written token.
-        encoder: whether the pass is through the encoder. Rows that write on the other side are left
-            out.
+        token: index of the token to write at.
+        encoder: whether the pass is through the encoder (else the decoder); rows that write in the
+            other one are ignored.
     """
     vectors: dict[tuple[int, ModuleType, str], dict[int, torch.Tensor]] = {}
     for number, row in enumerate(rows):
         if row.vector is None or row.module is None or row.in_encoder != encoder:
             continue
         vectors.setdefault((row.layer, row.module, row.operation), {})[number] = row.vector
-    # Sent before the pass: during it, a transfer in each layer would wait for the device.
+    # Sent before the pass, because a transfer in each layer would wait for the device.
     numbers = [number for of_module in vectors.values() for number in of_module]
     parts = torch.split(
         torch.tensor(numbers, device=model.device), [len(some) for some in vectors.values()]
@@ -93,10 +93,10 @@ def writes(
 
 
 def joining_writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, Hook]]:
-    """Return hooks by which rows join an encoder's pass over one prompt at their target layer.
+    """Return hooks with which rows join an encoder's pass over one prompt at their target layer.
 
-    The pass starts with one row that writes nothing. Up to its target layer every row equals that
-    one, so it joins there as a copy of it.
+    The pass starts with a single row that writes nothing. Below its target layer, each row is equal
+    to this one, so at that layer the hook adds the row to the batch as a copy.
 
     Args:
         model: encoder-decoder model.

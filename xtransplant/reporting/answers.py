@@ -1,4 +1,4 @@
-"""What the answers of each run look like: cut off or unreadable, and where gains come from."""
+"""The table on the answers of each run: cut off, unreadable, and where gains come from."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ ANSWERS = TableDefinition(
     name="answers",
     title="What the answers look like",
     note=(
-        "Shares of answers: of the baseline's, and of those of all cells. Cut off: ended by the "
-        "token limit. Unparsable: without a readable answer. Gains of an average cell are format "
-        "repaired, where the baseline's answer could not be read, and wrong to right, where it "
-        "could; lost is the reverse of both."
+        "Shares of the baseline's answers, and of the answers of all cells. Cut off: ended by the "
+        "token limit. Unparsable: without a readable answer. Gains of an average cell: format "
+        "repaired, if the baseline's answer could not be read; wrong to right, if it could. Lost: "
+        "the reverse of both."
     ),
     rows=lambda rows: list(_rows(rows.study)),
     percent=(

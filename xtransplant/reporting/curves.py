@@ -1,4 +1,4 @@
-"""F2, F3 and F4: bounds by layer, bounds by number of tries, gains by features of languages."""
+"""F2, F3 and F4: bounds by layer, bounds by number of cells, gains by features of languages."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from xtransplant.reporting.drawing import COLOURS, lettering, panels, save, writ
 
 WIDTH, HEIGHT = 3.4, 2.3
 N_TRIES = 24
-"""Number of points of a curve over tries."""
+"""Number of points of a curve over numbers of cells."""
 MARKERS = "osD^vP"
 
 
 def draw_layer_curves(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F2, a figure for each run: source-fixed and target-fixed bounds, and the controls'."""
+    """Write F2 for each run: source-fixed and target-fixed bounds of the run and its controls."""
     for one in study.experiments:
         if not one.is_grid:
             continue
@@ -46,7 +46,7 @@ def draw_layer_curves(study: Study, folder: Path) -> Iterator[Path]:
 
 
 def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F3, a figure for each run: the expected upper bound of K cells, and its controls'."""
+    """Write F3 for each run: the expected upper bound of K cells, of the run and its controls."""
     for one in study.experiments:
         if not one.is_grid:
             continue
@@ -69,7 +69,7 @@ def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
 
 
 def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F4, a figure for each run: the gain of the selected pair by features of the language.
+    """Write F4 for each run: the gain of the selected pair by features of the language.
 
     The pair is selected on other folds than those that judge it.
     """
@@ -89,7 +89,7 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
             classes = [float(about.resource_class) for about in found.values()]
             _scatter(axes[1], classes, gains, "resource class (Joshi et al. 2020), 5 = most")
             left_out = [name for name in known if name not in found]
-            note = f"; nothing known of {', '.join(left_out)}" if left_out else ""
+            note = f"; without {', '.join(left_out)}, features unknown" if left_out else ""
             figure.suptitle(written(title + note), fontsize=9)
             yield from save(figure, folder, "_".join(["F4_languages", *study.labels(one).values()]))
 
@@ -114,7 +114,7 @@ def _scatter(panel: Axes, xs: Sequence[float], gains: dict[str, Intervals], labe
 
 
 def _with_controls(study: Study, one: Outcomes, label: str) -> Iterator[tuple[Outcomes, Scope]]:
-    """Yield a run and its controls, as far as they have a scope of that label, with the scope."""
+    """Yield the scope with a label of a run and of each control that has it, with the outcomes."""
     for run in (one, *study.controls(one)):
         same = set(run.languages) == set(one.languages)
         for scope in scopes(study, run):

@@ -1,4 +1,4 @@
-"""The report of a study: overview, tables, figures and a page, made from parquet alone."""
+"""The report of a study: overview, tables, figures and a page, made from parquet files."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from xtransplant.reporting.tables import all_tables
 FIGURES: tuple[Callable[[Study, Path], Iterator[Path]], ...] = (
     *(draw_heatmaps, draw_layer_curves, draw_tries, draw_languages, draw_modules),
 )
-"""F1 to F5; a new figure is a function and a line here."""
+"""Functions that draw F1 to F5; a new figure takes a function and a line here."""
 PAGE = "page.html"
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was written.
+    """A written report.
 
     Attributes:
-        tables: the tables.
-        remarks: what a reader must know of the runs, one line each.
+        tables: tables of the report.
+        remarks: remarks that a reader must know about the runs, one line each.
     """
 
     tables: Sequence[Table]
@@ -42,9 +42,9 @@ def write_report(paths: Sequence[Path], folder: Path, on_file: Callable[[Path], 
     """Write an overview and all tables and figures of the runs below some folders.
 
     Args:
-        paths: folders of runs of any tasks, models, modules and controls. Of an unfinished run
-            only the page has the finished parts.
-        folder: folder to write to; a missing one is made.
+        paths: folders of runs of any tasks, models, modules and controls. Unfinished runs appear
+            only on the page, with their finished parts.
+        folder: folder to write to; created if missing.
         on_file: callback for each written file.
 
     Raises:
@@ -79,5 +79,5 @@ def _require_experiments(study: Study, paths: Sequence[Path]) -> None:
         return
     left_out = f" (left out: {study.left_out[0]})" if study.left_out else ""
     raise OutputError(
-        f"{paths[0]} holds controls only; give the folder of their experiment too{left_out}"
+        f"{paths[0]} has only controls; give the folder of their experiment, too{left_out}"
     )

@@ -13,7 +13,7 @@ from xtransplant.reporting.table_rows import difference_columns, figure, labels
 
 
 def _rows(study: Study) -> Iterator[Record]:
-    """Yield a row for each scope of the experiments that have the cell."""
+    """Yield a row for each scope of the experiments that include the coarse cell."""
     for one in study.experiments:
         cell = coarse_cell(one)
         number = column(one, cell) if cell else None

@@ -1,4 +1,4 @@
-"""T2: upper bounds, each beside the same bound of every control."""
+"""T2: upper bounds, each compared with the same bound of every control."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOUNDS = ("upper bound", "source-fixed", "target-fixed")
 
 
 def _rows(study: Study) -> Iterator[Record]:
-    """Yield a row for each bound and control; one without a control where there is none."""
+    """Yield a row for each bound and control; without controls, a row for each bound."""
     for one in study.experiments:
         if not one.is_grid:
             continue
@@ -45,7 +45,7 @@ def _own_columns(scope: Scope, bound: str, found: Bools) -> Record:
 
 
 def _cell_columns(scope: Scope) -> Record:
-    """Return the accuracy of the best, the mean and the median cell, which no oracle combines."""
+    """Return the best, mean and median accuracy of single cells of the grid."""
     accuracy = scope.mean(scope.outcomes.correct)
     return {
         "best_cell": float(accuracy.max()),
@@ -58,9 +58,9 @@ def _control_columns(scope: Scope, bound: str, found: Bools) -> Iterator[Record]
     """Yield the columns of each control that has all languages of the scope.
 
     Args:
-        scope: of the experiment.
+        scope: scope of the experiment.
         bound: one of `BOUNDS`.
-        found: which of the experiment's instances the bound counts, [I].
+        found: mask of the experiment's instances that the bound counts as right, [I].
     """
     one = scope.outcomes
     languages = set(one.language[scope.rows].tolist())
@@ -80,7 +80,7 @@ def _control_columns(scope: Scope, bound: str, found: Bools) -> Iterator[Record]
 
 
 def _bound(bound: str, scope: Scope) -> tuple[Bools, int | None]:
-    """Return which instances a bound counts, [I], and the fixed layer that is best for it."""
+    """Return a mask of the instances that a bound counts as right, [I], and its best layer."""
     if bound == "upper bound":
         return scope.outcomes.upper_bound, None
     side = "source_layer" if bound == "source-fixed" else "target_layer"
@@ -95,13 +95,13 @@ def _bound_name(name: str, layer: int | None) -> str:
 
 T2 = TableDefinition(
     name="T2_upper_bounds",
-    title="Upper bounds beside their controls",
+    title="Upper bounds and their controls",
     note=(
-        "A bound keeps the best of many tries with the gold answers in view. What counts is the "
-        "excess over a control with as many tries. Source-fixed and target-fixed: of the layer "
-        "that is best for it, for the control too; the interval takes the layers as given. "
-        "Best, mean and median cell: accuracy of single cells of the grid, the best of them chosen "
-        "with the gold answers."
+        "A bound counts an instance as right if any of many cells is right, so it knows the gold "
+        "answers. Only its excess over a control with as many cells is evidence. Source-fixed and "
+        "target-fixed: bound with the best fixed layer, chosen for the experiment and for the "
+        "control separately; the interval takes the layers as given. Best, mean and median cell: "
+        "accuracy of single cells of the grid; the best one is chosen with the gold answers."
     ),
     rows=lambda rows: list(_rows(rows.study)),
     percent=(

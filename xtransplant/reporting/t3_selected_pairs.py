@@ -1,4 +1,4 @@
-"""T3: selected pairs, judged on instances that did not select them."""
+"""T3: selected pairs, judged on instances that were not used to select them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FIGURES = (
     *(f"{name}{end}" for name in ("baseline", "accuracy", "difference") for end in ENDS),
     *("test", "p", "in_sample"),
 )
-"""The columns that are empty where a row is refused."""
+"""The columns that are empty in refused rows."""
 
 
 def _rows(rows: StudyRows) -> list[Record]:
@@ -49,7 +49,7 @@ T3 = TableDefinition(
     title="Selected pairs, judged on instances that did not select them",
     note=(
         "Instances that overlap with those that selected the pair are dropped. With folds, each "
-        "resample selects anew. In-sample is the accuracy on the selecting instances: optimistic."
+        "resample selects again. In-sample: accuracy on the selecting instances, optimistic."
     ),
     rows=_rows,
     percent=("baseline", "accuracy", "difference", "in_sample"),

@@ -1,4 +1,4 @@
-"""T4: every difference of the other tables with its test and p-value, and the best cell's."""
+"""T4: all differences of T1, T2 and T3 and of the best cells, with tests and p-values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTRASTS: tuple[tuple[TableDefinition, Callable[[Record], str]], ...] = (
     (T3, lambda row: f"{row['strategy']} ({row['chosen']}, {row['protocol']}) - baseline"),
     (T2, lambda row: f"{row['bound']} - {row['control']}"),
 )
-"""The tables whose differences stand here, and what each row's contrast is called."""
+"""The tables whose differences are collected here, and the name of each row's contrast."""
 SHOWN = ("n", "difference", "difference_low", "difference_high", "test", "p")
 
 
@@ -46,7 +46,7 @@ def _contrast(study: Study, row: Record, name: str) -> Record:
 
 
 def _best_cells(study: Study) -> Iterator[Record]:
-    """Yield the best cell of each grid with its max-T p-value; none where no cell is ever right."""
+    """Yield the best cell of each grid with its max-T p-value, unless no cell is ever right."""
     for one in study.experiments:
         if not one.is_grid:
             continue
@@ -81,9 +81,9 @@ T4 = TableDefinition(
     name="T4_significance",
     title="Contrasts",
     note=(
-        "p: exact McNemar, or permutation of clusters (sign_flip), or of the best cell of the grid "
-        "(max_t), or resamples that select anew (refitted_folds). Holm within task, split and "
-        "model."
+        "p: exact McNemar test (mcnemar), permutation of clusters (sign_flip), permutation for the "
+        "best cell of the grid (max_t), or resamples that select again (refitted_folds). Holm "
+        "correction within task, split and model."
     ),
     rows=_rows,
     percent=("difference",),

@@ -1,4 +1,4 @@
-"""T5: what a fixed cell costs where it is used, beside the untouched model."""
+"""T5: the cost of a fixed cell in practical use, compared with the model alone."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def _rows(study: Study) -> Iterator[Record]:
 
 
 def _cells(study: Study, one: Outcomes) -> list[tuple[str, int]]:
-    """Return the columns of the cells with a row of their own, each with its names.
+    """Return (name, column) of the cells that get a row.
 
-    Of a grid these are the cheapest cell, the best one, and the dearest one.
+    In a grid, these are the cheapest cell, the best one, and the most expensive one.
     """
     if not one.is_grid:
         return [("given", number) for number in range(len(one.cells))]
@@ -64,10 +64,10 @@ T5 = TableDefinition(
     name="T5_cost",
     title="Cost per instance of a fixed cell in use",
     note=(
-        "FLOPs are estimated from the model's parameters and the tokens generated. A fixed cell "
-        "reads the source prompt up to its source layer and decodes no baseline; relative cost is "
-        "to the target prompt alone. Grid FLOPs are those of the whole measurement, as in the dry "
-        "run: baseline and all cells, each with as many tokens as the limit allows."
+        "FLOPs are estimated from the model's parameters and the generated tokens. A fixed cell "
+        "reads the source prompt up to its source layer and decodes no baseline. Relative cost: "
+        "cell FLOPs over baseline FLOPs. Grid FLOPs: the whole measurement, as in the dry run "
+        "(baseline and all cells, each with as many tokens as the limit allows)."
     ),
     rows=lambda rows: list(_rows(rows.study)),
 )

@@ -1,4 +1,4 @@
-"""T6: fixed cells beside every control at the same cell."""
+"""T6: fixed cells compared with every control at the same cell."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ def _with_bh(rows: list[Record]) -> list[Record]:
 
 T6 = TableDefinition(
     name="T6_controls",
-    title="Fixed cells beside every control at the same cell",
+    title="Fixed cells compared with every control at the same cell",
     note=(
-        "Difference: experiment less control on the same instances, paired. p_bh: Benjamini and "
+        "Difference: experiment minus control on the same instances, paired. p_bh: Benjamini and "
         "Hochberg within task, split and model. The best cell was chosen on the instances that "
         "judge it, so its difference is optimistic. Interchange: share of the control's answers "
-        "that are right for the question that was drawn (same gold: share whose gold answer is the "
-        "instance's own); baseline interchange: the same of the "
-        "untouched model's answers, which is what chance gives."
+        "that are right for the drawn question. Same gold: share of drawn questions with the "
+        "instance's own gold answer. Baseline interchange: share of the baseline's answers that "
+        "are right for the drawn question, which is the level of chance."
     ),
     rows=lambda rows: _rows(rows.study),
     percent=(

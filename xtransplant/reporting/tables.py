@@ -1,4 +1,4 @@
-"""The tables of a report; a new one is a file beside this and a line here."""
+"""The tables of a report; a new one takes a module in this folder and a line here."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ TABLES = (
 
 
 def all_tables(study: Study) -> list[Table]:
-    """Return every table of a study; one to which no run contributes has no rows."""
+    """Return every table of a study; a table to which no run contributes has no rows."""
     rows = StudyRows(study)
     return [definition.table(rows) for definition in TABLES]

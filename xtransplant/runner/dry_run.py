@@ -1,4 +1,4 @@
-"""The dry run: the work and cost of a run, shown without loading weights."""
+"""The dry run, which shows the work and cost of a run without loading weights."""
 
 from __future__ import annotations
 

@@ -31,23 +31,23 @@ from xtransplant.tasks.splits import UNITS
 from xtransplant.types import Cell, Instance, ModuleType, Part, PromptPair
 
 INSTANCES_PER_PART = 10
-"""Minimum; a killed run loses at most the part it was computing."""
+"""Minimum number of instances of a part; a killed run loses at most the part it was computing."""
 ROWS_PER_PART = 200
-"""Minimum, so that instances with few cells share batches. The same on every machine, because parts
-are files that several machines may share."""
+"""Minimum number of rows of a part, so that instances with few cells share batches. It is the same
+on every machine, because several machines may share a run."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run will do.
+    """Everything that a run will do.
 
     Attributes:
-        config: the run's configuration.
-        cells: the grid's cells, resolved for the model's layers.
+        config: configuration of the run.
+        cells: cells of the grid, resolved for the model's layers.
         parts: all parts of the run, language by language; a shard does some of them.
-        key: the run key.
-        folder: the folder of the results.
-        model_config: the checkpoint's configuration.
+        key: run key.
+        folder: folder of the results.
+        model_config: configuration of the checkpoint.
         data: origin, licence and gaps of the data, for the manifest.
     """
 
@@ -60,7 +60,7 @@ class Plan:
     data: Mapping[str, Any]
 
     def shard(self, index: int, count: int) -> tuple[Part, ...]:
-        """Return the parts that one of `count` processes does."""
+        """Return the parts that process `index` of `count` processes does."""
         return self.parts[index::count]
 
     @property
@@ -78,7 +78,7 @@ class Plan:
 
 
 def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
-    """Make the plan of a run; raises every error that can be found without the weights."""
+    """Make the plan of a run; raise every error that can be found without the weights."""
     checkpoint = checkpoint_arguments(config.model)
     model_config = load_config(**checkpoint, on_step=on_step)
     cells = run_cells(config.grid, n_layers(model_config, ModuleType(config.module)))
@@ -104,7 +104,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         cells=cells,
         fixes={
             *data.fixes,
-            *(["adapter_tokenizer"] if own else []),  # it is read since a later version
+            *(["adapter_tokenizer"] if own else []),  # earlier versions ignored it
             *corrections(tokenizer, pairs, STYLES[config.prompt.style], keep_end=keep_end),
         },
     )
@@ -120,7 +120,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
 
 
 def data_remarks(data: Mapping[str, Any]) -> list[str]:
-    """Return what a user should know about a plan's data, one line each."""
+    """Return remarks for the user on a plan's data, one line each."""
     remarks = []
     if data["licence"]:
         remarks.append(f"data: {data['licence']}")
@@ -133,12 +133,12 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
     if counts := _by_language(data["ends_in_space"]):
         remarks.append(
             f"data: prompts that end in a space: {counts}; most tokenizers join a space with the "
-            "word after it, so first tokens and option log-probabilities are of texts that nobody "
-            "would write; remove the space"
+            "word after it, so first tokens and option log-probabilities belong to unusual texts; "
+            "remove the space"
         )
     if scorers := data["unread_aliases"]:
         remarks.append(
-            f"data: further right answers (aliases) do not count for {', '.join(scorers)}; they do "
+            f"data: aliases (other right answers) do not count for {', '.join(scorers)}; they do "
             f"for {', '.join(names_that_read_aliases())}: task.scorer=…"
         )
     return remarks
@@ -151,7 +151,8 @@ def _by_language(counts: Mapping[str, int]) -> str:
 def _end_in_space(config: RunConfig, data: Data) -> dict[str, int]:
     """Return the number of instances by language with a prompt that ends in a space.
 
-    A line break is none: words begin after it. In a chat the template follows the prompt.
+    Line breaks do not count, because a word begins after them. Chats do not count, because the
+    template adds text after the prompt.
     """
     if STYLES[config.prompt.style].chat:
         return {}
@@ -188,7 +189,7 @@ def _reads_aliases(scorers: Sequence[Scorer], data: Data) -> bool:
 
 
 def weights_arguments(config: RunConfig) -> dict[str, Any]:
-    """Return the arguments with which `load_model` loads a run's weights."""
+    """Return the arguments of `load_model` for a run's weights."""
     return load_arguments(config.model) | {
         "device": config.device,
         "device_map": config.device_map,
@@ -196,7 +197,7 @@ def weights_arguments(config: RunConfig) -> dict[str, Any]:
 
 
 def load_arguments(model: ModelConfig) -> dict[str, Any]:
-    """Return the arguments with which `load_model` loads a checkpoint."""
+    """Return the arguments of `load_model` for a checkpoint."""
     return checkpoint_arguments(model) | {
         "dtype": model.dtype,
         "allow_pickle": model.allow_pickle,
@@ -208,7 +209,7 @@ def load_arguments(model: ModelConfig) -> dict[str, Any]:
 
 
 def checkpoint_arguments(model: ModelConfig) -> dict[str, Any]:
-    """Return the arguments with which `models.loading` finds a checkpoint."""
+    """Return the arguments with which functions of `models.loading` find a checkpoint."""
     return {
         "id": model.id,
         "revision": model.revision,
@@ -235,10 +236,10 @@ def _prompts(
     """Return the prompts of a language's instances.
 
     Raises:
-        PromptError: a prompt is longer than the model's context, with the answer.
+        PromptError: a prompt and its answer are longer than the model's context.
     """
     room_of_model = context_length(model_config.get_text_config())
-    # In an encoder-decoder model the answer takes no room from the prompt.
+    # In an encoder-decoder model, the answer takes no room from the prompt.
     new_tokens = 0 if model_config.is_encoder_decoder else config.decode.max_new_tokens
     chat, keep_end = STYLES[config.prompt.style].chat, model_config.is_encoder_decoder
     prompts = [encode_pair(tokenizer, one, chat=chat, keep_end=keep_end) for one in instances]
@@ -246,7 +247,7 @@ def _prompts(
         where = f"prompt of instance {instance.id} ({language})"
         require_room(pair.source, 0, room_of_model, f"source {where}")
         room = room_of_model - len(pair.target.token_ids)
-        # A marker has at most a token for each byte and one before, so few need be encoded here.
+        # A marker has at most one token more than bytes, so only long ones are encoded here.
         markers = [option.marker for option in instance.options if new_tokens]
         long = [marker for marker in markers if len(marker.encode()) + 1 > room]
         options = encode_options(tokenizer, pair.target, long)
@@ -272,7 +273,7 @@ def _parts(
 def _chunks(
     instances: Sequence[Instance], n_instances: int, *, whole_clusters: bool
 ) -> Iterator[slice]:
-    """Cut after every `n_instances`, or at the end of the last one's cluster."""
+    """Cut after every `n_instances`, or, with `whole_clusters`, at the end of the last cluster."""
     start = 0
     while start < len(instances):
         stop = min(start + n_instances, len(instances))

@@ -1,9 +1,9 @@
-"""What a run is: the data it was measured on and the method it was measured with.
+"""The identity of a run: the data it was measured on and the method it was measured with.
 
-`RunIdentity` is the one table of that. Each line is an axis: its name, its key in the manifest's
-configuration, what a difference between two runs of one report means (`Rule`), and the value in
+`RunIdentity` is a table with one axis on each line: its name, its key in the manifest's
+configuration, what a difference between two runs of one report means (`Rule`), and the default for
 manifests that were written before the key existed. Groups, titles, pairs and refusals are derived
-from the table, so a new axis is one line here. See `docs/run-identity.md`.
+from the table, so a new axis takes one line. See `docs/run-identity.md`.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from xtransplant.config.run_key import idle_settings
 from xtransplant.types import Cell
 
 OWN_COLUMNS = ("control", "cells")
-"""Axes for which tables have columns of their own."""
+"""Axes that have columns of their own in tables."""
 FROM_PARTS = ("scorer", "cells")
-"""Axes that only the parts of a run tell: the scorer with its version, and the resolved grid."""
+"""Axes read from the parts: the scorer with its version, and the resolved grid."""
 
 
 class Rule(Enum):
-    """What it means that two runs of one report differ in an axis."""
+    """The meaning of a difference between two runs of one report in an axis."""
 
     SEPARATES = "may differ; such runs have separate rows and titles"
     SAME_IN_TASK = "must be the same in all runs of a task"
     SAME_IN_MODEL = "must be the same in all runs of a task and model"
     REPEATS = "may differ, unless the runs differ in nothing else"
-    FREE = "may differ, and never makes another run"
+    FREE = "may differ, and does not distinguish runs"
 
 
 class Pairing(Enum):
-    """Which runs are compared with each other: those that agree in all separating axes but these.
+    """Kinds of comparison, each with the separating axes in which compared runs may differ.
 
-    An axis that is not named here must be the same, so a new one never pairs unlike runs.
+    All other separating axes must be equal, so a new axis never pairs unlike runs.
     """
 
     CONTROL = frozenset({"control"})
-    """An experiment and its controls."""
+    """An experiment with its controls."""
     SELECTION = frozenset({"split", "cells"})
-    """A run that selects a cell, and a run of another split that judges it."""
+    """A run that selects a cell with a run on another split that judges it."""
     MODULES = frozenset({"module"})
-    """Modules side by side."""
+    """Runs of different modules."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class Axis:
     """One line of the table.
 
     Attributes:
-        name: of the attribute of `RunIdentity`.
-        key: dotted key in the manifest's configuration, which messages name.
-        kind: whether it tells the data or the method apart.
-        rule: what a difference means.
-        default: for a manifest that does not have the key.
-        label: whether it always has a column in tables and a place in names of files.
-        other_prompts: whether runs that differ in it may have other prompts and gold answers for
-            the same instance.
+        name: attribute of `RunIdentity`.
+        key: dotted key in the manifest's configuration; messages show it.
+        kind: "data" or "method", whichever the axis describes.
+        rule: meaning of a difference.
+        default: value for a manifest without the key.
+        label: whether tables always have a column for the axis, and file names contain it.
+        other_prompts: whether runs that differ in the axis may have different prompts and gold
+            answers for the same instance.
     """
 
     name: str
@@ -80,7 +80,7 @@ def _axis(
     label: bool = False,
     other_prompts: bool = False,
 ) -> Any:
-    """Return the field of an axis; the arguments are attributes of `Axis`."""
+    """Return a dataclass field for an axis; the arguments are attributes of `Axis`."""
     axis = {"kind": kind, "key": key, "rule": rule, "label": label, "other_prompts": other_prompts}
     return field(default=default, metadata=axis)
 
@@ -91,13 +91,13 @@ method_axis = partial(_axis, "method")
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """What a run is.
+    """The identity of a run.
 
-    The language pair of an instance, its prompts and its gold answer stand with the instances:
-    `xtransplant.analysis.comparable` compares them one by one.
+    It does not hold what belongs to single instances (language pair, prompts, gold answer):
+    `xtransplant.analysis.comparable` compares these one by one.
     """
 
-    # The data: which questions, and what counts as right.
+    # The data: which questions, and which answers are right.
     task: str = data_axis("task.name", Rule.SEPARATES, label=True)
     split: str | None = data_axis("split", Rule.SEPARATES, None, label=True)
     splits: tuple[str, ...] = data_axis("task.splits", Rule.FREE, ())
@@ -111,7 +111,7 @@ class RunIdentity:
     lost_markers: str = data_axis("task.lost_markers", Rule.SAME_IN_TASK, "refuse")
     limit: int | None = data_axis("limit", Rule.REPEATS, None)
 
-    # The method: which model, what is done to it, and how it is asked.
+    # The method: which model, which intervention, and how questions are asked.
     model: str = method_axis("model.name", Rule.SEPARATES, label=True)
     model_id: str | None = method_axis("model.id", Rule.SAME_IN_MODEL, None)
     model_revision: str | None = method_axis("model.revision", Rule.SAME_IN_MODEL, None)
@@ -119,8 +119,10 @@ class RunIdentity:
     adapter: str | None = method_axis("model.adapter", Rule.SAME_IN_MODEL, None)
     adapter_revision: str | None = method_axis("model.adapter_revision", Rule.SAME_IN_MODEL, None)
     dtype: str = method_axis("model.dtype", Rule.SAME_IN_MODEL, "float32")
-    trust_remote_code: bool = method_axis("model.trust_remote_code", Rule.SAME_IN_MODEL, False)
-    allow_pickle: bool = method_axis("model.allow_pickle", Rule.SAME_IN_MODEL, False)
+    trust_remote_code: bool = method_axis(
+        "model.trust_remote_code", Rule.SAME_IN_MODEL, default=False
+    )
+    allow_pickle: bool = method_axis("model.allow_pickle", Rule.SAME_IN_MODEL, default=False)
     language_token: str | None = method_axis("model.language_token", Rule.SAME_IN_MODEL, None)
     layers_path: str | None = method_axis("model.family.layers", Rule.SAME_IN_MODEL, None)
     attn_path: str | None = method_axis("model.family.attn", Rule.SAME_IN_MODEL, None)
@@ -145,12 +147,12 @@ class RunIdentity:
     def read(cls, config: Mapping[str, Any]) -> Self:
         """Read the configuration of a manifest.
 
-        The axes of `FROM_PARTS` keep their defaults. A setting that changes nothing in the run,
-        such as the seed where nothing is drawn, counts as its default, as in the run key.
+        The axes of `FROM_PARTS` keep their defaults. A setting without effect in the run, such as
+        the seed when nothing is drawn, counts as its default, as in the run key.
 
         Raises:
-            KeyError: the configuration lacks a key that has no default, which it names.
-            ValueError: a key has an object, or a name is no text.
+            KeyError: the configuration lacks a key without a default; the error names the key.
+            ValueError: a value is an object, or a required value is not a text.
         """
         axes = [axis for axis in cls.axes() if axis.name not in FROM_PARTS]
         values = {axis.key: _value(config, axis) for axis in axes}
@@ -161,35 +163,38 @@ class RunIdentity:
 
     @classmethod
     def axes(cls, *rules: Rule) -> list[Axis]:
-        """Return the lines of the table, or those with one of some rules."""
+        """Return all axes, or only those with one of the given rules."""
         lines = _axes_of(cls)  # type: ignore[arg-type]  # mypy takes a class for its instance
         return [line for line in lines if not rules or line.rule in rules]
 
     @property
     def is_experiment(self) -> bool:
-        """Return whether the run is no control."""
+        """Return whether the run is an experiment, not a control."""
         return self.control == "none"
 
     @property
     def earlier_splits(self) -> tuple[str, ...]:
-        """Return the splits of the task that come before the run's."""
+        """Return the splits of the task that come before the run's split."""
         return self.splits[: self.splits.index(self.split)] if self.split in self.splits else ()
 
     @property
     def data_set(self) -> Hashable:
-        """Return what runs on the same instances have in common: task and split."""
+        """Return a key that is equal for runs on the same instances: task and split."""
         return tuple(
             getattr(self, axis.name) for axis in self.axes(Rule.SEPARATES) if axis.kind == "data"
         )
 
     @property
     def same_prompts(self) -> Hashable:
-        """Return what runs have in common that have the same prompts of the same instances."""
+        """Return a key that is equal for runs with the same prompts of the same instances."""
         others = (getattr(self, axis.name) for axis in self.axes() if axis.other_prompts)
         return self.data_set, *others
 
     def group(self, pairing: Pairing | None = None) -> Hashable:
-        """Return what is the same for all runs of a pairing; for all repeats if it is None."""
+        """Return a key that is equal for runs that are compared in a pairing.
+
+        If `pairing` is None, the key is equal for repeats: runs that agree in all separating axes.
+        """
         may_differ = pairing.value if pairing else frozenset[str]()
         return tuple(
             (axis.name, getattr(self, axis.name))
@@ -198,18 +203,18 @@ class RunIdentity:
         )
 
     def labels(self, more: Iterable[str] = ()) -> dict[str, str]:
-        """Return the columns that name the run in a table, in their order.
+        """Return the columns that identify the run in a table, by name and in order.
 
         Args:
-            more: names of axes to add, see `unusual_axes`.
+            more: names of further axes, see `unusual_axes`.
         """
         always = [axis.name for axis in self.axes() if axis.label]
         return {name: str(getattr(self, name)) for name in [*always, *more]}
 
     def title(self, *, with_module: bool = True) -> str:
-        """Return the run's name for a reader: task (split), model, module.
+        """Return the run's title for a reader: task (split), model, module.
 
-        Axes that separate runs and are off their default follow, each with its name.
+        Other separating axes follow with their names if they are off their defaults.
         """
         names = [f"{self.task} ({self.split})", self.model, *([self.module] if with_module else [])]
         return ", ".join(
@@ -218,9 +223,9 @@ class RunIdentity:
 
 
 def unusual_axes(identities: Iterable[RunIdentity]) -> list[str]:
-    """Return the axes that separate runs, have no label of their own, and are off their default.
+    """Return the separating axes that have no label of their own and are off their default.
 
-    A report names these too, so that unlike runs never look alike.
+    A report shows these too, so that unlike runs never look alike.
     """
     given = list(identities)
     return [
@@ -237,7 +242,7 @@ def _axes_of(identity: type[RunIdentity]) -> list[Axis]:
 
 
 def _value(config: Mapping[str, Any], axis: Axis) -> Any:
-    """Return the value of an axis in a configuration, its default where it is missing."""
+    """Return the value of an axis in a configuration; its default if the key is missing."""
     found: Any = config
     for name in axis.key.split("."):
         if not isinstance(found, Mapping) or name not in found:
@@ -249,5 +254,5 @@ def _value(config: Mapping[str, Any], axis: Axis) -> Any:
     if any(isinstance(value, dict | list) for value in values):
         raise ValueError(f"{axis.key} is {found!r:.60}")
     if axis.default is MISSING and not isinstance(found, str):
-        raise ValueError(f"{axis.key} is {found!r:.60}, no text")
+        raise ValueError(f"{axis.key} is {found!r:.60}, not a text")
     return tuple(found) if isinstance(found, list) else found

@@ -1,8 +1,8 @@
 """The user's own prompts: a JSONL file, one object a line, {id, language, source, target, gold}.
 
 Optional fields are `options` (markers as the prompts show them, such as ["(A)", "(B)"]; `gold` is
-then a bare key such as "A"), `aliases` (further right answers), `cluster` and `category`. The
-prompt in `language` may be left out; it is then translated from the other one.
+then a bare key such as "A"), `aliases` (other right answers), `cluster` and `category`. If the
+prompt in `language` is left out, it is translated from the other one.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class OwnPrompts:
     """The rows of a file (`xtransplant.tasks.loaders.TaskSource`).
 
     Args:
-        path: the JSONL file.
-        pivot: the language of the prompt that is not in the row's `language`.
-        translate: translates prompts that are left out.
+        path: path of the JSONL file.
+        pivot: language of the prompt that is not in the row's `language`.
+        translate: function that translates prompts that are left out.
     """
 
     draws_splits = True
@@ -49,8 +49,8 @@ class OwnPrompts:
         """Return every row of a language; the whole file is checked.
 
         Raises:
-            DataError: a malformed line or a repeated id, with the line number; a language
-                without rows.
+            DataError: a line is malformed or repeats an id (the message has the line number), or
+                the language has no rows.
         """
         del split
         rows = read_json_lines(self._path)
@@ -62,7 +62,7 @@ class OwnPrompts:
             name = (checked["language"], _as_read(checked["id"]))
             if name in seen:
                 raise DataError(
-                    f"{where}: id {checked['id']!r} of language {name[0]!r} is that of line "
+                    f"{where}: id {checked['id']!r} of language {name[0]!r} is also in line "
                     f"{seen[name]}; give each instance its own"
                 )
             seen[name] = number
@@ -107,13 +107,13 @@ class OwnPrompts:
 
 
 def _as_read(id: str) -> str:
-    """Return an id as a reader sees it: composed letters, no invisible ones, no space around it."""
+    """Return an id as a reader sees it: composed letters, no invisible ones, no outer spaces."""
     seen = "".join(letter for letter in id if unicodedata.category(letter) != "Cf")
     return unicodedata.normalize("NFC", seen).strip()
 
 
 def _checked(value: object, where: str, direction: Direction) -> dict[str, Any]:
-    """Return a row with all required fields, the prompt in `language` possibly None."""
+    """Return a row with all fields; the prompt in `language` and optional fields may be None."""
     row = row_object(value, where)
     for name in row:
         if name not in (*REQUIRED, *OPTIONAL):

@@ -34,7 +34,7 @@ function bestOf(cells) {
   });
 }
 
-/** What an instance got untouched, or from a cell: {text, answer, correct}, null for no answer. */
+/** The baseline of an instance, or its result from a cell: {text, answer, correct}, null for no answer. */
 function outcome(payload, view, instance, cell) {
   // The flat columns begin with the baseline, then go on cell by cell.
   const position = (cell ? cell.index + 1 : 0) * view.n + instance;

@@ -88,24 +88,24 @@ function optionText(candidates, facet, value) {
 
 function drawSummary(payload, view, cells) {
   byId("summary").replaceChildren(
-    tile("Baseline", numbers(view.baseline), view.n, `the target prompt untouched${cutOffNote(view, 0, view.n)}`),
+    tile("Baseline", numbers(view.baseline), view.n, `the target prompt without a transplant${cutOffNote(view, 0, view.n)}`),
     ...(cells.length > 1 ? chosenTiles(view, cells) : [givenTile(view, cells[0])]),
     ...controlsOf(payload.views, view).map((control) =>
       tile(
         `Upper bound, ${control.control === "none" ? "no control" : `control ${control.control}`}`,
         numbers(control.upper_bound),
         control.n,
-        `as many tries: ${control.cells.accuracy.length} cells`,
+        `the same number of cells: ${control.cells.accuracy.length}`,
       ),
     ),
   );
 }
 
-/** The best cell and the upper bound, which look at the gold answers. */
+/** The best cell and the upper bound, which are chosen with the gold answers. */
 function chosenTiles(view, cells) {
   const best = bestOf(cells);
   const equal = cells.filter((cell) => cell.nCorrect === best.nCorrect).length;
-  const optimistic = "optimistic: looks at the gold answers";
+  const optimistic = "optimistic: chosen with the gold answers";
   const layers = `${best.source} → ${best.target}${equal > 1 ? `, one of ${equal} equally good` : ""}`;
   const where = best.nCorrect > 0 ? `${layers}; ${optimistic}` : "no cell is ever right";
   const bound = `right in any of ${cells.length} cells; ${optimistic}`;
@@ -157,8 +157,8 @@ function drawLegend(view, cells) {
   const scale = scaleOf(cells);
   const baseline = view.baseline.accuracy[0];
   byId("map-text").textContent =
-    `The ${view.module} activation of the prompt in ${languageName(view.source_language)}, taken ` +
-    `at the source layer, stands in for that at the target layer while the model reads the prompt ` +
+    `The ${view.module} activation of the prompt in ${languageName(view.source_language)}, captured ` +
+    `at the source layer, replaces that at the target layer while the model reads the prompt ` +
     `in ${languageName(view.target_language)}. Colour is the difference to the baseline.`;
   byId("legend-low").textContent = `${signed(-scale)} points`;
   byId("legend-middle").textContent = `baseline ${percent(baseline)}`;
