@@ -24,6 +24,24 @@ CLASSES = {
 }
 """By class: code in tasks, and the ISO 639-3 code for which URIEL+ has most data."""
 
+FAMILIES = {
+    "Afro-Asiatic": "am ar ha he om so",
+    "Austroasiatic": "km vi",
+    "Austronesian": "fil id jv mg ms su tl",
+    "Dravidian": "kn ml ta te",
+    "Indo-European": "bg bn cs da de el en es fa fr gu hi ht it lt mr ne nl no or "
+    "pa pl ps pt ro ru sd si sr sv uk ur",
+    "Japonic": "ja",
+    "Koreanic": "ko",
+    "Niger-Congo": "ig ln ny sn sw yo",
+    "Quechuan": "qu",
+    "Sino-Tibetan": "my zh",
+    "Tai-Kadai": "th",
+    "Turkic": "ky tr uz",
+    "Uralic": "et fi hu",
+}
+"""Language families, the largest groups of Glottolog 5 (creole Haitian: that of its words)."""
+
 
 def main() -> None:
     languages = [
@@ -31,13 +49,14 @@ def main() -> None:
         for resource, names in CLASSES.items()
         for code, iso in (name.split(":") for name in names.split())
     ]
+    family = {code: name for name, codes in FAMILIES.items() for code in codes.split()}
     uriel = urielplus.URIELPlus()
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["language", "iso639_3", "distance_to_english", "resource_class"])
+        writer.writerow(["language", "iso639_3", "distance_to_english", "resource_class", "family"])
         for code, iso, resource in sorted(languages):
             distance = 0.0 if code == "en" else float(uriel.new_distance("featural", "eng", iso))
-            writer.writerow([code, iso, round(distance, 3), resource])
+            writer.writerow([code, iso, round(distance, 3), resource, family[code]])
 
 
 if __name__ == "__main__":

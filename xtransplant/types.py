@@ -15,8 +15,9 @@ class ModuleType(StrEnum):
 
     `attn`, `mlp`: output of the self-attention or feed-forward module, before the residual add.
     `block`: hidden state leaving the decoder layer.
-    `attn_residual`: captures the attention output plus the residual stream entering the layer, and
-    writes it as the attention output, as the authors' released code does.
+    `attn_mlp`: `attn` and `mlp` of one layer, written together.
+    `attn_residual`: captures the attention output plus the residual stream entering the layer,
+    writes the attention output; the authors' released attention code computes this.
 
     In encoder-decoder models, these are modules of the decoder, at the last token of its prompt.
     Two more values exist only there:
@@ -27,6 +28,7 @@ class ModuleType(StrEnum):
     ATTN = "attn"
     MLP = "mlp"
     BLOCK = "block"
+    ATTN_MLP = "attn_mlp"
     ATTN_RESIDUAL = "attn_residual"
     CROSS_ATTN = "cross_attn"
     ENCODER_BLOCK = "encoder_block"

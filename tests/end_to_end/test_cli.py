@@ -13,6 +13,7 @@ import pytest
 
 import xtransplant
 from xtransplant.cli import app as cli
+from xtransplant.config.intervention import TRANSPLANT
 from xtransplant.config.schema import RunConfig
 from xtransplant.errors import DataError
 from xtransplant.runner import job as jobs
@@ -87,12 +88,12 @@ def test_threads_spin_for_a_while_unless_the_user_has_chosen(
         ),
         (
             ["try", "--model", "m", "--source", "a", "--target", "b", "--module", "mpl"],
-            "unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
-            "mlp; nearest match: mlp",
+            "unknown module 'mpl'; allowed: attn, attn_mlp, attn_residual, block, cross_attn, "
+            "encoder_block, mlp; nearest match: mlp",
         ),
         (
             ["ls", "model"],
-            "unknown kind 'model'; allowed: experiments, grids, models, tasks; "
+            "unknown kind 'model'; allowed: experiments, grids, interventions, models, tasks; "
             "nearest match: models; as in 'xtransplant ls models'",
         ),
         (["run", "limit=abc"], "bad value 'abc' for limit; allowed: an integer or null"),
@@ -104,7 +105,7 @@ def test_threads_spin_for_a_while_unless_the_user_has_chosen(
         (
             ["run", "--config-dir", "nowhere"],
             "config folder 'nowhere' is not a folder; allowed: a folder that holds any of "
-            "model, task, grid, decode, experiment",
+            "model, task, grid, intervention, decode, experiment",
         ),
     ],
 )  # fmt: skip
@@ -128,8 +129,8 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(
         (["run", "seed=x"], "bad value 'x' for seed; allowed: an integer"),
         (
             ["run", "model=smollm2-135m", "task=xnli", "module=mpl"],
-            "unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
-            "mlp; nearest match: mlp",
+            "unknown module 'mpl'; allowed: attn, attn_mlp, attn_residual, block, cross_attn, "
+            "encoder_block, mlp; nearest match: mlp",
         ),
         (
             ["run", "model=smollm2-135m", "task=xnli", "languages=[fr,xx]"],
@@ -348,8 +349,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
         calls.append(arguments)
         return "the model"
 
-    def transplant(model, **arguments):
-        calls.append({"model": model, **arguments})
+    def transplant(model, source, target, module, cells, max_new_tokens, **more):
+        named = {"module": module, "cells": cells, "max_new_tokens": max_new_tokens}
+        calls.append({"model": model, "source": source, "target": target, **named, **more})
         texts = {Cell(0, 0): "oui", Cell(0, 1): "non", Cell(1, 0): "non"}
         return SimpleNamespace(
             baseline=SimpleNamespace(text="no"),
@@ -388,6 +390,7 @@ def test_try_with_cells_shows_each(own, stand_in, capsys):
             "module": "mlp",
             "cells": [(0, 0), (-1, 0)],
             "max_new_tokens": 20,
+            "intervention": TRANSPLANT,
         },
     ]
     assert [line.split() for line in capsys.readouterr().out.splitlines()][2:] == [
@@ -468,7 +471,7 @@ def test_memory_that_runs_out_in_a_trial_is_one_line(stand_in, monkeypatch, caps
 def test_check_refuses_an_unknown_module(own, capsys):
     assert cli.main(["check", *own, "--modules", "attn,mpl"]) == 2
     assert capsys.readouterr().err == (
-        "error: unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, "
+        "error: unknown module 'mpl'; allowed: attn, attn_mlp, attn_residual, block, cross_attn, "
         "encoder_block, mlp; "
         "nearest match: mlp\n"
     )

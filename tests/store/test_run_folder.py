@@ -15,6 +15,7 @@ import pytest
 
 from xtransplant import files, load_runs
 from xtransplant.analysis.finished import finished
+from xtransplant.config import primary_family
 from xtransplant.errors import OutputError, Stopped
 from xtransplant.store import run_folder as store
 from xtransplant.store.columns import (
@@ -465,6 +466,7 @@ def test_the_manifest_says_what_ran(folder):
             "config",
             "n_parts",
             "columns",
+            "primary_family",
             "status",
             "reason",
             "data",
@@ -802,3 +804,11 @@ def test_load_runs_meets_a_manifest_of_something_else(folder, tmp_path):
     folder.write_manifest(Manifest(key="k", config={"task": "xnli"}))
     with pytest.raises(OutputError, match="does not say which task, model and module ran"):
         load_runs(tmp_path)
+
+
+def test_the_family_that_was_declared_stays_with_the_folder(folder, monkeypatch):
+    assert folder.read_manifest().primary_family == primary_family.VERSION
+    monkeypatch.setattr(primary_family, "VERSION", primary_family.VERSION + 1)
+    before = folder.read_manifest()
+    folder.open_or_create(before.config, before.n_parts)
+    assert folder.read_manifest().primary_family == before.primary_family

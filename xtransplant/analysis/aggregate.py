@@ -203,7 +203,8 @@ def _require_distinct_cells(rows: SplitRows) -> None:
     )
     n_layers = max(int(source.max(initial=0)), int(target.max(initial=0))) + 1
     codes = (rows.instance * n_layers + source) * n_layers + target
-    if len(np.unique(codes)) < len(codes):
+    ordered = np.sort(codes)  # many times faster than np.unique
+    if (ordered[1:] == ordered[:-1]).any():
         first = rows.cells[pd.Series(codes).duplicated().to_numpy()].iloc[0]
         raise OutputError(
             f"instance {first['instance_id']} ({first['language']}) has cell "

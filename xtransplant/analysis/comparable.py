@@ -20,8 +20,8 @@ def require_together(outcomes: Sequence[Outcomes]) -> None:
     Runs of the same task must agree in the axes with `Rule.SAME_IN_TASK`, and runs of the same task
     and model in those with `Rule.SAME_IN_MODEL`. Runs of the same task and split must have the same
     target prompt and gold answer for each instance they share; experiments also the same source
-    prompt. Two runs must differ in more than seed and limit. A control must have the instances of
-    its experiment.
+    prompt. Two runs must differ in more than seed and limit, but for controls of several seeds. A
+    control must have the instances of its experiment.
 
     Raises:
         OutputError: runs cannot be compared; the message names the field and the two runs.
@@ -73,7 +73,9 @@ def _require_same_instances(outcomes: Sequence[Outcomes], field: str, what: str)
 def _require_no_repeats(outcomes: Sequence[Outcomes]) -> None:
     seen: dict[Hashable, Outcomes] = {}
     for one in outcomes:
-        other = seen.setdefault(one.identity.group(), one)
+        # Several seeds of one control are averaged, see `Study.replicates`.
+        seed = None if one.identity.is_experiment else one.identity.seed
+        other = seen.setdefault((one.identity.group(), seed), one)
         if other is not one:
             for axis in one.identity.axes(Rule.REPEATS):
                 _require_same(other, one, axis)

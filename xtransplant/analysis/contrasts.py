@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from xtransplant.analysis.equivalence import equivalence_p
 from xtransplant.analysis.intervals import Floats, Intervals, Ints, bootstrap_intervals
 from xtransplant.analysis.outcomes import Bools, Outcomes
-from xtransplant.analysis.shares import agreeing, difference_intervals, share_intervals
+from xtransplant.analysis.shares import (
+    agreeing,
+    difference_intervals,
+    independent_instances,
+    share_intervals,
+)
 from xtransplant.analysis.significance import max_t_test, paired_test
 from xtransplant.analysis.study import Study
 
@@ -84,6 +91,20 @@ class Scope:
         found = bootstrap_intervals(chosen, self._cluster, self._group, DIFFERENCE)
         return agreeing(found, p)
 
+    def average_interval(self, averages: npt.ArrayLike) -> Intervals:
+        """Return the mean of averages of outcomes, [I] from 0 to 1, with its interval.
+
+        An average of several outcomes varies less than one outcome, so the interval of
+        `share_intervals` is on the wide side.
+        """
+        chosen = np.asarray(averages, dtype=np.float64)[self.rows]
+        return share_intervals(chosen, self._cluster, self._group)
+
+    def average_difference(self, differences: npt.ArrayLike, p: Floats) -> Intervals:
+        """Return the mean of averages of differences, [I], with an interval that agrees with p."""
+        chosen = np.asarray(differences, dtype=np.float64)[self.rows]
+        return difference_intervals(chosen, self._cluster, p, self._group)
+
     def test(self, differences: npt.ArrayLike) -> tuple[str, Floats]:
         """Return the name of the test and the p-value of each column of differences, [I] or [I, V].
 
@@ -100,13 +121,23 @@ class Scope:
             chosen = chosen * self._weights[:, None]
         return max_t_test(chosen, self._cluster, "greater")
 
-    @property
+    def independent(self, differences: npt.ArrayLike) -> float:
+        """Return how many independent instances would tell as much of a difference, [I]."""
+        chosen = np.asarray(differences, dtype=np.float64)[self.rows]
+        return independent_instances(chosen, self._cluster, self._group)
+
+    def equivalence(self, differences: npt.ArrayLike, margin: float) -> float:
+        """Return the p-value of a difference, [I], of at least the margin, see `equivalence_p`."""
+        chosen = np.asarray(differences, dtype=np.float64)[self.rows]
+        return equivalence_p(chosen, self._cluster, margin, self._group)
+
+    @cached_property
     def _cluster(self) -> Ints:
         """Index of each instance's cluster; clusters are sorted by name."""
-        names = self.outcomes.cluster[self.rows]
-        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+        codes = self.outcomes.cluster_codes[self.rows]
+        return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
-    @property
+    @cached_property
     def _group(self) -> Ints | None:
         """Index of each instance's language in `MACRO`, where languages have equal weight."""
         if self.label != MACRO:
@@ -129,6 +160,12 @@ def scopes(study: Study, outcomes: Outcomes) -> Iterator[Scope]:
         everything = np.ones(len(outcomes.language), dtype=bool)
         for label in (MACRO, MICRO):
             yield Scope(study, outcomes, label, everything)
+
+
+def average(study: Study, outcomes: Outcomes) -> Scope:
+    """Return the macro average over languages, or the only language."""
+    label = MACRO if len(outcomes.languages) > 1 else outcomes.languages[0]
+    return Scope(study, outcomes, label, np.ones(len(outcomes.language), dtype=bool))
 
 
 def matched(experiment: Outcomes, control: Outcomes) -> tuple[Outcomes, Outcomes]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import stats
 
 from xtransplant.analysis.intervals import Floats, Ints
+from xtransplant.analysis.outcomes import Outcomes
 
 
 def expected_upper_bound(n_cells: Ints, n_correct: Ints, tries: Ints) -> Floats:
@@ -25,3 +28,16 @@ def expected_upper_bound(n_cells: Ints, n_correct: Ints, tries: Ints) -> Floats:
     """
     none_right = stats.hypergeom.pmf(0, n_cells[:, None], n_correct[:, None], tries[None, :])
     return np.asarray(1.0 - none_right, dtype=np.float64)
+
+
+def of_tries(run: Outcomes, tries: Ints) -> Floats:
+    """Return what `expected_upper_bound` does for the instances of a run, [I, V]."""
+    by_number = _by_number_right(len(run.cells), tuple(tries.tolist()))
+    return np.asarray(by_number[run.correct.sum(1)])
+
+
+@lru_cache(maxsize=8)
+def _by_number_right(n_cells: int, tries: tuple[int, ...]) -> Floats:
+    """Return the probabilities of instances with 0, 1, … right cells, [n_cells + 1, V]."""
+    n_right = np.arange(n_cells + 1)
+    return expected_upper_bound(np.full(n_cells + 1, n_cells), n_right, np.array(tries))

@@ -51,7 +51,7 @@ def drawn_verdicts(control: Outcomes, cells: Collection[Cell]) -> DrawnVerdicts:
         if instance.drawn_gold is not None
     }
     table = folder.read_generations_table(control.languages, [*COLUMNS, *REPLY])
-    rows = _at(table, cells).to_pydict()
+    rows = at_cells(table, cells).to_pydict()
     found = {}
     for values in zip(*(rows[name] for name in (*COLUMNS, *REPLY)), strict=True):
         name, language, source, target, *reply = values
@@ -77,7 +77,7 @@ def drawn_answers(
     return np.array([verdicts[key] for key in keys], dtype=bool)
 
 
-def _at(table: pa.Table, cells: Collection[Cell]) -> pa.Table:
+def at_cells(table: pa.Table, cells: Collection[Cell]) -> pa.Table:
     """Return the rows of some cells and the baselines, which are a small part of a large grid."""
     none = pa.scalar(-1, pa.int16())  # the layers of a baseline
     source, target = (

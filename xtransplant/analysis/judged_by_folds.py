@@ -19,6 +19,7 @@ from xtransplant.analysis.judged import (
 )
 from xtransplant.analysis.outcomes import Bools, Outcomes
 from xtransplant.analysis.refitted_folds import (
+    REFITTED,
     OfLanguage,
     Refitted,
     refitted,
@@ -99,7 +100,7 @@ def _gain(scope: Scope, correct: Bools, resampled: Floats) -> Contrast:
     """
     found, _, p = difference(scope, correct, scope.outcomes.baseline)
     refitted_p = two_sided(resampled, float(found.estimate[0]), found.n_clusters)
-    return widened(found, resampled), "refitted_folds", np.maximum(p, refitted_p)
+    return widened(found, resampled), REFITTED, np.maximum(p, refitted_p)
 
 
 def _resampled(scope: Scope, resampled: Refitted) -> tuple[Floats, Floats]:

@@ -56,7 +56,7 @@ def _judged(
     if any(column(judging, cell) is None for cell in cells.values()):
         return
     free = unmet(asked, judging, pooled=pooled)
-    left = judging.rows_at(free)
+    left = judging if free.all() else judging.rows_at(free)
     correct = verdicts(left, cells)
     in_sample = accuracies(study, asked, verdicts(asked, cells))
     for whole in scopes(study, judging):

@@ -16,10 +16,12 @@ class Language:
     Attributes:
         distance_to_english: featural distance of URIEL+, 0 to 1 (arXiv 2409.18472; CC BY-SA 4.0).
         resource_class: class of Joshi et al. 2020 (arXiv 2004.09095), 0 to 5; 5 has most data.
+        family: language family, such as "Indo-European".
     """
 
     distance_to_english: float
     resource_class: int
+    family: str
 
 
 def language(code: str) -> Language | None:
@@ -31,6 +33,8 @@ def language(code: str) -> Language | None:
 def _table() -> dict[str, Language]:
     text = files("xtransplant").joinpath("assets/languages/languages.csv").read_text("utf-8")
     return {
-        row["language"]: Language(float(row["distance_to_english"]), int(row["resource_class"]))
+        row["language"]: Language(
+            float(row["distance_to_english"]), int(row["resource_class"]), row["family"]
+        )
         for row in csv.DictReader(text.splitlines())
     }

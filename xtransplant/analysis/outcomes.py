@@ -33,7 +33,7 @@ Ints = npt.NDArray[np.int64]
 OF_INSTANCES = (
     *("language", "instance", "cluster", "content", "source", "baseline", "correct"),
     *("baseline_unparsable", "n_unparsable", "n_distinct", "baseline_tokens", "cell_tokens"),
-    *("baseline_cut_off", "n_cut_off", "gold", "drawn_gold"),
+    *("baseline_cut_off", "n_cut_off", "gold", "drawn_gold", "category"),
 )
 """The fields of `Outcomes` with a row for each instance."""
 
@@ -61,6 +61,7 @@ class Outcomes:
         n_cut_off: number of cells whose text the token limit cut off, [I].
         gold: gold answer, [I].
         drawn_gold: gold answer of the question that a control drew; "" for none, [I].
+        category: label of the data to group by; "" for none, [I].
     """
 
     run: Run
@@ -81,6 +82,7 @@ class Outcomes:
     n_cut_off: Ints
     gold: npt.NDArray[np.str_]
     drawn_gold: npt.NDArray[np.str_]
+    category: npt.NDArray[np.str_]
 
     @property
     def identity(self) -> RunIdentity:
@@ -106,6 +108,11 @@ class Outcomes:
     def n_layers(self) -> int | None:
         """Return the model's number of layers; None if the manifest lacks it."""
         return self.cost.n_layers if self.cost else None
+
+    @cached_property
+    def cluster_codes(self) -> Ints:
+        """Number of each instance's cluster, in order of name, [I]."""
+        return np.unique(self.cluster, return_inverse=True)[1].astype(np.int64)
 
     @cached_property
     def upper_bound(self) -> Bools:
@@ -178,6 +185,7 @@ def read_outcomes(run: Run) -> Outcomes:
         n_cut_off=np.bincount(rows.instance[cut_off], minlength=len(names)),
         gold=np.array([known[name].gold for name in names]),
         drawn_gold=np.array([known[name].drawn_gold or "" for name in names]),
+        category=np.array([known[name].category or "" for name in names]),
     )
 
 
@@ -185,8 +193,13 @@ def _matrices(
     run: Run, rows: SplitRows
 ) -> tuple[tuple[Cell, ...], Bools, npt.NDArray[np.int16], Ints, Ints]:
     """Return the cells, `correct`, `cell_tokens`, `n_unparsable`, `n_distinct` of `Outcomes`."""
-    layers = rows.cells[["source_layer", "target_layer"]].to_numpy(dtype=np.int64)
-    pairs, cell = np.unique(layers, axis=0, return_inverse=True)
+    source, target = (
+        rows.cells[side].to_numpy(dtype=np.int64) for side in ("source_layer", "target_layer")
+    )
+    # One number for each pair: sorting rows of two takes far longer.
+    n_layers = 1 + int(target.max(initial=0))
+    codes, cell = np.unique(source * n_layers + target, return_inverse=True)
+    pairs = np.stack(np.divmod(codes, n_layers), axis=1)
     n = len(rows.instances)
     if len(rows.cells) != n * len(pairs):
         raise OutputError(
@@ -195,8 +208,8 @@ def _matrices(
         )
     correct = np.zeros((n, len(pairs)), dtype=bool)
     tokens = np.zeros((n, len(pairs)), dtype=np.int16)
-    correct[rows.instance, cell.reshape(-1)] = rows.correct
-    tokens[rows.instance, cell.reshape(-1)] = rows.cells["n_tokens"].to_numpy(dtype=np.int16)
+    correct[rows.instance, cell] = rows.correct
+    tokens[rows.instance, cell] = rows.cells["n_tokens"].to_numpy(dtype=np.int16)
     answers, distinct = pd.factorize(rows.cells["answer"])
     found = answers >= 0
     seen = np.unique(rows.instance[found] * max(len(distinct), 1) + answers[found])

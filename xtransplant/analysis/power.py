@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
-from xtransplant.analysis.intervals import LEVEL
+from xtransplant.analysis.intervals import LEVEL, Floats
 from xtransplant.analysis.significance import mcnemar
 
 POWER = 0.8
@@ -26,17 +27,18 @@ def power(n: int, gain: float, loss: float) -> float:
     discordant = np.arange(n + 1)
     chance = stats.binom.pmf(discordant, n, gain + 2 * loss)
     # The test rejects if lost or gained instances are at most `most`; it is symmetric in both.
-    most = np.array([_most_lost(int(number)) for number in discordant])
+    most = _most_lost(discordant)
     share_lost = loss / (gain + 2 * loss)
     found = stats.binom.cdf(most, discordant, share_lost)
     found += stats.binom.cdf(most, discordant, 1 - share_lost)
     return float((chance * found).sum())
 
 
-def _most_lost(discordant: int) -> int:
+def _most_lost(discordant: npt.NDArray[np.int64]) -> Floats:
     """Return the largest value of min(gained, lost) at which the test rejects; -1 if none."""
-    counts = np.arange(discordant // 2 + 1)
-    return int((mcnemar(counts, discordant - counts) <= 1 - LEVEL).sum()) - 1
+    most = stats.binom.ppf((1 - LEVEL) / 2, discordant, 0.5)
+    rejected = mcnemar(discordant - most, most) <= 1 - LEVEL
+    return np.asarray(np.where(rejected, most, most - 1))
 
 
 def minimum_detectable_gain(n: int, loss: float) -> float | None:
@@ -49,7 +51,8 @@ def minimum_detectable_gain(n: int, loss: float) -> float | None:
     Returns:
         Gain, 0 to 1, in steps of half a percentage point; None if no possible gain is detected.
     """
-    steps = np.round(np.arange(1, round((1 - 2 * loss) / STEP) + 1) * STEP, 3)
+    most = int((1 - 2 * loss) / STEP + 1e-9)  # no more than all instances can be gained or lost
+    steps = np.round(np.arange(1, most + 1) * STEP, 3)
     low, high = 0, len(steps)
     while low < high:  # the power grows with the gain
         middle = (low + high) // 2

@@ -25,6 +25,8 @@ from scipy import stats
 from xtransplant.analysis.intervals import LEVEL, Floats, Intervals, Ints, cluster_sums
 from xtransplant.analysis.outcomes import Bools
 
+REFITTED = "refitted_folds"
+"""Name of the test whose resamples select anew."""
 Counts = npt.NDArray[np.float32]
 """Whole numbers; 32-bit floats are exact up to 16 million."""
 _BLOCK = 60_000_000  # numbers in memory at once

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from xtransplant.analysis.finished import LeftOut
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.selection import N_FOLDS, by_language, held_out, select
 from xtransplant.analysis.study import load_study
 from xtransplant.config.grid_file import selected_pairs_yaml
+from xtransplant.config.primary_family import selection_split
 from xtransplant.errors import OutputError
 
 
@@ -21,7 +24,7 @@ def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:
             cell fits the strategy.
         ConfigError: the strategy is unknown.
     """
-    experiment = _only_experiment(folder)
+    experiment, left_out = _only_experiment(folder)
     found = select(experiment, strategy, pooled=pooled)
     groups = {found[0].language: experiment} if pooled else dict(by_language(experiment))
     lines = [
@@ -34,6 +37,8 @@ def selected_yaml(folder: Path, strategy: str, *, pooled: bool) -> str:
             f"  {one.language}: {one.accuracy:.3f}, baseline {one.baseline_accuracy:.3f}, "
             f"folds {_folds(groups[one.language], strategy)}, n = {one.n}"
         )
+    for run in left_out:
+        lines.append(f"left out: {run}")
     labels = experiment.identity.labels()
     del labels["grid"]
     pairs = {one.language: one.cell for one in found}
@@ -49,9 +54,12 @@ def _folds(outcomes: Outcomes, strategy: str) -> str:
     return f"{np.mean(means):.3f}"
 
 
-def _only_experiment(folder: Path) -> Outcomes:
+def _only_experiment(folder: Path) -> tuple[Outcomes, Sequence[LeftOut]]:
     study = load_study([folder])
-    experiments = [one for one in study.experiments if one.is_grid]
+    grids = [one for one in study.experiments if one.is_grid]
+    # A grid on a later split judges what the first one selects.
+    first = [one for one in grids if one.identity.split == selection_split(one.identity.splits)]
+    experiments = first or grids
     if len(experiments) != 1:
         places = ", ".join(str(one.run.folder.path) for one in experiments[:3])
         raise OutputError(
@@ -59,4 +67,4 @@ def _only_experiment(folder: Path) -> Outcomes:
             f"{f' ({places})' if places else ''}; give the folder of one"
             f"{f' (left out: {study.left_out[0]})' if study.left_out else ''}"
         )
-    return experiments[0]
+    return experiments[0], study.left_out

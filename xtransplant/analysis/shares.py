@@ -36,7 +36,8 @@ def share_intervals(values: npt.ArrayLike, cluster: Ints, group: Ints | None = N
     sample = _Sample.of(cluster, group)
     columns = np.asarray(values, dtype=np.float64).reshape(sample.n, -1)
     share, residuals = sample.means(columns)
-    low, high = _exact(share, sample.effective_size(share, sample.covariance(residuals, residuals)))
+    variance = sample.covariance(residuals, residuals)
+    low, high = _exact(share, sample.effective_size(share * (1 - share), variance), TAIL)
     return Intervals(share, low, high, sample.n, sample.n_clusters)
 
 
@@ -57,22 +58,106 @@ def difference_intervals(
         p: two-sided p-value of no difference, [V].
         group: group of each instance, as for `share_intervals`.
     """
+    return agreeing(DifferenceSample.of(differences, cluster, group).interval(TAIL), p)
+
+
+@dataclass(frozen=True, eq=False)
+class DifferenceSample:
+    """What a sample tells of differences of outcomes: the shares gained and lost.
+
+    Attributes:
+        gained: share of instances gained, [V].
+        lost: share of instances lost, [V].
+        size_gained: independent instances whose share gained would vary as much, [V].
+        size_lost: the same of the share lost, [V].
+        correlation: of the two shares, [V].
+        n: number of instances.
+        n_clusters: number of clusters.
+    """
+
+    gained: Floats
+    lost: Floats
+    size_gained: Floats
+    size_lost: Floats
+    correlation: Floats
+    n: int
+    n_clusters: int
+
+    @classmethod
+    def of(
+        cls, differences: npt.ArrayLike, cluster: Ints, group: Ints | None = None
+    ) -> DifferenceSample:
+        """Take the shares of differences; arguments as for `difference_intervals`."""
+        sample = _Sample.of(cluster, group)
+        columns = np.asarray(differences, dtype=np.float64).reshape(sample.n, -1)
+        gained, of_gained = sample.means(columns.clip(0, None))
+        lost, of_lost = sample.means((-columns).clip(0, None))
+        var_gained = sample.covariance(of_gained, of_gained)
+        var_lost = sample.covariance(of_lost, of_lost)
+        both = sample.covariance(of_gained, of_lost)
+        return cls(
+            gained=gained,
+            lost=lost,
+            size_gained=sample.effective_size(gained * (1 - gained), var_gained),
+            size_lost=sample.effective_size(lost * (1 - lost), var_lost),
+            correlation=_correlation(both, var_gained, var_lost, gained, lost),
+            n=sample.n,
+            n_clusters=sample.n_clusters,
+        )
+
+    def interval(self, tail: float) -> Intervals:
+        """Return the differences with intervals that leave out a share at each end (MOVER)."""
+        gained_low, gained_high = _exact(self.gained, self.size_gained, tail)
+        lost_low, lost_high = _exact(self.lost, self.size_lost, tail)
+        estimate = self.gained - self.lost
+        low = estimate - _joined(self.gained - gained_low, lost_high - self.lost, self.correlation)
+        high = estimate + _joined(gained_high - self.gained, self.lost - lost_low, self.correlation)
+        return Intervals(estimate, low.clip(-1, 1), high.clip(-1, 1), self.n, self.n_clusters)
+
+
+def difference_of_means(
+    differences: npt.ArrayLike, cluster: Ints, group: Ints | None = None
+) -> tuple[float, float, int]:
+    """Return the mean of one column of differences, its standard error, and the number of clusters.
+
+    Arguments as for `difference_intervals`, but the differences may be any numbers.
+    """
     sample = _Sample.of(cluster, group)
-    columns = np.asarray(differences, dtype=np.float64).reshape(sample.n, -1)
-    gained, of_gained = sample.means(columns > 0)
-    lost, of_lost = sample.means(columns < 0)
-    var_gained = sample.covariance(of_gained, of_gained)
-    var_lost = sample.covariance(of_lost, of_lost)
-    correlation = _correlation(
-        sample.covariance(of_gained, of_lost), var_gained, var_lost, gained, lost
-    )
-    gained_low, gained_high = _exact(gained, sample.effective_size(gained, var_gained))
-    lost_low, lost_high = _exact(lost, sample.effective_size(lost, var_lost))
-    estimate = gained - lost
-    low = estimate - _joined(gained - gained_low, lost_high - lost, correlation)
-    high = estimate + _joined(gained_high - gained, lost - lost_low, correlation)
-    found = Intervals(estimate, low.clip(-1, 1), high.clip(-1, 1), sample.n, sample.n_clusters)
-    return agreeing(found, p)
+    mean, residuals = sample.means(np.asarray(differences, dtype=np.float64).reshape(sample.n, 1))
+    variance = sample.covariance(residuals, residuals)
+    return float(mean[0]), float(np.sqrt(variance[0])), sample.n_clusters
+
+
+def deviations_by_cluster(
+    values: npt.ArrayLike, cluster: Ints, group: Ints, n_clusters: int
+) -> Floats:
+    """Return what each of C clusters adds to the deviation of a mean of groups' means, [C].
+
+    Args:
+        values: [I].
+        cluster: the cluster of each instance, 0..C-1; some may have none.
+        group: the group of each instance.
+        n_clusters: C.
+    """
+    sample = replace(_Sample.of(cluster, group), cluster=cluster, n_clusters=n_clusters)
+    column = np.asarray(values, dtype=np.float64).reshape(sample.n, 1)
+    return np.asarray(sample.means(column)[1][:, 0])
+
+
+def independent_instances(
+    differences: npt.ArrayLike, cluster: Ints, group: Ints | None = None
+) -> float:
+    """Return how many independent instances would tell as much of a difference.
+
+    It is below the number of instances where clusters agree within, where languages of unequal
+    size count alike, and for few clusters. Arguments as for `difference_intervals`, of one column.
+    """
+    sample = _Sample.of(cluster, group)
+    column = np.asarray(differences, dtype=np.float64).reshape(sample.n, 1)
+    mean, residuals = sample.means(column)
+    squares, _ = sample.means(column**2)
+    variance = sample.covariance(residuals, residuals)
+    return float(sample.effective_size(squares - mean**2, variance)[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,13 +206,17 @@ class _Sample:
             return np.zeros(left.shape[1])
         return np.asarray((left * right).sum(0) * self.n_clusters / (self.n_clusters - 1))
 
-    def effective_size(self, share: Floats, variance: Floats) -> Floats:
+    def effective_size(self, of_one: Floats, variance: Floats) -> Floats:
         """Return the effective sample size, [V]; it is at most the number of instances.
 
         It is reduced for few clusters, because Student's t is wider than the normal distribution.
+
+        Args:
+            of_one: variance of a single instance, [V].
+            variance: of the mean, [V].
         """
         with np.errstate(divide="ignore", invalid="ignore"):
-            size = 1 + share * (1 - share) / variance
+            size = 1 + of_one / variance
         if self.n_clusters > 1:
             few, many = stats.t.ppf(TAIL, self.n_clusters - 1), stats.t.ppf(TAIL, self.n - 1)
             size = size * (many / few) ** 2
@@ -135,13 +224,16 @@ class _Sample:
         return np.asarray(np.where(unknown, self.n_clusters, np.minimum(size, self.n)))
 
 
-def _exact(share: Floats, size: Floats) -> tuple[Floats, Floats]:
-    """Return Clopper and Pearson's interval; `size` need not be a whole number."""
+def _exact(share: Floats, size: Floats, tail: float) -> tuple[Floats, Floats]:
+    """Return Clopper and Pearson's interval, which leaves out the share `tail` at each end.
+
+    `size` need not be a whole number.
+    """
     right = share * size
     wrong = size - right
     with np.errstate(invalid="ignore"):
-        low = np.where(right > 1e-9, stats.beta.ppf(TAIL, right, wrong + 1), 0.0)
-        high = np.where(wrong > 1e-9, stats.beta.ppf(1 - TAIL, right + 1, wrong), 1.0)
+        low = np.where(right > 1e-9, stats.beta.ppf(tail, right, wrong + 1), 0.0)
+        high = np.where(wrong > 1e-9, stats.beta.ppf(1 - tail, right + 1, wrong), 1.0)
     return low, high
 
 

@@ -42,6 +42,13 @@ def rescore(
 def report(
     folders: Folders,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for tables and figures.")],
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Write page.html, which holds every text.")
+    ] = True,
+    margin: Annotated[
+        float,
+        typer.Option(metavar="POINTS", help="Smaller differences count as none (equivalence)."),
+    ] = 2.0,
 ) -> None:
     """Write tables and figures of finished runs.
 
@@ -49,6 +56,8 @@ def report(
     with 95 % intervals, tests and controls. Runs that cannot be compared are refused. Unfinished
     runs are left out and listed. Begin with report.md; docs/results.md explains each column.
     """
+    if not 0 < margin < 100:
+        raise ConfigError(f"--margin {margin:g}; allowed: more than 0 and less than 100 points")
     from xtransplant.reporting.report import write_report
     from xtransplant.terminal import Console, visible
 
@@ -60,11 +69,13 @@ def report(
             files.append(path)
             on_step(f"wrote {path.name}", len(files), len(files))
 
-        written = write_report(folders, out, on_file)
+        written = write_report(folders, out, on_file, margin=margin / 100, with_page=page)
     console.table(
         ("table", "rows", "what it says"),
         [(table.name, str(len(table.frame)), table.title) for table in written.tables],
     )
+    for finding in written.findings:
+        console.write(visible(finding))
     for remark in written.remarks:
         console.info(visible(remark))
     console.write(f"{len(files)} files: {out}")

@@ -37,7 +37,7 @@ TAKES_CALLS = ("task.scorer",)
 NOT_ASCII = re.compile(r"[^][{}(),]*[^\x00-\x7f][^][{}(),]*")
 """A text between brackets and commas with a letter that is not ASCII."""
 
-GROUPS = ("model", "task", "grid", "decode", "experiment")
+GROUPS = ("model", "task", "grid", "intervention", "decode", "experiment")
 
 
 NAMES = (

@@ -1,11 +1,8 @@
 """The schema of the configuration: every key, its type and its default.
 
-This module imports neither Hydra nor other modules of the package. Settings with a fixed set of
-values are plain `str` fields: OmegaConf reads and shows an Enum by member name, so an enum field
-would accept `MLP` and refuse `mlp`. `validate.check_values` compares them with the tuples below or
-with an enum of `types`. Each value must have a handler; otherwise the import of the module that
-handles the setting fails (tests/test_architecture.py lists these modules). The classes are not
-frozen because Hydra 1.3 cannot compose into a frozen schema.
+Settings with a fixed set of values are plain `str` fields, since OmegaConf reads and shows an Enum
+by member name; `validate.check_values` checks them. A value without a handler fails at import. The
+classes are not frozen, since Hydra 1.3 cannot compose into a frozen schema.
 """
 
 from __future__ import annotations
@@ -18,14 +15,18 @@ REQUIRED: Any = "???"
 """OmegaConf's mark for a required value without a default."""
 
 DTYPES = ("float32", "bfloat16", "float16", "tf32")
-CONTROLS = ("none", "random_instance", "noise", "same_prompt", "shuffled_language")
+CONTROLS = ("none", "random_instance", "noise", "displacement", "same_prompt", "shuffled_language")
+OPERATIONS = ("replace", "add", "mix")
+VECTORS = ("activation", "difference")
+STEPS = ("first", "every")
+NORMS = ("none", "match")
 PROMPT_STYLES = ("plain", "chat", "few_shot")
 INSTRUCTION_LANGUAGES = ("target", "en")
 SAMPLE_UNITS = ("id", "cluster")
 LOST_MARKERS = ("refuse", "keep", "drop")
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
-DRAWING_CONTROLS = ("random_instance", "noise", "shuffled_language")
-"""Controls that draw at random, so that the seed changes their results."""
+DRAWING_CONTROLS = ("random_instance", "noise", "displacement", "shuffled_language")
+"""Controls that draw, so that the seed changes their results."""
 
 
 def one_of(values: Sequence[str], default: str | None) -> Any:
@@ -76,8 +77,7 @@ class ModelConfig:
     """A checkpoint: `conf/model/<name>.yaml`.
 
     Attributes:
-        name: name, used for the folder of its results; for the entry `hf`, the last path component
-            of `id`.
+        name: folder of its results; for the entry `hf`, the last path component of `id`.
         id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
         revision: commit, tag or branch of a Hugging Face id.
         dtype: float32, bfloat16, float16 or tf32 (float32 with TF32 matrix products on a GPU).
@@ -130,8 +130,7 @@ class TaskConfig:
         machine_translated: whether the data are in the pivot language only, and the other prompts
             are machine-translated.
         splits: names of the splits; the first is the default.
-        sample_size: number of units per language in split `sample`, for tasks whose splits are
-            drawn here.
+        sample_size: units per language in split `sample`, for tasks whose splits are drawn here.
         sample_seed: seed for drawing the splits.
         sample_by: unit of splits: `id` for an instance, `cluster` for all instances of a question
             or passage.
@@ -235,6 +234,17 @@ class GridConfig:
 
 
 @dataclass
+class InterventionConfig:
+    """`conf/intervention/<name>.yaml`; `config.intervention.Intervention` explains each key."""
+
+    op: str = one_of(OPERATIONS, "replace")
+    alpha: float = 1.0
+    vector: str = one_of(VECTORS, "activation")
+    steps: str = one_of(STEPS, "first")
+    norm: str = one_of(NORMS, "none")
+
+
+@dataclass
 class DecodeConfig:
     """Greedy decoding: `conf/decode/<name>.yaml`."""
 
@@ -259,16 +269,13 @@ class RunConfig:
         direction: value of `types.Direction`; None for the task's direction.
         split: name of a split; None for the task's first.
         limit: maximum number of instances per language; None for all.
-        seed: seed of the draws of controls, and of the cells that `check` and `bench` sample.
-        control: name of a control, which replaces the experiment's source (see
-            `xtransplant.tasks.controls`); "none" for the experiment itself.
-        output_root: folder in which result folders are created.
+        seed: of what a control draws, and of the cells that `check` and `bench` sample.
+        control: a control of `xtransplant.tasks.controls`; "none" for the experiment itself.
+        output_root: folder of the result folders.
         dry_run: whether to show the plan and stop.
-        rows_per_batch: number of cells that are decoded together, which never changes results;
-            None to choose it automatically.
+        rows_per_batch: cells that decode together, which never changes results; None: chosen.
         device: "auto", "cpu", "cuda", "cuda:1", …
-        device_map: one of `DEVICE_MAPS`, the strategies for spreading layers over all GPUs, then
-            the CPU; None for a single device.
+        device_map: one of `DEVICE_MAPS`, by which layers are spread; None for a single device.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -276,6 +283,7 @@ class RunConfig:
     prompt: PromptConfig = field(default_factory=PromptConfig)
     translation: TranslationConfig = field(default_factory=TranslationConfig)
     grid: GridConfig = field(default_factory=GridConfig)
+    intervention: InterventionConfig = field(default_factory=InterventionConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     module: str = "mlp"
     languages: Any = "all"

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from xtransplant.config.intervention import Intervention
 from xtransplant.engine.flops import grid_flops, model_size
 from xtransplant.engine.profiling import Work
+from xtransplant.engine.request import READ_FROM_PROMPT
+from xtransplant.engine.rows import WRITES_AGAIN
 from xtransplant.types import Cell, PromptPair
 
 
@@ -17,6 +20,7 @@ def part_cost(
     cells: Sequence[Cell],
     prompts: Sequence[PromptPair],
     max_new_tokens: int,
+    intervention: Intervention,
 ) -> dict[str, float | None]:
     """Return the measured and estimated cost of a part, summed over its instances.
 
@@ -26,23 +30,29 @@ def part_cost(
         n_layers: number of layers of the model.
         cells: cells of the grid.
         prompts: prompt pairs of the part.
-        max_new_tokens: maximum number of tokens generated per cell.
+        max_new_tokens: most tokens generated per cell.
+        intervention: of the cells. Without activations of source prompts none of these is read.
 
     Returns:
-        Dictionary with `n_layers`; `n_instances`; `seconds` (wall time); `peak_bytes` (peak memory
-        beyond the weights; None if the system does not report it); `source_tokens` and
-        `target_tokens` (tokens of the prompts); `layer_parameters` and `unembedding_parameters`
-        (matmul parameters of all layers together, and of the unembedding; None for an
-        encoder-decoder model, whose encoder is not counted); and FLOPs, estimated as in the dry
-        run: `baseline_flops`, and `grid_flops` (baseline and all cells).
+        `n_layers`; `n_instances`; `seconds` (wall time); `peak_bytes` (memory beyond the weights,
+        None where the system does not tell); `source_tokens` and `target_tokens` (tokens of the
+        prompts read); `layer_parameters` and `unembedding_parameters` (matmul parameters of all
+        layers together, and of the unembedding; None for an encoder-decoder model, whose encoder is
+        not counted); and FLOPs estimated as in the dry run: `baseline_flops`, and `grid_flops`
+        (baseline and all cells).
     """
     size = model_size(model_config)
-    lengths = [(len(pair.source.token_ids), len(pair.target.token_ids)) for pair in prompts]
+    reads = READ_FROM_PROMPT[intervention.vector]
+    lengths = [(reads * len(pair.source.token_ids), len(pair.target.token_ids)) for pair in prompts]
+    again = WRITES_AGAIN[intervention.steps]
     counted = not model_config.is_encoder_decoder
 
     def flops(some: Sequence[Cell], sources: int) -> float:
         return sum(
-            grid_flops(size, n_layers, some, source * sources, target, max_new_tokens)
+            grid_flops(
+                *(size, n_layers, some, source * sources, target, max_new_tokens),
+                writes_again=again,
+            )
             for source, target in lengths
         )
 

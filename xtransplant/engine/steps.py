@@ -1,4 +1,4 @@
-"""The loop over new tokens of a batch of rows; a row is a target prompt with at most one write.
+"""The loop over new tokens: a batch of rows, each a target prompt with at most one write a pass.
 
 Shape suffixes: R rows, W rows that are written to, D model width, V vocabulary.
 """
@@ -21,7 +21,7 @@ from xtransplant.engine.options import OptionTrees
 from xtransplant.engine.prefix_cache import Move, SharedPrefixCache, shared_prefix_attention
 from xtransplant.engine.rows import Continuation, Row
 from xtransplant.engine.unembedding import LogitBlocks, logit_blocks, screen_of
-from xtransplant.engine.writes import writes
+from xtransplant.engine.writes import Writes
 from xtransplant.errors import NumericsError
 from xtransplant.models.dtypes import on_overflow
 from xtransplant.models.families import Model
@@ -75,7 +75,7 @@ def decode_batch(
         for step in range(max(max_new_tokens, trees.depth)):
             chosen = batch.step(step, histories)
             ends = np.isin(chosen, list(model.eos_token_ids)) | (step + 1 >= max_new_tokens)
-            histories = histories.advance(chosen, ends, trees, batch.target_layer)
+            histories = histories.advance(chosen, ends, trees, batch.leaves)
             if not len(histories):
                 break
     return batch.continuations()
@@ -87,8 +87,8 @@ class _Batch:
     Arguments are as for `decode_batch`.
 
     Attributes:
-        target_layer: target layer of each row.
-        prompt: index of each row's prompt.
+        leaves: layer at which each row leaves the trunk, in passes after the first.
+        prompt: number of each row's prompt.
     """
 
     def __init__(
@@ -100,9 +100,11 @@ class _Batch:
         *,
         by_block: bool,
     ) -> None:
-        self.target_layer = np.array([row.layer for row in rows])
+        self.leaves = np.array([row.leaves for row in rows])
         self.prompt = np.array([row.target for row in rows])
         self._model, self._cache, self._rows, self._trees = model, cache, rows, trees
+        self._writes = Writes(model, rows)
+        self._target_layer = np.array([row.layer for row in rows])
         self._rows_cache = RowsCache(model, cache)
         self._growth = growth.Growth()
         self._previous: StepLayout | None = None
@@ -127,8 +129,9 @@ class _Batch:
             NonFiniteLogits: a row's logits are NaN or infinite.
         """
         n_layers = self._model.n_layers
-        layers = self.target_layer[histories.row]
-        layout = StepLayout.of(layers, histories.history, n_layers, first=step == 0)
+        # In the first pass every row writes, and leaves the trunk there.
+        leaves = (self.leaves if step else self._target_layer)[histories.row]
+        layout = StepLayout.of(leaves, histories.history, n_layers)
         self._lay_out(layout, histories)
         pairs = OptionPairs.of(histories, self._trees)
         slots = layout.slots(n_layers - 1, np.arange(len(histories)))
@@ -181,7 +184,7 @@ class _Batch:
         """Run the model on the newest token of each of the entries `embedded`.
 
         Args:
-            step: number of the step; rows write in step 0.
+            step: number of the step; all rows write in step 0, some in the others too.
             embedded: entries whose tokens are embedded.
             histories: entries of the step.
             wanted: pairs of a row of the last layer and a token to compute the log-probability of.
@@ -195,7 +198,7 @@ class _Batch:
         # In step 0 the rows still differ too much for screening to save products.
         screen = self._screen if step > 0 else None
         with (
-            hooks(on_output=writes(model, self._rows) if step == 0 else ()),
+            hooks(on_output=self._writes.hooks(histories.row, again=step > 0)),
             logit_blocks(model, *wanted, screen) if self._by_block else nullcontext() as blocks,
         ):
             logits_RV = _logits(model, histories.token[embedded], positions, self._rows_cache)

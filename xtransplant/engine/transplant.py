@@ -9,7 +9,8 @@ from operator import index
 from typing import TYPE_CHECKING, Literal, SupportsIndex
 
 from xtransplant.config.grid import resolve_cells
-from xtransplant.engine.capture import capture, noise_like
+from xtransplant.config.intervention import TRANSPLANT, Intervention
+from xtransplant.engine.capture import capture, noise_like, random_direction
 from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.request import Request, Resolved
@@ -87,45 +88,51 @@ class TransplantGrid:
         )
 
 
-def transplant(
+def transplant(  # noqa: PLR0913  # what one grid is, in one call
     model: Model,
-    source: str | Sequence[int] | Prompt,
+    source: str | Sequence[int] | Prompt | torch.Tensor,
     target: str | Sequence[int] | Prompt,
     module: ModuleType | str = ModuleType.MLP,
     cells: Literal["full"] | Sequence[tuple[int, int] | Cell] = "full",
     max_new_tokens: int = 20,
     rows_per_batch: int | None = None,
+    intervention: Intervention = TRANSPLANT,
 ) -> TransplantGrid:
     """Answer the target prompt with activations of the source prompt, once for each cell.
 
-    For a cell (i, j), the module's activation at layer i, at the last token of the source prompt,
-    replaces the module's output at layer j, at the last token of the target prompt, in the pass
-    that yields the first new token. Decoding is greedy (arXiv 2412.12686, section 2).
+    For a cell (i, j), the module's activation at layer i and the last source token replaces its
+    output at layer j and the last target token, in the pass that yields the first new token.
+    Decoding is greedy (arXiv 2412.12686, section 2). Another `intervention` adds or mixes, or
+    writes at every step.
 
     Args:
         model: model from `load_model`.
-        source: prompt whose activations are captured, as text or token ids.
+        source: prompt whose activations are taken, as text or token ids; or the vectors
+            themselves, as a tensor [N, D] with one for each layer (of "attn_mlp" [N, 2, D]).
         target: prompt that is answered, as text or token ids.
-        module: "attn", "mlp", "block" or "attn_residual"; in encoder-decoder models also
-            "cross_attn" or "encoder_block".
+        module: "attn", "mlp", "block", "attn_mlp" or "attn_residual"; in encoder-decoder models
+            also "cross_attn" or "encoder_block".
         cells: "full" for all N² pairs, or (source_layer, target_layer) pairs. Negative layers
             count from the end; repeated cells are computed once.
-        max_new_tokens: maximum number of tokens generated per cell.
-        rows_per_batch: number of cells that are decoded together; it changes memory and speed, not
-            results. None to choose a number that fits.
+        max_new_tokens: most tokens generated per cell.
+        rows_per_batch: number of cells that decode together; it changes memory and speed, not
+            results. None chooses a number that fits.
+        intervention: what is made of the activations, and in which passes it is put.
 
     Returns:
         The baseline and the continuation of every cell.
 
     Raises:
-        LayerError: a layer is outside the model, there are no cells, or the module is unknown.
-        PromptError: a prompt is empty, has one token or exceeds the model's context, or a token id
-            is outside the vocabulary.
-        NumericsError: an activation is NaN or infinite.
-        ConfigError: `max_new_tokens` or `rows_per_batch` is not an integer or is below 1.
+        LayerError: a layer outside 0..N-1, no cells, an unknown module, or vectors of a shape that
+            does not fit.
+        PromptError: an empty or one-token prompt, a prompt that exceeds the model's context, or a
+            token id outside the vocabulary.
+        NumericsError: NaN or infinite activations.
+        ConfigError: `max_new_tokens` or `rows_per_batch` is not an integer or is below 1; the
+            intervention does not go with the module, or needs vectors that are not given.
         ModelError: `model` is not a loaded model.
     """
-    request = Request(source, target, module, cells)
+    request = Request(source, target, module, cells, intervention=intervention)
     return transplant_all(model, [request], max_new_tokens, rows_per_batch)[0]
 
 
@@ -195,28 +202,36 @@ def _written_rows(
 
     Args:
         grids: checked requests.
-        number: index of each target prompt.
-        acts: activations of each source prompt and module, [L, D].
+        number: number of each target prompt.
+        acts: activations of each source prompt and module, [L, D] or [L, M, D].
     """
     rows: list[Row] = []
     for grid in grids:
-        vectors_LD = acts[grid.source][grid.module]
+        vectors_LD = acts[grid.source][grid.module] if grid.given is None else grid.given
         if grid.noise_seed is not None:
             vectors_LD = noise_like(vectors_LD, grid.noise_seed)
-        rows += [
-            Row(cell.target_layer, grid.module, vectors_LD[cell.source_layer], number[grid.target])
-            for cell in grid.cells
-        ]
+        rows += [_written_row(grid, cell, vectors_LD, number[grid.target]) for cell in grid.cells]
     return rows
+
+
+def _written_row(grid: Resolved, cell: Cell, vectors_LD: torch.Tensor, target: int) -> Row:
+    vector_D = vectors_LD[cell.source_layer]
+    direction_D = None
+    if grid.displacement_seed is not None:
+        direction_D = random_direction(vector_D, grid.displacement_seed, cell)
+    return Row(cell.target_layer, grid.module, vector_D, target, grid.intervention, direction_D)
 
 
 def _capture_sources(
     model: Model, grids: Sequence[Resolved]
 ) -> dict[Tokens, dict[ModuleType, torch.Tensor]]:
-    """Run each source prompt once, up to the deepest source layer of any grid."""
-    names = {grid.source: f"{grid.name}source prompt" for grid in reversed(grids)}
-    modules = dict.fromkeys(grid.module for grid in grids)
-    n_layers = 1 + max(cell.source_layer for grid in grids for cell in grid.cells)
+    """Read each source prompt once, up to the deepest layer that any grid takes from."""
+    reading = [grid for grid in grids if grid.given is None]
+    if not reading:
+        return {}
+    names = {grid.source: f"{grid.name}source prompt" for grid in reversed(reading)}
+    modules = dict.fromkeys(grid.module for grid in reading)
+    n_layers = 1 + max(cell.source_layer for grid in reading for cell in grid.cells)
     acts = capture(model, list(names), modules, n_layers, list(names.values()))
     return {
         source: {module: acts[module][number] for module in modules}

@@ -30,21 +30,25 @@ def _name(one: Outcomes) -> str:
 
 
 def _control(one: Outcomes) -> str:
-    return "" if one.identity.is_experiment else f", control {one.identity.control}"
+    seed = f", seed {one.identity.seed}" if one.identity.seed else ""
+    return "" if one.identity.is_experiment else f", control {one.identity.control}{seed}"
 
 
 def _number(n: int, what: str) -> str:
     return f"{n:,} {what}{'s' * (n != 1)}"
 
 
-def overview(study: Study, tables: Sequence[Table], remarks: Sequence[str]) -> str:
-    """Return the overview as Markdown: remarks, the runs reported, and the tables."""
+def overview(
+    study: Study, tables: Sequence[Table], findings: Sequence[str], remarks: Sequence[str]
+) -> str:
+    """Return the overview as Markdown: what T0 shows, remarks, the runs reported, the tables."""
     # Experiments come before their controls.
     ordered = sorted(study.outcomes, key=lambda one: (one.identity.title(), _control(one)))
     runs = [f"- {_name(one)}, {_number(len(one.cells), 'cell')}" for one in ordered]
     found = [f"- `{one.name}`: {one.title} ({_number(len(one.frame), 'row')})" for one in tables]
     sections = [
-        ("Read this first", [f"- {remark}" for remark in remarks] or ["- Nothing to remark."]),
+        ("Read this first", [f"- {finding}" for finding in findings]),
+        ("Left out or doubtful", [f"- {remark}" for remark in remarks] or ["- Nothing."]),
         ("Runs reported", runs),
         ("Tables", found),
     ]

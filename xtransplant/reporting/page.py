@@ -29,7 +29,9 @@ SCRIPTS = ("dom.js", "data.js", "state.js", "heatmap.js", "instances.js", "page.
 """The files that make up the page's script, in order."""
 
 
-def write_page(runs: Runs, path: str | Path, remarks: Sequence[str] = ()) -> None:
+def write_page(
+    runs: Runs, path: str | Path, remarks: Sequence[str] = (), findings: Sequence[str] = ()
+) -> None:
     """Write runs as one self-contained HTML page.
 
     Args:
@@ -37,6 +39,7 @@ def write_page(runs: Runs, path: str | Path, remarks: Sequence[str] = ()) -> Non
             the page shows the finished parts, and says so.
         path: file to write; a missing folder is created.
         remarks: lines to show at the top of the page, such as runs that were left out.
+        findings: lines to show above them, on what the runs show together.
 
     Raises:
         OutputError: results cannot be read or have no row, or the file cannot be written.
@@ -51,6 +54,7 @@ def write_page(runs: Runs, path: str | Path, remarks: Sequence[str] = ()) -> Non
     views.sort(key=_order)  # stable, so languages keep the run's order
     payload = {
         **{"interval": INTERVAL, "remarks": list(remarks)},
+        "findings": list(findings),
         **{"texts": texts.decoded(), "views": views},
     }
     write_whole(Path(path), _page(_packed(payload)).encode())

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from xtransplant.analysis.contrasts import scopes
-from xtransplant.analysis.significance import corrected
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.t1_coarse import T1
 from xtransplant.reporting.t2_upper_bounds import T2
 from xtransplant.reporting.t3_selected_pairs import T3
 from xtransplant.reporting.table import Record, StudyRows, TableDefinition
-from xtransplant.reporting.table_rows import figure, labels
+from xtransplant.reporting.table_rows import figure, labels, with_bh
 
 CONTRASTS: tuple[tuple[TableDefinition, Callable[[Record], str]], ...] = (
     (T1, lambda row: f"{row['cell']} - baseline"),
@@ -33,7 +32,7 @@ def _rows(rows: StudyRows) -> list[Record]:
     ]
     for row in _best_cells(rows.study):
         found.append(_contrast(rows.study, row, f"best cell {row['cell']} (optimistic) - baseline"))
-    return _with_holm(found)
+    return with_bh(found)
 
 
 def _contrast(study: Study, row: Record, name: str) -> Record:
@@ -66,24 +65,13 @@ def _best_cells(study: Study) -> Iterator[Record]:
             }
 
 
-def _with_holm(rows: Sequence[Record]) -> list[Record]:
-    """Return the rows with `p_holm`: corrected within task, split and model."""
-    families: dict[tuple[str, ...], list[Record]] = {}
-    for row in rows:
-        families.setdefault((row["task"], row["split"], row["model"]), []).append(row)
-    for family in families.values():
-        for row, p in zip(family, corrected([row["p"] for row in family], "holm"), strict=True):
-            row["p_holm"] = float(p)
-    return list(rows)
-
-
 T4 = TableDefinition(
     name="T4_significance",
     title="Contrasts",
     note=(
         "p: exact McNemar test (mcnemar), permutation of clusters (sign_flip), permutation for the "
-        "best cell of the grid (max_t), or resamples that select again (refitted_folds). Holm "
-        "correction within task, split and model."
+        "best cell of the grid (max_t), or resamples that select again (refitted_folds). p_bh: "
+        "Benjamini and Hochberg within task, split and model. The contrasts that decide are in T0."
     ),
     rows=_rows,
     percent=("difference",),

@@ -66,7 +66,7 @@ def shown_frame(table: Table) -> pd.DataFrame:
             _cell(row, percent=percent, signed=signed)
             for row in frame[[name, *bounds]].itertuples(index=False, name=None)
         ]
-        if name in ("p", "p_holm", "p_bh"):
+        if name == "p" or name.startswith("p_"):
             shown[_heading(name, percent=percent)] = [_p(value) for value in frame[name]]
     return pd.DataFrame(shown)
 
@@ -137,5 +137,7 @@ def _number(value: float | int, *, percent: bool, signed: bool) -> str:
     return f"{value:.3g}"
 
 
-def _p(value: float) -> str:
+def _p(value: float | None) -> str:
+    if pd.isna(value):
+        return MISSING
     return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -133,6 +133,7 @@ FORMS: Mapping[str, Form] = {
     "config": _OBJECT,
     "n_parts": ("an object of counts", _is_counts),
     "columns": ("a list of names", _is_names),
+    "primary_family": ("a whole number or null", lambda value: type(value) in (int, NoneType)),
     "status": ("running, done, failed or missing", lambda value: value in get_args(Status)),
     "reason": _TEXT_OR_NULL,
     "data": _OBJECT,
@@ -162,6 +163,8 @@ class Manifest:
         config: resolved configuration of the last command.
         n_parts: number of parts of each language, over all commands so far.
         columns: column names of every part in `generations`; empty if not recorded.
+        primary_family: version of the primary family (`xtransplant.config.primary_family`) that was
+            declared when the folder was made, null if none was.
         status: "done" once every part exists, "running" while a process works on one, otherwise
             "failed" or "missing".
         reason: cause of a failure or stop, in one line.
@@ -183,6 +186,7 @@ class Manifest:
     config: dict[str, Any]
     n_parts: Mapping[str, int] = field(default_factory=dict)
     columns: Sequence[str] = field(default_factory=list)
+    primary_family: int | None = None
     status: Status = "running"
     reason: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)

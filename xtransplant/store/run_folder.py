@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xtransplant.config import primary_family
 from xtransplant.errors import OutputError
 from xtransplant.files import (
     clear_leftovers,
@@ -88,7 +89,7 @@ class RunFolder:
         with self._locked_manifest():
             clear_leftovers(self.path / MANIFEST)
             manifest = earlier_manifest(self.path, self.key) or Manifest(
-                key=self.key, config=config
+                key=self.key, config=config, primary_family=primary_family.VERSION
             )
             manifest = replace(
                 manifest,

@@ -45,6 +45,14 @@ class Pairing(Enum):
     """A run that selects a cell with a run on another split that judges it."""
     MODULES = frozenset({"module"})
     """Runs of different modules."""
+    MODELS = frozenset({"model", "cells"})
+    """A method with several models."""
+    DIRECTIONS = frozenset({"direction"})
+    """Both directions of a task."""
+    CELLS = frozenset({"control", "cells"})
+    """A cell of an experiment and the same cell of a control, whatever else their grids have."""
+    UNTOUCHED = frozenset({"control", "module", "cells", "op", "alpha", "vector", "steps", "norm"})
+    """An experiment and answers of the untouched model, which depend on no intervention."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class Axis:
         label: whether tables always have a column for the axis, and file names contain it.
         other_prompts: whether runs that differ in the axis may have different prompts and gold
             answers for the same instance.
+        usual: name of the axis that holds the run's own default, "" if that is the same for all.
     """
 
     name: str
@@ -69,6 +78,12 @@ class Axis:
     default: Any
     label: bool
     other_prompts: bool
+    usual: str
+
+    def is_usual(self, identity: RunIdentity) -> bool:
+        """Return whether a run has the default."""
+        usual = getattr(identity, self.usual) if self.usual else self.default
+        return getattr(identity, self.name) in (self.default, usual)
 
 
 def _axis(
@@ -79,10 +94,11 @@ def _axis(
     *,
     label: bool = False,
     other_prompts: bool = False,
+    usual: str = "",
 ) -> Any:
     """Return a dataclass field for an axis; the arguments are attributes of `Axis`."""
     axis = {"kind": kind, "key": key, "rule": rule, "label": label, "other_prompts": other_prompts}
-    return field(default=default, metadata=axis)
+    return field(default=default, metadata=axis | {"usual": usual})
 
 
 data_axis = partial(_axis, "data")
@@ -130,8 +146,16 @@ class RunIdentity:
     cross_attn_path: str | None = method_axis("model.family.cross_attn", Rule.SAME_IN_MODEL, None)
     encoder_path: str | None = method_axis("model.family.encoder_layers", Rule.SAME_IN_MODEL, None)
     module: str = method_axis("module", Rule.SEPARATES, label=True)
+    op: str = method_axis("intervention.op", Rule.SEPARATES, "replace")
+    alpha: float = method_axis("intervention.alpha", Rule.SEPARATES, 1.0)
+    vector: str = method_axis("intervention.vector", Rule.SEPARATES, "activation")
+    steps: str = method_axis("intervention.steps", Rule.SEPARATES, "first")
+    norm: str = method_axis("intervention.norm", Rule.SEPARATES, "none")
     control: str = method_axis("control", Rule.SEPARATES, "none")
-    direction: str | None = method_axis("direction", Rule.SAME_IN_TASK, None, other_prompts=True)
+    direction: str | None = method_axis(
+        "direction", Rule.SEPARATES, None, other_prompts=True, usual="usual_direction"
+    )
+    usual_direction: str | None = method_axis("task.direction", Rule.FREE, None)
     grid: str = method_axis("grid.name", Rule.FREE, "", label=True)
     grid_file: str | None = method_axis("grid.file", Rule.FREE, None)
     cells: tuple[Cell, ...] = method_axis("cells", Rule.SEPARATES, ())
@@ -232,7 +256,7 @@ def unusual_axes(identities: Iterable[RunIdentity]) -> list[str]:
         axis.name
         for axis in (given[0].axes(Rule.SEPARATES) if given else [])
         if not axis.label and axis.name not in OWN_COLUMNS
-        if any(getattr(one, axis.name) != axis.default for one in given)
+        if not all(axis.is_usual(one) for one in given)
     ]
 
 

@@ -123,3 +123,38 @@ def _fault_of_verdicts(folder: RunFolder, path: Path) -> str | None:
 def scorer_setting(folder: RunFolder) -> object:
     """Return the scorers in a run's configuration: a name, a call, or a list of them."""
     return folder.read_manifest().config["task"]["scorer"]
+
+
+def scorers_with_values(folder: RunFolder, languages: Sequence[str]) -> list[str]:
+    """Return the labels of the scorers that give values, and judged all parts of some languages."""
+    names = [path.name for path in folder.parts(languages)]
+    found = []
+    for place in sorted((folder.path / "scores").glob("[!.]*/")):
+        paths = [place / name for name in names]
+        if names and all(path.exists() for path in paths) and _has_values(folder, paths[0]):
+            found.append(place.name)
+    return found
+
+
+def _has_values(folder: RunFolder, path: Path) -> bool:
+    """Return whether a file of verdicts has a value, from its statistics alone."""
+    with folder.part(path) as part:
+        column = part.metadata.schema.names.index("value")
+        groups = [part.metadata.row_group(number) for number in range(part.num_row_groups)]
+        nulls = [(group.column(column).statistics, group.num_rows) for group in groups]
+        return any(
+            known is None or known.null_count is None or known.null_count < n for known, n in nulls
+        )
+
+
+def read_values(folder: RunFolder, label: str, languages: Sequence[str]) -> pa.Table:
+    """Return instance, language, cell and value of a scorer's verdicts on some languages."""
+    import pyarrow as pa
+
+    columns = ["instance_id", "language", "source_layer", "target_layer", "value"]
+    tables = []
+    for path in folder.parts(languages):
+        place = verdicts_path(folder, label, path.name)
+        with folder.part(place) as part, reading(place):
+            tables.append(part.read(columns=columns))
+    return pa.concat_tables(tables)

@@ -15,6 +15,7 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from xtransplant.config import schema
 from xtransplant.errors import ConfigError, DataError
@@ -23,9 +24,6 @@ from xtransplant.types import Instance
 
 Load = Callable[[str], Sequence[Instance]]
 """Function that returns all instances of a language of the task."""
-
-TRANSPLANT: Mapping[str, str] = {"op": "replace", "vector": "activation"}
-"""The only intervention so far: the source prompt's activation replaces the module's output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +48,16 @@ class Control:
     """A control: what replaces the experiment's source.
 
     Attributes:
-        sources: function that returns the instances, by language, with the control's source
-            prompts.
-        noise: whether Gaussian noise with each layer's norm replaces the captured activations.
-        goes_with: allowed values of properties of the intervention, by property; a property that
-            is not listed may have any value.
+        sources: returns the instances, by language, with the source prompts that are read.
+        seeds: fields of the engine's request that get a seed of the instance: `noise_seed` for
+            Gaussian noise with each layer's norm in place of the activations read,
+            `displacement_seed` for a random direction in which the output moves as far.
+        goes_with: allowed values of the intervention's properties; a property that is not named
+            may have any value.
     """
 
     sources: Callable[[Inputs], dict[str, list[Instance]]]
-    noise: bool = False
+    seeds: tuple[str, ...] = ()
     goes_with: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -72,17 +71,17 @@ def controlled(control: str, inputs: Inputs) -> dict[str, list[Instance]]:
     return CONTROLS[control].sources(inputs)
 
 
-def noise_seed(control: str, instance: Instance, seed: int) -> int | None:
-    """Return the seed of an instance's noise; None if the control uses no noise."""
-    return _draw(seed, instance) if CONTROLS[control].noise else None
+def engine_seeds(control: str, instance: Instance, seed: int) -> dict[str, int]:
+    """Return the seeds of what the engine draws for an instance, by field of its request."""
+    return dict.fromkeys(CONTROLS[control].seeds, _draw(seed, instance))
 
 
-def require_goes_with(control: str, intervention: Mapping[str, str]) -> None:
-    """Check that a control can be combined with an intervention.
+def require_goes_with(control: str, intervention: Mapping[str, Any]) -> None:
+    """Check that a control makes sense with an intervention.
 
     Args:
-        control: key of `CONTROLS`.
-        intervention: value of each of its properties, such as `TRANSPLANT`.
+        control: one of `CONTROLS`.
+        intervention: value of each of its properties.
 
     Raises:
         ConfigError: the control does not allow the value of a property.
@@ -220,6 +219,7 @@ def _draw(seed: int, instance: Instance) -> int:
 
 
 _ACTIVATION = {"vector": ("activation",)}
+_REPLACE = {"op": ("replace",)}
 
 CONTROLS = handlers(
     "control",
@@ -227,7 +227,8 @@ CONTROLS = handlers(
     {
         "none": Control(_own_sources),
         "random_instance": Control(_random_instance, goes_with=_ACTIVATION),
-        "noise": Control(_own_sources, noise=True),
+        "noise": Control(_own_sources, seeds=("noise_seed",)),
+        "displacement": Control(_own_sources, seeds=("displacement_seed",), goes_with=_REPLACE),
         "same_prompt": Control(_same_prompt, goes_with=_ACTIVATION),
         "shuffled_language": Control(_shuffled_language),
     },

@@ -1,6 +1,6 @@
 // The packed results: unpacking them, and reading a view of one run and language.
 
-/** Return the payload that `reporting/page.py` packed: {interval, remarks, texts, views}. */
+/** Return the payload that `reporting/page.py` packed: {interval, remarks, findings, texts, views}. */
 async function unpack() {
   const bytes = Uint8Array.from(atob(byId("data").textContent), (char) => char.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));

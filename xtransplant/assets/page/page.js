@@ -41,9 +41,12 @@ function notice(view, unmet) {
   return lines.join(" ");
 }
 
-/** Show what the report says of its runs: which were left out, and where answers were cut off. */
-function drawRemarks(remarks) {
-  byId("remarks").replaceChildren(...remarks.map((remark) => element("li", {}, remark)));
+/** Show what the report says of its runs: what they show, which were left out, what is doubtful. */
+function drawReport({ findings, remarks }) {
+  const items = (lines) => lines.map((line) => element("li", {}, line));
+  byId("findings").replaceChildren(...items(findings));
+  byId("first").hidden = findings.length === 0;
+  byId("remarks").replaceChildren(...items(remarks));
   byId("remarks").hidden = remarks.length === 0;
 }
 
@@ -195,7 +198,7 @@ function drawCell(interval, view, cell) {
 try {
   const payload = await unpack();
   byId("main").hidden = false;
-  drawRemarks(payload.remarks);
+  drawReport(payload);
   draw(payload);
   watchChoices();
   watchHeatmap(byId("heatmap"), () => state.cells, (cell) => go(state, { cell }));
