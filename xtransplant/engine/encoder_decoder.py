@@ -125,7 +125,7 @@ def _decode(
         new_RT = logits_RV.argmax(-1, keepdim=True)
         finite = logits_RV.gather(-1, new_RT).isfinite()[:, 0].cpu().numpy()
         if not finite.all():
-            raise NonFiniteLogits(rows[int(active[~finite][0])])
+            raise NonFiniteLogits(rows[int(active[~finite][0])], model.hf.dtype)
         chosen = new_RT[:, 0].cpu().numpy()
         for row, token in zip(active, chosen, strict=True):
             tokens[row].append(int(token))
