@@ -18,6 +18,7 @@ Parts of a batch:
 `model_cache`     a prompt's prefix as the model keeps it, and the cache that the model is given
 `prefix_cache`    keys and values: one prefix for all rows, a suffix for each
 `attention`       attention of a row over both
+`sampling`        tokens drawn from the untouched model
 `options`         answer options of a prompt as a tree (no torch)
 `histories`       tokens that follow the prompt in each row (no torch)
 `layout`          rows that a step computes at each layer (no torch)

@@ -1,4 +1,4 @@
-"""Greedy decoding of many rows of several prompts: which prompts and rows run together.
+"""Decoding of many rows of several prompts: which prompts and rows run together.
 
 Rows of one target prompt share its prefix and trunk. If a prompt has more rows than fit into
 memory, they run in several batches. If prompts have few rows, several prompts share a batch.
@@ -53,7 +53,7 @@ def decode(
     max_new_tokens: int,
     rows_per_batch: int | None = None,
 ) -> list[Continuation]:
-    """Continue target prompts greedily, once for each row.
+    """Continue target prompts, once for each row: greedily, or with drawn tokens.
 
     Args:
         model: any supported model.
@@ -70,7 +70,8 @@ def decode(
         ModelError: out of memory with a single row.
         torch.OutOfMemoryError: out of memory with a single prompt, or in one of several processes.
     """
-    decoder = _Decoder(model, targets, max_new_tokens, rows_per_batch)
+    samples = any(row.draws for row in rows)
+    decoder = _Decoder(model, targets, max_new_tokens, rows_per_batch, samples=samples)
     of_target: list[list[int]] = [[] for _ in targets]
     for number, row in enumerate(rows):
         of_target[row.target].append(number)
@@ -99,7 +100,7 @@ def decode(
 class _Decoder:
     """Decodes groups of prompts in batches of rows that fit into memory.
 
-    Arguments as for `decode`.
+    Arguments as for `decode`; `samples` says whether some rows draw tokens, which takes all logits.
 
     Attributes:
         n_rows: number of rows that fit into a batch; it is halved where memory runs out.
@@ -112,12 +113,16 @@ class _Decoder:
         targets: Sequence[Target],
         max_new_tokens: int,
         rows_per_batch: int | None,
+        *,
+        samples: bool,
     ) -> None:
         self._model, self._max_new_tokens = model, max_new_tokens
         self._count_alike = rows_per_batch is not None
         trees = OptionTrees([target.options for target in targets])
         shares_prefix = not model.decoder_prompt
-        self._by_block = shares_prefix and runs_by_block(model, logprobs=trees.depth > 0)
+        self._by_block = (
+            shares_prefix and not samples and runs_by_block(model, logprobs=trees.depth > 0)
+        )
         where = model.text_config, model.hf.dtype, model.device
         self.n_rows = rows_per_batch or rows_that_fit(
             *where,

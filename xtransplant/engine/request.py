@@ -8,6 +8,7 @@ from typing import Literal
 
 from xtransplant.config.grid import resolve_cells
 from xtransplant.engine.options import Tokens
+from xtransplant.engine.sampling import Sampling
 from xtransplant.errors import LayerError, PromptError, unknown
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import Model
@@ -17,27 +18,30 @@ from xtransplant.types import Cell, ModuleType, Prompt
 
 @dataclass(frozen=True)
 class Request:
-    """One grid; the arguments are those of `transplant`, and three more.
+    """One grid; the arguments are those of `transplant`, and four more.
 
     Attributes:
         source: prompt whose activations are taken.
         target: prompt that is answered.
         module: module that is transplanted.
-        cells: "full" or pairs of layers.
+        cells: "full" or pairs of layers; "none" for the baseline alone.
         options: token ids of answer options; each `Generation` then has their log-probabilities
             after the target prompt.
         name: name of this pair of prompts in messages.
         noise_seed: seed of Gaussian noise that replaces the source's activations, with the norm of
             each; None for the activations themselves.
+        sampling: how the untouched model is sampled, once for each cell, in place of transplants;
+            None for transplants.
     """
 
     source: str | Sequence[int] | Prompt
     target: str | Sequence[int] | Prompt
     module: ModuleType | str = ModuleType.MLP
-    cells: Literal["full"] | Sequence[tuple[int, int] | Cell] = "full"
+    cells: Literal["full", "none"] | Sequence[tuple[int, int] | Cell] = "full"
     options: Sequence[Sequence[int]] = ()
     name: str = ""
     noise_seed: int | None = None
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Resolved:
         cells: cells of the grid, each once.
         name: start of messages about the request.
         noise_seed: as in `Request`.
+        sampling: as in `Request`.
     """
 
     source: Tokens
@@ -59,13 +64,18 @@ class Resolved:
     cells: tuple[Cell, ...]
     name: str
     noise_seed: int | None
+    sampling: Sampling | None
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether any row takes an activation of the source prompt."""
+        return bool(self.cells) and self.sampling is None
 
     @classmethod
     def of(cls, model: Model, request: Request, max_new_tokens: int) -> Resolved:
         """Encode the prompts, list the cells, and raise the errors that `transplant` documents."""
         module = _module(request.module)
-        pairs = _pairs(request.cells)
-        cells = resolve_cells(n_layers(model.hf.config, module), pairs=pairs)
+        cells = _cells(request.cells, n_layers(model.hf.config, module))
         for layer in {cell.source_layer for cell in cells} | {cell.target_layer for cell in cells}:
             model.module(module, layer)
         name = f"{request.name}: " if request.name else ""
@@ -81,7 +91,15 @@ class Resolved:
             require_room(decoder, answer, model.context_length, f"{name}decoder's prompt")
             answer = 0
         target = _encoded(model, request.target, answer, f"{name}target prompt")
-        return cls(source, (target, options), module, tuple(cells), name, request.noise_seed)
+        return cls(
+            source,
+            (target, options),
+            module,
+            tuple(cells),
+            name,
+            request.noise_seed,
+            request.sampling,
+        )
 
 
 def _encoded(
@@ -93,17 +111,21 @@ def _encoded(
     return encoded.token_ids
 
 
-def _pairs(cells: object) -> list[Sequence[int]] | None:
-    """Return the requested pairs of layers; None for all."""
+def _cells(cells: object, n_layers: int) -> list[Cell]:
+    """Return the requested cells."""
+    if isinstance(cells, str) and cells == "none":
+        return []
     if isinstance(cells, str) and cells == "full":
-        return None
+        return resolve_cells(n_layers)
     if isinstance(cells, str) or not isinstance(cells, Iterable):
         raise LayerError(
-            f"malformed cells {cells!r}; allowed: 'full' or a list of pairs such as [(16, 4)]"
+            f"malformed cells {cells!r}; allowed: 'full', 'none' or a list of pairs such as "
+            "[(16, 4)]"
         )
-    return [
+    pairs = [
         (cell.source_layer, cell.target_layer) if isinstance(cell, Cell) else cell for cell in cells
     ]
+    return resolve_cells(n_layers, pairs=pairs)
 
 
 def _module(name: ModuleType | str) -> ModuleType:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from xtransplant.engine.sampling import Draws
 from xtransplant.types import ModuleType
 
 
@@ -14,11 +15,12 @@ class Row:
     """One continuation of a target prompt, with at most one write.
 
     Attributes:
-        layer: target layer; N for the baseline, which writes nothing.
+        layer: target layer; N for the baseline and for tries, which write nothing.
         module: module whose output is written; None for the baseline.
         vector: what is written, [D]; None for the baseline.
         target: number of the target prompt.
         operation: how the vector is put there, one of `OPERATIONS`.
+        draws: how its tokens are drawn; None if the most likely ones are chosen.
     """
 
     layer: int
@@ -26,6 +28,7 @@ class Row:
     vector: torch.Tensor | None = None
     target: int = 0
     operation: str = "replace"
+    draws: Draws | None = None
 
     @property
     def in_encoder(self) -> bool:

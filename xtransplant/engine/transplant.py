@@ -14,6 +14,7 @@ from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.request import Request, Resolved
 from xtransplant.engine.rows import Continuation, Row
+from xtransplant.engine.sampling import Draws
 from xtransplant.errors import ConfigError, LayerError, ModelError
 from xtransplant.models.families import Model
 from xtransplant.prompts.tokenise import decode_text
@@ -92,7 +93,7 @@ def transplant(
     source: str | Sequence[int] | Prompt,
     target: str | Sequence[int] | Prompt,
     module: ModuleType | str = ModuleType.MLP,
-    cells: Literal["full"] | Sequence[tuple[int, int] | Cell] = "full",
+    cells: Literal["full", "none"] | Sequence[tuple[int, int] | Cell] = "full",
     max_new_tokens: int = 20,
     rows_per_batch: int | None = None,
 ) -> TransplantGrid:
@@ -108,8 +109,9 @@ def transplant(
         target: prompt that is answered, as text or token ids.
         module: "attn", "mlp", "block" or "attn_residual"; in encoder-decoder models also
             "cross_attn" or "encoder_block".
-        cells: "full" for all N² pairs, or (source_layer, target_layer) pairs. Negative layers
-            count from the end; repeated cells are computed once.
+        cells: "full" for all N² pairs, "none" for the baseline alone, or (source_layer,
+            target_layer) pairs. Negative layers count from the end; repeated cells are computed
+            once.
         max_new_tokens: most tokens generated per cell.
         rows_per_batch: number of cells that decode together; it changes memory and speed, not
             results. None chooses a number that fits.
@@ -165,7 +167,7 @@ def transplant_all(
     names = {grid.target: f"{grid.name}target prompt" for grid in reversed(grids)}
     number = {target: k for k, target in enumerate(dict.fromkeys(grid.target for grid in grids))}
     baselines = [Row(model.n_layers, target=k) for k in number.values()]
-    written = _written_rows(grids, number, _capture_sources(model, grids))
+    written = _rows(model, grids, number, _capture_sources(model, grids))
     continuations = decode(
         model,
         [Target(*target, name=names[target]) for target in number],
@@ -186,7 +188,8 @@ def transplant_all(
     ]
 
 
-def _written_rows(
+def _rows(
+    model: Model,
     grids: Sequence[Resolved],
     number: Mapping[tuple[Tokens, tuple[Tokens, ...]], int],
     acts: Mapping[Tokens, Mapping[ModuleType, torch.Tensor]],
@@ -194,26 +197,39 @@ def _written_rows(
     """Return a row for each cell of each grid.
 
     Args:
+        model: any supported model.
         grids: checked requests.
         number: number of each target prompt.
         acts: activations of each source prompt and module, [L, D].
     """
     rows: list[Row] = []
     for grid in grids:
-        vectors_LD = acts[grid.source][grid.module]
-        if grid.noise_seed is not None:
-            vectors_LD = noise_like(vectors_LD, grid.noise_seed)
-        rows += [
-            Row(cell.target_layer, grid.module, vectors_LD[cell.source_layer], number[grid.target])
-            for cell in grid.cells
-        ]
+        target = number[grid.target]
+        if sampling := grid.sampling:
+            tries = (Draws(sampling, cell) for cell in grid.cells)
+            rows += [Row(model.n_layers, target=target, draws=draws) for draws in tries]
+        elif grid.reads_source:
+            rows += _written_rows(grid, target, acts[grid.source][grid.module])
     return rows
+
+
+def _written_rows(grid: Resolved, target: int, vectors_LD: torch.Tensor) -> list[Row]:
+    """Return a row for each cell of a grid, which writes a vector at its target layer."""
+    if grid.noise_seed is not None:
+        vectors_LD = noise_like(vectors_LD, grid.noise_seed)
+    return [
+        Row(cell.target_layer, grid.module, vectors_LD[cell.source_layer], target)
+        for cell in grid.cells
+    ]
 
 
 def _capture_sources(
     model: Model, grids: Sequence[Resolved]
 ) -> dict[Tokens, dict[ModuleType, torch.Tensor]]:
     """Read each source prompt once, up to the deepest layer that any grid takes from."""
+    grids = [grid for grid in grids if grid.reads_source]
+    if not grids:
+        return {}
     names = {grid.source: f"{grid.name}source prompt" for grid in reversed(grids)}
     modules = dict.fromkeys(grid.module for grid in grids)
     n_layers = 1 + max(cell.source_layer for grid in grids for cell in grid.cells)
