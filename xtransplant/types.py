@@ -108,7 +108,7 @@ class Instance:
     `machine_translated` tells whether one of the prompts is. `source_gold` is the answer in the
     source prompt's language, where it is another text than `gold`. In a run of the
     control `random_instance`, `drawn_id` and `drawn_gold` are those of the instance whose source
-    prompt was drawn.
+    prompt was drawn; in one of `samples`, `draw_seed` is the seed of the instance's draws.
     """
 
     id: str
@@ -126,6 +126,7 @@ class Instance:
     source_gold: str | None = None
     drawn_id: str | None = None
     drawn_gold: str | None = None
+    draw_seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +192,14 @@ class Reply:
     """A model's output, as far as scorers may use it, so that stored rows can be scored again.
 
     `option_logprobs` are natural logarithms in the order of the instance's options, or None.
+    `option_draw` is a number, 0 <= u < 1, by which an option is drawn in place of the likeliest
+    one; None where none is drawn.
     """
 
     text: str
     finish: Finish = "eos"
     option_logprobs: tuple[float, ...] | None = None
+    option_draw: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,7 @@ class LanguageSummary:
         language: the study's language X.
         n: number of instances.
         baseline_accuracy: accuracy of the untouched target prompt.
-        best_cell: the cell with the highest accuracy over these instances.
+        best_cell: the cell with the highest accuracy over these instances; None without cells.
         best_cell_accuracy: its accuracy.
         upper_bound_accuracy: share of the instances that any cell answers.
         n_best_cells: number of cells with the accuracy of the best one.
@@ -217,7 +221,7 @@ class LanguageSummary:
     language: str
     n: int
     baseline_accuracy: float
-    best_cell: Cell
+    best_cell: Cell | None
     best_cell_accuracy: float
     upper_bound_accuracy: float
     n_best_cells: int = 1

@@ -45,7 +45,8 @@ def config(composed: RunConfig) -> RunConfig:
     """A run in which every setting counts, to change at will."""
     config = deepcopy(composed)
     config.control, config.prompt.style = "noise", "few_shot"
-    assert all(counts(config) for counts in COUNTS_WHERE.values())
+    idle = {key for key, counts in COUNTS_WHERE.items() if not counts(config)}
+    assert idle == {"decode.temperature"}  # of the control samples alone
     return config
 
 
@@ -68,6 +69,8 @@ def test_keys_of_the_first_version_are_still_found(overrides: str) -> None:
 def test_a_setting_is_in_the_key_or_in_the_list_of_those_left_out(
     config: RunConfig, key: str
 ) -> None:
+    if key == "decode.temperature":
+        config.control = "samples"
     before = run_key(config, **KEY_FACTS)
     section, _, name = key.rpartition(".")
     holder = attrgetter(section)(config) if section else config
@@ -152,6 +155,22 @@ def test_run_key_and_the_facts_passed_in(
 ) -> None:
     before = run_key(config, **KEY_FACTS)
     assert (run_key(config, **(KEY_FACTS | {fact: value})) != before) == changes
+
+
+@pytest.mark.parametrize("setting", ["grid=none", "control=samples"])
+def test_an_untouched_model_has_one_run_for_all_modules(setting: str) -> None:
+    runs = [compose([setting, f"module={module}"]) for module in ("mlp", "attn")]
+    assert len({run_key(run, **KEY_FACTS) for run in runs}) == 1
+    assert {run_folder(run, "k").parent.name for run in runs} == {"untouched"}
+    assert run_key(compose([]), **KEY_FACTS) != run_key(runs[0], **(KEY_FACTS | {"cells": []}))
+
+
+def test_a_temperature_counts_where_tokens_are_drawn() -> None:
+    keys = [
+        run_key(compose([f"control=samples decode.temperature={t}".split()][0]), **KEY_FACTS)
+        for t in ("1", "1.0", "0.7")
+    ]
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_run_key_is_the_same_however_a_default_is_said(composed: RunConfig) -> None:

@@ -12,7 +12,7 @@ from xtransplant.analysis.finished import LeftOut, finished
 from xtransplant.analysis.load import load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
 from xtransplant.errors import OutputError
-from xtransplant.store.run_identity import Pairing, unusual_axes
+from xtransplant.store.run_identity import unusual_axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +29,12 @@ class Study:
 
     @cached_property
     def experiments(self) -> list[Outcomes]:
-        """The runs that are not controls."""
-        return [one for one in self.outcomes if one.identity.is_experiment]
+        """The runs with cells that are not controls."""
+        return [one for one in self.outcomes if one.identity.is_experiment and one.cells]
 
     def controls(self, experiment: Outcomes) -> list[Outcomes]:
         """Return the controls of an experiment, see `Pairing.CONTROL`."""
-        wanted = experiment.identity.group(Pairing.CONTROL)
-        return [
-            one
-            for one in self.outcomes
-            if not one.identity.is_experiment and one.identity.group(Pairing.CONTROL) == wanted
-        ]
+        return [one for one in self.outcomes if one.identity.is_control_of(experiment.identity)]
 
     def labels(self, outcomes: Outcomes) -> dict[str, str]:
         """Return the columns that name a run in a table, the same ones for every run."""

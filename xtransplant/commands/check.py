@@ -93,7 +93,11 @@ def run_check(
 def _require_effect(config: RunConfig) -> None:
     if config.dry_run:
         raise ConfigError("dry_run=true has no effect on check; leave it out")
-    if CONTROLS[config.control].noise:
+    if config.grid.untouched:
+        raise ConfigError(
+            f"grid={config.grid.name} has no cells, and check compares cells; choose another grid"
+        )
+    if CONTROLS[config.control].noise or CONTROLS[config.control].untouched:
         raise ConfigError(
             f"control={config.control} has no effect on check, which transplants what it captured; "
             "leave it out"

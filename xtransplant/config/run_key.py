@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from xtransplant.config.schema import DRAWING_CONTROLS, RunConfig
+from xtransplant.config.untouched import UNTOUCHED, is_untouched
 from xtransplant.types import Cell
 
 FIRST = (
@@ -49,7 +50,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("translation.instruction", "translation.max_new_tokens"), DATA),
     **dict.fromkeys(("translation.allow_pickle", "translation.folder"), DATA),
     **dict.fromkeys(("grid.name", "grid.source_layers", "grid.target_layers"), CELLS),
-    **dict.fromkeys(("grid.stride", "grid.pairs", "grid.file"), CELLS),
+    **dict.fromkeys(("grid.stride", "grid.pairs", "grid.file", "grid.untouched"), CELLS),
     **dict.fromkeys(("shard.index", "shard.count", "rows_per_batch"), WORK),
     **dict.fromkeys(("device", "device_map", "output_root", "dry_run"), WORK),
     "model.name": "it names the folder",
@@ -63,6 +64,8 @@ LEFT_OUT: Mapping[str, str] = {
 
 COUNTS_WHERE: Mapping[str, Callable[[RunConfig], bool]] = {
     "seed": lambda config: config.control in DRAWING_CONTROLS,
+    "module": lambda config: not is_untouched(config),
+    "decode.temperature": lambda config: config.control == "samples",
     "prompt.shots": lambda config: config.prompt.style == "few_shot",
 }
 """Settings that change results in some runs only; in all others they are hashed as the default."""
@@ -109,7 +112,8 @@ def idle_settings(settings: Mapping[str, Any]) -> set[str]:
 
 def run_folder(config: RunConfig, key: str) -> Path:
     """Return where the results of a run go."""
-    return Path(config.output_root) / config.task.name / config.model.name / config.module / key
+    module = UNTOUCHED if is_untouched(config) else config.module
+    return Path(config.output_root) / config.task.name / config.model.name / module / key
 
 
 def _first_facts(
@@ -139,7 +143,7 @@ def _first_facts(
         "sample": [task.sample_size, task.sample_seed, task.sample_by],
         "lost_markers": task.lost_markers,
         "prompt": {name: settings[f"prompt.{name}"] for name in prompt},
-        "module": config.module,
+        "module": settings["module"],
         "cells": sorted({(cell.source_layer, cell.target_layer) for cell in cells}),
         "decode": {"max_new_tokens": config.decode.max_new_tokens},
         "control": config.control,

@@ -17,13 +17,13 @@ REQUIRED: Any = "???"
 """OmegaConf's mark for a required value without a default."""
 
 DTYPES = ("float32", "bfloat16", "float16", "tf32")
-CONTROLS = ("none", "random_instance", "noise", "same_prompt", "shuffled_language")
+CONTROLS = ("none", "random_instance", "noise", "same_prompt", "shuffled_language", "samples")
 PROMPT_STYLES = ("plain", "chat", "few_shot")
 INSTRUCTION_LANGUAGES = ("target", "en")
 SAMPLE_UNITS = ("id", "cluster")
 LOST_MARKERS = ("refuse", "keep", "drop")
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
-DRAWING_CONTROLS = ("random_instance", "noise", "shuffled_language")
+DRAWING_CONTROLS = ("random_instance", "noise", "shuffled_language", "samples")
 """Controls that draw, so that the seed changes their results."""
 
 
@@ -219,6 +219,7 @@ class GridConfig:
         stride: step of an axis whose layers are not listed.
         pairs: cells; if given, nothing else counts.
         file: file of `xtransplant select`, instead of `pairs`.
+        untouched: whether there are no cells: the untouched model alone.
     """
 
     name: str = REQUIRED
@@ -227,13 +228,20 @@ class GridConfig:
     stride: int = 1
     pairs: list[list[int]] | None = None
     file: str | None = None
+    untouched: bool = False
 
 
 @dataclass
 class DecodeConfig:
-    """Greedy decoding: `conf/decode/<name>.yaml`."""
+    """Decoding: `conf/decode/<name>.yaml`. It is greedy, but for the control `samples`.
+
+    Attributes:
+        max_new_tokens: most tokens of an answer.
+        temperature: of the control `samples`: logits are divided by it.
+    """
 
     max_new_tokens: int = 20
+    temperature: float = 1.0
 
 
 @dataclass

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from xtransplant.config.names import require_names
 from xtransplant.config.schema import RunConfig
 from xtransplant.config.schema_keys import enumerated_keys, is_text, schema_keys
+from xtransplant.config.untouched import require_sense
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Direction, ModuleType
 from xtransplant.yaml_file import nesting
@@ -29,6 +30,7 @@ Options = Mapping[str, Sequence[str]]
 
 WORDING = {
     "int": "an integer",
+    "float": "a number",
     "int | None": "an integer or null",
     "str": "text",
     "str | None": "text or null",
@@ -143,6 +145,7 @@ def check_values(config: RunConfig) -> None:
             f"bad value {config.shard.index} for shard.index; allowed: 0 to "
             f"{config.shard.count - 1} (shard.count={config.shard.count}); nearest match: {nearest}"
         )
+    require_sense(config)
     require_names(config.model.name, task.name, config.grid.name, task.splits)
     selected_languages(config)
 

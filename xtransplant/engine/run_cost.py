@@ -17,6 +17,8 @@ def part_cost(
     cells: Sequence[Cell],
     prompts: Sequence[PromptPair],
     max_new_tokens: int,
+    *,
+    reads_sources: bool = True,
 ) -> dict[str, float | None]:
     """Return the measured and estimated cost of a part, summed over its instances.
 
@@ -27,6 +29,7 @@ def part_cost(
         cells: cells of the grid.
         prompts: prompt pairs of the part.
         max_new_tokens: most tokens generated per cell.
+        reads_sources: whether source prompts go through the model.
 
     Returns:
         `n_layers`; `n_instances`; `seconds` (wall time); `peak_bytes` (memory beyond the weights,
@@ -37,7 +40,9 @@ def part_cost(
         (baseline and all cells).
     """
     size = model_size(model_config)
-    lengths = [(len(pair.source.token_ids), len(pair.target.token_ids)) for pair in prompts]
+    lengths = [
+        (len(pair.source.token_ids) * reads_sources, len(pair.target.token_ids)) for pair in prompts
+    ]
     counted = not model_config.is_encoder_decoder
 
     def flops(some: Sequence[Cell], sources: int) -> float:

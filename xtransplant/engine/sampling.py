@@ -10,7 +10,6 @@ Shape suffixes: R rows, V vocabulary.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from xtransplant.draws import uniform
 from xtransplant.engine.layout import Ints
 from xtransplant.types import Cell
 
@@ -43,10 +43,8 @@ class Draws:
     cell: Cell
 
     def uniform(self, step: int) -> float:
-        """Return the uniform number of a step, 0 <= u < 1: a multiple of 2^-52."""
-        source, target = self.cell.source_layer, self.cell.target_layer
-        counter = f"{self.sampling.seed} {source},{target} {step}".encode()
-        return float(int.from_bytes(hashlib.sha256(counter).digest()[:8], "big") >> 12) / 2.0**52
+        """Return the uniform number of a step, 0 <= u < 1."""
+        return uniform(self.sampling.seed, self.cell, step)
 
 
 def drawn_tokens(

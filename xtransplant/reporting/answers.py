@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from xtransplant.analysis.contrasts import Scope, scopes
+from xtransplant.analysis.contrasts import SHARE, Scope, scopes
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.table import Record, TableDefinition
 from xtransplant.reporting.table_rows import figure, labels
@@ -17,7 +18,7 @@ def _rows(study: Study) -> Iterator[Record]:
         for scope in scopes(study, one):
             yield {
                 **labels(scope),
-                "control": one.identity.control,
+                "control": one.identity.control_name,
                 "cells": len(one.cells),
                 "n": scope.n,
                 **_texts(scope),
@@ -27,26 +28,40 @@ def _rows(study: Study) -> Iterator[Record]:
 
 def _texts(scope: Scope) -> Record:
     one = scope.outcomes
-    n_cells = len(one.cells)
+    n_cells = _n_cells(scope)
     return {
         **figure("baseline_cut_off", scope.interval(one.baseline_cut_off)),
-        **figure("cut_off", scope.interval(one.n_cut_off / n_cells)),
+        **_of_cells("cut_off", scope, one.n_cut_off / n_cells),
         **figure("baseline_unparsable", scope.interval(one.baseline_unparsable)),
-        **figure("unparsable", scope.interval(one.n_unparsable / n_cells)),
-        **figure("distinct_answers", scope.interval(one.n_distinct, (0.0, n_cells))),
+        **_of_cells("unparsable", scope, one.n_unparsable / n_cells),
+        **_of_cells("distinct_answers", scope, one.n_distinct, (0.0, n_cells)),
     }
 
 
 def _changes(scope: Scope) -> Record:
     """Return the shares of answers, over instances and cells, that a cell changed."""
     one = scope.outcomes
-    right, wrong = one.correct.mean(1), ~one.baseline
+    right, wrong = one.correct.sum(1) / _n_cells(scope), ~one.baseline
     unreadable = one.baseline_unparsable
     return {
-        **figure("format_repaired", scope.interval(np.where(wrong & unreadable, right, 0))),
-        **figure("wrong_to_right", scope.interval(np.where(wrong & ~unreadable, right, 0))),
-        **figure("lost", scope.interval(np.where(one.baseline, 1 - right, 0))),
+        **_of_cells("format_repaired", scope, np.where(wrong & unreadable, right, 0)),
+        **_of_cells("wrong_to_right", scope, np.where(wrong & ~unreadable, right, 0)),
+        **_of_cells("lost", scope, np.where(one.baseline, 1 - right, 0)),
     }
+
+
+def _n_cells(scope: Scope) -> int:
+    """Return the number of cells to divide by: 1 in a run without any, whose figures are empty."""
+    return max(1, len(scope.outcomes.cells))
+
+
+def _of_cells(
+    name: str, scope: Scope, values: npt.ArrayLike, bounds: tuple[float, float] = SHARE
+) -> Record:
+    """Return a figure over cells with its interval; empty in a run without cells."""
+    if not scope.outcomes.cells:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+    return figure(name, scope.interval(values, bounds))
 
 
 ANSWERS = TableDefinition(

@@ -38,7 +38,7 @@ def draw_layer_curves(study: Study, folder: Path) -> Iterator[Path]:
                 for side, panel in zip(("source", "target"), axes[2 * row :], strict=False):
                     for run, scope in _with_controls(study, one, label):
                         layers, right = run.any_by_layer(f"{side}_layer")
-                        _curve(panel, layers, scope.interval(right), run.identity.control)
+                        _curve(panel, layers, scope.interval(right), run.identity.control_name)
                     _baseline(panel, study, one, label)
                     panel.set_xlabel(f"{side} layer (any {_other(side)} layer)")
             _finish(figure, axes, title)
@@ -59,7 +59,8 @@ def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
                 for run, scope in _with_controls(study, one, label):
                     n_cells = np.full(len(run.baseline), len(run.cells))
                     found = expected_upper_bound(n_cells, run.correct.sum(1), tries)
-                    _curve(panel, tries.tolist(), scope.interval(found), run.identity.control)
+                    name = run.identity.control_name
+                    _curve(panel, tries.tolist(), scope.interval(found), name)
                 _baseline(panel, study, one, label)
                 panel.set_xscale("log")
                 panel.xaxis.set_major_formatter("{x:g}")

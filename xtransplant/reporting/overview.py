@@ -30,7 +30,7 @@ def _name(one: Outcomes) -> str:
 
 
 def _control(one: Outcomes) -> str:
-    return "" if one.identity.is_experiment else f", control {one.identity.control}"
+    return "" if one.identity.is_experiment else f", control {one.identity.control_name}"
 
 
 def _number(n: int, what: str) -> str:

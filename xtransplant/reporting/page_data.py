@@ -70,7 +70,8 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
     """Return the views of a run for the page, one for each language, as JSON values.
 
     Args:
-        run: finished or unfinished run; of the latter the finished parts are used.
+        run: finished or unfinished run; of the latter the finished parts are used. One without
+            cells has no views.
         texts: store of texts, to which those of the run are added.
 
     Returns:
@@ -85,6 +86,8 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
     if generations.empty:
         return []
     pairs = pairs_frame(generations)
+    if pairs.empty:
+        return []
     instances = run.folder.read_instances()
     identity = replace(run.identity, cells=_cells(pairs))
     labels = {

@@ -64,9 +64,11 @@ def write_report(paths: Sequence[Path], folder: Path, on_file: Callable[[Path], 
         for draw in FIGURES:
             for path in draw(study, folder):
                 on_file(path)
-        runs = [*(one.run for one in study.outcomes), *(one.run for one in study.left_out)]
-        write_page(Runs(runs), folder / PAGE, remarks)
-        on_file(folder / PAGE)
+        with_cells = [one.run for one in study.outcomes if one.cells]
+        if with_cells:  # the page shows cells
+            runs = [*with_cells, *(one.run for one in study.left_out)]
+            write_page(Runs(runs), folder / PAGE, remarks)
+            on_file(folder / PAGE)
     except OSError as error:
         raise OutputError(
             f"cannot write {folder}: {error.strerror or error}; choose another --out"
@@ -75,7 +77,7 @@ def write_report(paths: Sequence[Path], folder: Path, on_file: Callable[[Path], 
 
 
 def _require_experiments(study: Study, paths: Sequence[Path]) -> None:
-    if study.experiments:
+    if any(one.identity.is_experiment for one in study.outcomes):
         return
     left_out = f" (left out: {study.left_out[0]})" if study.left_out else ""
     raise OutputError(

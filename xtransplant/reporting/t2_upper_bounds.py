@@ -72,7 +72,7 @@ def _control_columns(scope: Scope, bound: str, found: Bools) -> Iterator[Record]
         inside = Scope(scope.study, aligned, scope.label, everything)
         theirs, layer = _bound(bound, inside)
         yield {
-            "control": _bound_name(control.identity.control, layer),
+            "control": _bound_name(control.identity.control_name, layer),
             **figure("control_accuracy", inside.interval(theirs)),
             "control_mean_cell": float(inside.mean(aligned.correct).mean()),
             **difference_columns(inside, found[scope.rows], theirs),

@@ -35,7 +35,7 @@ def _compared(fixed: FixedCells, control: Outcomes, drawn: DrawnVerdicts) -> Ite
     """Yield a row for all instances, and one for each kind of drawn gold where both occur."""
     own = fixed.scope.outcomes.rows_at(fixed.scope.rows)
     theirs = control.aligned_with(own)
-    name = control.identity.control
+    name = control.identity.control_name
     parts = {name: np.ones(len(own.baseline), dtype=bool)}
     same = theirs.drawn_gold == theirs.gold
     if drawn and same.any() and not same.all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from xtransplant.config.schema import RunConfig
+from xtransplant.config.untouched import UNTOUCHED
 from xtransplant.engine.flops import grid_flops, model_size
 from xtransplant.engine.memory_budget import kv_bytes, rows_that_fit
 from xtransplant.engine.profiling import matmul_rate
@@ -48,7 +49,7 @@ def _work(plan: Plan) -> list[tuple[str, str]]:
     return [
         ("model", f"{config.model.name} ({config.model.id}), {config.model.dtype}"),
         ("task", f"{config.task.name}, split {config.split}, {config.direction}"),
-        ("module", config.module),
+        ("module", config.module if plan.reads_sources else UNTOUCHED),
         ("instances", ", ".join(f"{language} {n}" for language, n in counts.items())),
         (
             "cells",
@@ -67,9 +68,12 @@ def _cost(plan: Plan) -> list[tuple[str, str]]:
     size = model_size(plan.model_config)
     new_tokens = config.decode.max_new_tokens
     pairs = [pair for part in plan.parts for pair in part.prompts]
-    lengths = [(len(pair.source.token_ids), len(pair.target.token_ids)) for pair in pairs]
+    lengths = [
+        (len(pair.source.token_ids) * plan.reads_sources, len(pair.target.token_ids))
+        for pair in pairs
+    ]
     flops = sum(
-        grid_flops(size, _n_layers(plan), plan.cells, source, target, new_tokens)
+        grid_flops(size, _n_layers(plan), plan.costed_cells, source, target, new_tokens)
         for source, target in lengths
     )
     rows = min(

@@ -12,6 +12,7 @@ from xtransplant.engine.model_cache import state_bytes
 from xtransplant.engine.profiling import measured
 from xtransplant.engine.request import Request
 from xtransplant.engine.run_cost import part_cost
+from xtransplant.engine.sampling import Sampling
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.progress import OnStep, RunProgress
 from xtransplant.prompts.tokenise import encode_options
@@ -19,7 +20,7 @@ from xtransplant.runner.plan import Plan, weights_arguments
 from xtransplant.runner.stopping import require_none
 from xtransplant.scoring.judging import judge
 from xtransplant.scoring.registry import find_scorers
-from xtransplant.store.columns import Row
+from xtransplant.store.columns import Row, option_draw
 from xtransplant.store.part_names import part_name
 from xtransplant.tasks.controls import noise_seed
 from xtransplant.types import Instance, ModuleType, Part, PromptPair, Reply
@@ -56,7 +57,7 @@ class PartWorker:
         self, part: Part, progress: RunProgress
     ) -> tuple[list[Row], dict[str, float | None]]:
         """Return the rows of a part, and its cost."""
-        config, cells = self._plan.config, self._plan.cells
+        plan, config = self._plan, self._plan.config
         with (
             machine_failures(f"part {part_name(part.language, part.block)}"),
             measured(self.model) as work,
@@ -65,11 +66,12 @@ class PartWorker:
         self.rows_per_batch = max(self.rows_per_batch, work.rows_per_batch)
         cost = part_cost(
             work,
-            self._plan.model_config,
+            plan.model_config,
             len(self.model.modules(ModuleType(config.module))),
-            cells,
+            plan.costed_cells,
             part.prompts,
             config.decode.max_new_tokens,
+            reads_sources=plan.reads_sources,
         )
         return rows, cost
 
@@ -86,7 +88,7 @@ class PartWorker:
             grids += transplant_all(
                 self.model, batch, config.decode.max_new_tokens, config.rows_per_batch
             )
-            progress.advance(len(batch) * n_cells)
+            progress.advance(len(batch) * max(1, n_cells))
         return grids
 
     def _request(self, instance: Instance, prompts: PromptPair) -> Request:
@@ -96,10 +98,11 @@ class PartWorker:
             prompts.source,
             prompts.target,
             config.module,
-            self._plan.cells,
+            self._plan.cells or "none",
             encode_options(self.model.tokenizer, prompts.target, markers),
             name=f"instance {instance.id} ({instance.language})",
             noise_seed=noise_seed(config.control, instance, config.seed),
+            sampling=_sampling(instance, config.decode.temperature),
         )
 
     def _scored(self, instances: Sequence[Instance], grids: Sequence[TransplantGrid]) -> list[Row]:
@@ -109,9 +112,19 @@ class PartWorker:
             for instance, grid in zip(instances, grids, strict=True)
             for cell, generation in [(None, grid.baseline), *grid.generations.items()]
         ]
-        replies = [(one, Reply(g.text, g.finish, g.option_logprobs)) for one, _, g in rows]
+        replies = [
+            (one, Reply(g.text, g.finish, g.option_logprobs, option_draw(one, cell)))
+            for one, cell, g in rows
+        ]
         verdicts = {scorer.label: judge(scorer, replies) for scorer in self._scorers}
         return [
             Row(*row, {label: of[place] for label, of in verdicts.items()})
             for place, row in enumerate(rows)
         ]
+
+
+def _sampling(instance: Instance, temperature: float) -> Sampling | None:
+    """Return how the control `samples` draws for an instance, None in other runs."""
+    if instance.draw_seed is None:
+        return None
+    return Sampling(instance.draw_seed, temperature)

@@ -15,6 +15,7 @@ from typing import Any
 from xtransplant.config.grid_file import run_cells
 from xtransplant.config.run_key import run_folder, run_key
 from xtransplant.config.schema import ModelConfig, RunConfig
+from xtransplant.config.untouched import is_untouched
 from xtransplant.models.adapter import adapter_identity, own_tokenizer
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import context_length
@@ -62,6 +63,16 @@ class Plan:
     def shard(self, index: int, count: int) -> tuple[Part, ...]:
         """Return the parts that one of `count` processes does."""
         return self.parts[index::count]
+
+    @property
+    def reads_sources(self) -> bool:
+        """Whether source prompts go through the model."""
+        return not is_untouched(self.config)
+
+    @property
+    def costed_cells(self) -> tuple[Cell, ...]:
+        """The cells as their cost is estimated: a try of `samples` computes every layer."""
+        return self.cells if self.reads_sources else (Cell(0, 0),) * len(self.cells)
 
     @property
     def n_parts(self) -> dict[str, int]:

@@ -22,7 +22,8 @@ def show_summary(
 ) -> None:
     """Show baseline, best fixed cell and upper bound, by language and as macro average.
 
-    Of a single cell there is nothing to choose, so its accuracy alone is shown.
+    Of a single cell there is nothing to choose, so its accuracy alone is shown; without cells the
+    baseline alone.
 
     Args:
         rows: summaries of one language or more.
@@ -38,7 +39,7 @@ def show_summary(
     best = [row.best_cell_accuracy for row in rows]
     if n_cells == 1:
         columns.append(_shares(f"cell\n{rows[0].best_cell}", best))
-    else:
+    elif n_cells > 1:
         columns += [
             _shares("best\nfixed cell", best),
             Column("its\nlayers", [_layers(row) for row in rows], dim=True),

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from xtransplant.config.run_key import run_folder
 from xtransplant.config.schema import RunConfig
 from xtransplant.files import clear_leftovers, read_regular, write_whole
 from xtransplant.jsonl import parse_json
@@ -62,7 +63,7 @@ def states(paths: Iterable[Path]) -> States:
 
 def find_receipt(config: RunConfig) -> Receipt | None:
     """Return the receipt of a run; None unless one shows that the run is finished."""
-    runs = Path(config.output_root) / config.task.name / config.model.name / config.module
+    runs = run_folder(config, "*").parent
     for path in sorted(runs.glob(f"*/{FOLDER}/{_digest(config)}.json")):
         try:
             content = parse_json(read_regular(path))
@@ -128,4 +129,5 @@ def _state(path: Path) -> State:
 def _summary(content: Mapping[str, object]) -> LanguageSummary:
     values = dict(content)
     best = values.pop("best_cell")
-    return LanguageSummary(**values, best_cell=Cell(**best))  # type: ignore[arg-type]
+    cell = Cell(**best) if best else None  # type: ignore[arg-type]
+    return LanguageSummary(**values, best_cell=cell)  # type: ignore[arg-type]

@@ -15,10 +15,13 @@ from functools import cache, partial
 from typing import Any, Literal, Self
 
 from xtransplant.config.run_key import idle_settings
+from xtransplant.config.untouched import UNTOUCHED
 from xtransplant.types import Cell
 
-OWN_COLUMNS = ("control", "cells")
-"""Axes for which tables have columns of their own."""
+OWN_COLUMNS = ("control", "cells", "temperature")
+"""Axes that tables and titles tell in words of their own."""
+OF_UNTOUCHED = frozenset({"module", "temperature"})
+"""Axes in which such a control may differ from the experiments that it stands beside."""
 FROM_PARTS = ("scorer", "cells")
 """Axes that only the parts of a run tell: the scorer with its version, and the resolved grid."""
 
@@ -57,6 +60,7 @@ class Axis:
         kind: whether it tells the data or the method apart.
         rule: what a difference means.
         default: for a manifest that does not have the key.
+        idle: for a run in which the setting changes nothing; the default unless given.
         label: whether it always has a column in tables and a place in names of files.
         other_prompts: whether runs that differ in it may have other prompts and gold answers for
             the same instance.
@@ -67,6 +71,7 @@ class Axis:
     kind: Literal["data", "method"]
     rule: Rule
     default: Any
+    idle: Any
     label: bool
     other_prompts: bool
 
@@ -77,12 +82,14 @@ def _axis(
     rule: Rule,
     default: Any = MISSING,
     *,
+    idle: Any = MISSING,
     label: bool = False,
     other_prompts: bool = False,
 ) -> Any:
     """Return the field of an axis; the arguments are attributes of `Axis`."""
     axis = {"kind": kind, "key": key, "rule": rule, "label": label, "other_prompts": other_prompts}
-    return field(default=default, metadata=axis)
+    idle = default if idle is MISSING else idle
+    return field(default=default, metadata={**axis, "idle": idle})
 
 
 data_axis = partial(_axis, "data")
@@ -127,13 +134,15 @@ class RunIdentity:
     mlp_path: str | None = method_axis("model.family.mlp", Rule.SAME_IN_MODEL, None)
     cross_attn_path: str | None = method_axis("model.family.cross_attn", Rule.SAME_IN_MODEL, None)
     encoder_path: str | None = method_axis("model.family.encoder_layers", Rule.SAME_IN_MODEL, None)
-    module: str = method_axis("module", Rule.SEPARATES, label=True)
+    module: str = method_axis("module", Rule.SEPARATES, idle=UNTOUCHED, label=True)
     control: str = method_axis("control", Rule.SEPARATES, "none")
     direction: str | None = method_axis("direction", Rule.SAME_IN_TASK, None, other_prompts=True)
     grid: str = method_axis("grid.name", Rule.FREE, "", label=True)
     grid_file: str | None = method_axis("grid.file", Rule.FREE, None)
+    no_cells: bool = method_axis("grid.untouched", Rule.FREE, False)
     cells: tuple[Cell, ...] = method_axis("cells", Rule.SEPARATES, ())
     max_new_tokens: int = method_axis("decode.max_new_tokens", Rule.SAME_IN_MODEL, 20)
+    temperature: float = method_axis("decode.temperature", Rule.SEPARATES, 1.0)
     style: str = method_axis("prompt.style", Rule.SAME_IN_MODEL, "plain")
     instruction_language: str = method_axis(
         "prompt.instruction_language", Rule.SAME_IN_MODEL, "target"
@@ -146,7 +155,8 @@ class RunIdentity:
         """Read the configuration of a manifest.
 
         The axes of `FROM_PARTS` keep their defaults. A setting that changes nothing in the run,
-        such as the seed where nothing is drawn, counts as its default, as in the run key.
+        such as the seed where nothing is drawn, counts as its default, as in the run key; the
+        module of an untouched model as `UNTOUCHED`.
 
         Raises:
             KeyError: the configuration lacks a key that has no default, which it names.
@@ -156,7 +166,7 @@ class RunIdentity:
         values = {axis.key: _value(config, axis) for axis in axes}
         idle = idle_settings(values)
         return cls(
-            **{axis.name: axis.default if axis.key in idle else values[axis.key] for axis in axes}
+            **{axis.name: axis.idle if axis.key in idle else values[axis.key] for axis in axes}
         )
 
     @classmethod
@@ -169,6 +179,19 @@ class RunIdentity:
     def is_experiment(self) -> bool:
         """Return whether the run is no control."""
         return self.control == "none"
+
+    @property
+    def control_name(self) -> str:
+        """Return the control for a reader, with what is off its default and of controls alone."""
+        at = "" if self.temperature == 1 else f" at temperature {self.temperature:g}"
+        return f"{self.control}{at}"
+
+    def is_control_of(self, experiment: RunIdentity) -> bool:
+        """Return whether the run is a control of an experiment, see `Pairing.CONTROL`."""
+        if self.is_experiment or not experiment.is_experiment:
+            return False
+        apart = OF_UNTOUCHED if self.module == UNTOUCHED else frozenset[str]()
+        return self._agreed(Pairing.CONTROL, apart) == experiment._agreed(Pairing.CONTROL, apart)
 
     @property
     def earlier_splits(self) -> tuple[str, ...]:
@@ -190,7 +213,13 @@ class RunIdentity:
 
     def group(self, pairing: Pairing | None = None) -> Hashable:
         """Return what is the same for all runs of a pairing; for all repeats if it is None."""
-        may_differ = pairing.value if pairing else frozenset[str]()
+        return self._agreed(pairing)
+
+    def _agreed(
+        self, pairing: Pairing | None, apart: frozenset[str] = frozenset()
+    ) -> tuple[tuple[str, Any], ...]:
+        """Return the axes in which runs of a pairing agree, but for those named in `apart`."""
+        may_differ = apart | (pairing.value if pairing else frozenset())
         return tuple(
             (axis.name, getattr(self, axis.name))
             for axis in self.axes(Rule.SEPARATES)

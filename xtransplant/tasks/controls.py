@@ -52,12 +52,14 @@ class Control:
     Attributes:
         sources: returns the instances, by language, with the source prompts that are read.
         noise: whether Gaussian noise with each layer's norm replaces the activations read.
+        untouched: whether nothing is written: the control is about the model alone.
         goes_with: allowed values of the intervention's properties; a property that is not named
             may have any value.
     """
 
     sources: Callable[[Inputs], dict[str, list[Instance]]]
     noise: bool = False
+    untouched: bool = False
     goes_with: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -212,6 +214,14 @@ def _in_another_language(
     return replace(instance, source=source, source_language=language)
 
 
+def _samples(inputs: Inputs) -> dict[str, list[Instance]]:
+    """Give each instance the seed of what the untouched model draws for it."""
+    return {
+        language: [replace(each, draw_seed=_draw(inputs.seed, each)) for each in some]
+        for language, some in inputs.instances.items()
+    }
+
+
 def _draw(seed: int, instance: Instance) -> int:
     """Return a number that depends only on the seed and the instance, 0..2^63-1."""
     name = f"{seed}\0{instance.language}\0{instance.id}".encode()
@@ -219,6 +229,7 @@ def _draw(seed: int, instance: Instance) -> int:
 
 
 _ACTIVATION = {"vector": ("activation",)}
+TRANSPLANT_ALONE = {name: (value,) for name, value in TRANSPLANT.items()}
 
 CONTROLS = handlers(
     "control",
@@ -229,6 +240,7 @@ CONTROLS = handlers(
         "noise": Control(_own_sources, noise=True),
         "same_prompt": Control(_same_prompt, goes_with=_ACTIVATION),
         "shuffled_language": Control(_shuffled_language),
+        "samples": Control(_samples, untouched=True, goes_with=TRANSPLANT_ALONE),
     },
 )
 """By value of `control`. A new one is a line here and a name in `config.schema.CONTROLS`."""
