@@ -260,6 +260,7 @@ class RunConfig:
         module: a value of `types.ModuleType`.
         languages: "all" for all of the task except its pivot, one name, or a list of names.
         direction: a value of `types.Direction`; None for the task's.
+        pivot: a language of the task in the place of its pivot; None for the task's.
         split: name of a split; None for the task's first.
         limit: maximum number of instances per language; None for all.
         seed: seed of what a control draws, and of the cells that `check` and `bench` sample.
@@ -282,6 +283,7 @@ class RunConfig:
     module: str = "mlp"
     languages: Any = "all"
     direction: str | None = None
+    pivot: str | None = None
     split: str | None = None
     limit: int | None = None
     seed: int = 0

@@ -154,17 +154,19 @@ def selected_languages(config: RunConfig) -> list[str]:
     """Return the languages of a run, each once; "all" stands for the data's without the pivot.
 
     Raises:
-        ConfigError: a language that the task does not have, or no language.
+        ConfigError: a language or pivot that the task does not have, or no language.
     """
-    task, asked = config.task, config.languages
+    task, asked, pivot = config.task, config.languages, config.pivot or config.task.pivot
+    if config.pivot and config.pivot != task.pivot:
+        _require_one_of("pivot", config.pivot, task.languages, f"task {task.name}: ")
     if asked == "all":
         there = (task.data_dir and task.data_dir_languages) or task.languages
-        asked = [language for language in there if language != task.pivot]
+        asked = [language for language in there if language != pivot]
         if there and not asked:
             raise ConfigError(
                 f"task {task.name}: languages=all leaves none, since its only language "
-                f"{task.pivot!r} is on the other side of every pair; name it: "
-                f"languages=[{task.pivot}]"
+                f"{pivot!r} is on the other side of every pair; name it: "
+                f"languages=[{pivot}]"
             )
     given = [asked] if isinstance(asked, str) else asked
     if not isinstance(given, list) or not given:
