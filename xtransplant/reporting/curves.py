@@ -14,7 +14,7 @@ from xtransplant.analysis.contrasts import MICRO, Scope, scopes
 from xtransplant.analysis.expected_bound import expected_upper_bound
 from xtransplant.analysis.intervals import Intervals
 from xtransplant.analysis.judged_by_folds import judged_by_folds
-from xtransplant.analysis.language_table import language
+from xtransplant.analysis.language_table import distance, language
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.drawing import COLOURS, lettering, panels, save, written
@@ -75,8 +75,13 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
     The pair is selected on other folds than those that judge it.
     """
     for one in study.experiments:
-        known = {name: language(name) for name in one.languages}
-        found = {name: about for name, about in known.items() if about}
+        pivot = one.identity.pivot or one.identity.task_pivot
+        known = {name: (language(name), distance(pivot, name)) for name in one.languages}
+        found = {
+            name: (float(about.resource_class), far)
+            for name, (about, far) in known.items()
+            if about and far is not None
+        }
         judged = judged_by_folds(study, one, [("overall", False)])
         of_all = {pair.scope.label: pair.gain[0] for pair in judged if pair.gain}
         if not of_all or len(found) < 2:
@@ -85,9 +90,10 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
         with lettering([title, *known]):
             figure, axes = panels(2, 2, WIDTH + 0.6, HEIGHT + 0.6)
             gains = {name: of_all[name] for name in found}
-            distances = [about.distance_to_english for about in found.values()]
-            _scatter(axes[0], distances, gains, "featural distance to English (URIEL+)")
-            classes = [float(about.resource_class) for about in found.values()]
+            distances = [far for _, far in found.values()]
+            to = "English" if pivot == "en" else pivot
+            _scatter(axes[0], distances, gains, f"featural distance to {to} (URIEL+)")
+            classes = [resource_class for resource_class, _ in found.values()]
             _scatter(axes[1], classes, gains, "resource class (Joshi et al. 2020), 5 = most")
             left_out = [name for name in known if name not in found]
             note = f"; nothing known of {', '.join(left_out)}" if left_out else ""
