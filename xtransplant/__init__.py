@@ -16,15 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xtransplant.analysis.load import load_runs
+    from xtransplant.config.intervention import Intervention
     from xtransplant.engine.load_model import load_model
     from xtransplant.engine.transplant import TransplantGrid, transplant
     from xtransplant.types import Cell, ModuleType
 
 __version__ = "0.1.0"
-__all__ = ["Cell", "ModuleType", "TransplantGrid", "load_model", "load_runs", "transplant"]
+__all__ = [
+    "Cell",
+    "Intervention",
+    "ModuleType",
+    "TransplantGrid",
+    "load_model",
+    "load_runs",
+    "transplant",
+]
 
 _HOMES = {
     "Cell": "xtransplant.types",
+    "Intervention": "xtransplant.config.intervention",
     "ModuleType": "xtransplant.types",
     "TransplantGrid": "xtransplant.engine.transplant",
     "load_model": "xtransplant.engine.load_model",

@@ -15,6 +15,7 @@ class ModuleType(StrEnum):
 
     `attn`, `mlp`: output of the self-attention or feed-forward module, before the residual add.
     `block`: hidden state leaving the decoder layer.
+    `attn_mlp`: `attn` and `mlp` of one layer, written together.
     `attn_residual`: captures the attention output plus the residual stream entering the layer,
     writes the attention output; the authors' released attention code computes this.
 
@@ -27,6 +28,7 @@ class ModuleType(StrEnum):
     ATTN = "attn"
     MLP = "mlp"
     BLOCK = "block"
+    ATTN_MLP = "attn_mlp"
     ATTN_RESIDUAL = "attn_residual"
     CROSS_ATTN = "cross_attn"
     ENCODER_BLOCK = "encoder_block"

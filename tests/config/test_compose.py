@@ -130,6 +130,32 @@ def test_grids_as_shipped(own):
     }
 
 
+def test_interventions_as_shipped(own):
+    given = {
+        name: asdict(compose([*OWN, f"intervention={name}"], own).intervention)
+        for name in entries("intervention")
+    }
+    plain = {"op": "replace", "alpha": 1.0, "vector": "activation", "steps": "first"}
+    plain["norm"] = "none"
+    assert given == {
+        "transplant": plain,
+        "mix": plain | {"op": "mix", "alpha": 0.5},
+        "steer": plain | {"op": "add", "vector": "difference", "steps": "every"},
+        "every": plain | {"steps": "every"},
+    }
+    config = compose([*OWN, "intervention=mix", "intervention.alpha=2"], own)
+    assert (config.intervention.op, config.intervention.alpha) == ("mix", 2.0)
+
+
+def test_alphas_are_swept(own):
+    found = sweep(
+        [*OWN, "intervention.op=add", "intervention.alpha=0.5,1,-2"],
+        lambda config, _: config().intervention.alpha,
+        own,
+    )
+    assert found == [0.5, 1.0, -2.0]
+
+
 @pytest.mark.parametrize("group", ["model", "task", "grid"])
 def test_each_shipped_entry_composes_under_its_own_name(own, group):
     needed = {ANY_CHECKPOINT: ["model.id=org/hf"], "pairs": ["grid.pairs=[[0,0]]"]}
@@ -166,7 +192,7 @@ def test_each_shipped_experiment_composes(own):
 
 
 def test_experiments_select_groups_and_set_run_level_keys_only():
-    groups = {"model", "task", "grid", "decode"}
+    groups = {"model", "task", "grid", "intervention", "decode"}
     run_level = {field.name for field in fields(RunConfig)} - groups
     for path in entries("experiment").values():
         experiment = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -225,13 +251,13 @@ def test_find_model(own, tmp_path):
         ),
         (
             ["module=atn"],
-            "unknown module 'atn'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
-            "mlp; nearest match: attn",
+            "unknown module 'atn'; allowed: attn, attn_mlp, attn_residual, block, cross_attn, "
+            "encoder_block, mlp; nearest match: attn",
         ),
         (
             ["module=null"],
             "bad value 'null' for module; "
-            "allowed: attn, mlp, block, attn_residual, cross_attn, encoder_block",
+            "allowed: attn, mlp, block, attn_mlp, attn_residual, cross_attn, encoder_block",
         ),
         (
             ["languages=[fr,xx]"],
@@ -282,6 +308,38 @@ def test_find_model(own, tmp_path):
         (
             ["rows_per_batch=0"],
             "bad value 0 for rows_per_batch; allowed: 1 or more; nearest match: 1",
+        ),
+        (
+            ["intervention.op=ad"],
+            "unknown intervention.op 'ad'; allowed: add, mix, replace; nearest match: add",
+        ),
+        (
+            ["intervention=stear"],
+            "unknown intervention 'stear'; allowed: every, mix, steer, transplant; "
+            "nearest match: steer",
+        ),
+        (
+            ["intervention.alpha=half"],
+            "bad value 'half' for intervention.alpha; allowed: a number",
+        ),
+        (
+            ["intervention.op=add", "intervention.alpha=inf"],
+            "bad value inf for intervention.alpha; allowed: a finite number",
+        ),
+        (
+            ["intervention.alpha=0.5"],
+            "intervention.alpha=0.5 does not go with intervention.op=replace; allowed: 1; "
+            "for another alpha: intervention.op=mix or add",
+        ),
+        (
+            ["intervention.vector=difference"],
+            "intervention.vector=difference does not go with intervention.op=replace; "
+            "allowed: activation; for a difference: intervention.op=add or mix",
+        ),
+        (
+            ["intervention=every", "module=encoder_block"],
+            "intervention.steps=every does not go with module=encoder_block, since an encoder "
+            "reads no new tokens; allowed: first",
         ),
         (["grid.stride=0"], "bad value 0 for grid.stride; allowed: 1 or more; nearest match: 1"),
         (
@@ -407,7 +465,7 @@ def test_a_file_that_is_no_text_is_named(own):
 def test_config_dir_must_exist_and_must_not_hide_shipped_entries(own, tmp_path):
     assert error([], tmp_path / "none") == (
         f"config folder '{tmp_path}/none' is no folder; allowed: a folder that holds any of "
-        "model, task, grid, decode, experiment"
+        "model, task, grid, intervention, decode, experiment"
     )
     write(own, "grid/full.yaml", "name: full\nstride: 3\n")
     assert error(OWN, own) == (

@@ -14,7 +14,7 @@ from xtransplant.config.compose import compose
 from xtransplant.config.run_key import COUNTS_WHERE, LEFT_OUT, run_folder, run_key
 from xtransplant.config.schema import CONTROLS, DRAWING_CONTROLS, PromptConfig, RunConfig
 from xtransplant.config.schema_keys import schema_keys
-from xtransplant.tasks.controls import Inputs, controlled, noise_seed
+from xtransplant.tasks.controls import Inputs, controlled, engine_seeds
 from xtransplant.types import Cell, Instance
 
 KEY_FACTS: dict[str, Any] = {
@@ -131,7 +131,7 @@ def test_a_seed_counts_where_something_draws(control: str) -> None:
     made = [
         (
             controlled(control, Inputs(instances, seed, sorted(instances), instances.__getitem__)),
-            [noise_seed(control, one, seed) for one in instances["de"]],
+            [engine_seeds(control, one, seed) for one in instances["de"]],
         )
         for seed in (0, 1)
     ]

@@ -12,7 +12,7 @@ from xtransplant.cli import app as cli
 from xtransplant.engine import oracle
 from xtransplant.errors import ConfigError, DataError
 from xtransplant.models.families import Model
-from xtransplant.tasks.controls import TRANSPLANT, Inputs, controlled, require_goes_with
+from xtransplant.tasks.controls import Inputs, controlled, require_goes_with
 from xtransplant.types import Cell, Instance, ModuleType
 
 TASK = Path(xt.__file__).parent / "assets" / "pocket" / "task" / "dev"
@@ -149,7 +149,8 @@ def test_noise_has_the_norm_of_each_layer_and_is_of_the_instance(
         real = oracle.capture_layer(model, source, ModuleType.MLP, cell.source_layer)
         assert noise.norm().item() == pytest.approx(real.norm().item(), rel=1e-5)
         assert abs(torch.cosine_similarity(noise, real, dim=0).item()) < 0.4
-        tokens = oracle.generate(model, target, 20, ModuleType.MLP, cell.target_layer, noise)
+        write = oracle.Write(ModuleType.MLP, cell.target_layer, noise)
+        tokens = oracle.generate(model, target, 20, write)
         assert rows.text["sw", question["id"], cell.source_layer] == decoded(model, tokens)
     assert torch.cosine_similarity(*written.values(), dim=0).abs().item() < 0.4
 
@@ -202,15 +203,25 @@ def test_nothing_to_draw_is_one_line(control: str, languages: list[str], message
 
 def test_controls_go_with_what_the_contract_says() -> None:
     """A random source or the target itself says nothing about a mean difference of languages."""
-    difference = {"op": "add", "vector": "difference"}
+    transplant, difference = (
+        {"op": "replace", "vector": "activation"},
+        {"op": "add", "vector": "difference"},
+    )
     for control in ("none", "noise", "shuffled_language"):
-        require_goes_with(control, TRANSPLANT)
+        require_goes_with(control, transplant)
         require_goes_with(control, difference)
     for control in ("random_instance", "same_prompt"):
-        require_goes_with(control, TRANSPLANT)
+        require_goes_with(control, transplant)
         with pytest.raises(ConfigError) as raised:
             require_goes_with(control, difference)
         assert str(raised.value) == (
             f"control={control} does not go with intervention.vector=difference; "
             "allowed: activation"
+        )
+    require_goes_with("displacement", transplant)
+    for op in ("add", "mix"):
+        with pytest.raises(ConfigError) as raised:
+            require_goes_with("displacement", {"op": op, "vector": "activation"})
+        assert str(raised.value) == (
+            f"control=displacement does not go with intervention.op={op}; allowed: replace"
         )

@@ -7,6 +7,7 @@ import pytest
 import torch
 from families import MODULES, SOURCE, TARGET, tiny_model
 
+from xtransplant.config.intervention import TRANSPLANT, Intervention
 from xtransplant.engine import oracle, writes
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.capture import capture
@@ -27,14 +28,21 @@ HIDDEN = [
 
 
 @pytest.mark.parametrize("flat", [False, True])
-@pytest.mark.parametrize(("token", "place"), [(-1, 2), (0, 0), (1, 1)])
-def test_a_vector_lands_at_one_token_of_its_row(flat: bool, token: int, place: int) -> None:
+@pytest.mark.parametrize(
+    ("tokens", "places"),
+    [(slice(-1, None), [2]), (slice(0, 1), [0]), (slice(1, 2), [1]), (slice(1, None), [1, 2])],
+)
+def test_a_vector_lands_at_the_tokens_of_its_row(
+    flat: bool, tokens: slice, places: list[int]
+) -> None:
     hidden = torch.tensor(HIDDEN)
     before = hidden.view(-1, 2) if flat else hidden
-    after = writes.put(before, torch.tensor([1]), torch.tensor([[-1.0, -2.0]]), 3, token, "replace")
+    content = writes.Content(TRANSPLANT, torch.tensor([[-1.0, -2.0]]))
+    after = writes.put(before, torch.tensor([1]), content, 3, tokens)
     assert after.shape == before.shape
     expected = [[list(vector) for vector in row] for row in HIDDEN]
-    expected[1][place] = [-1.0, -2.0]
+    for place in places:
+        expected[1][place] = [-1.0, -2.0]
     assert after.view(2, 3, 2).tolist() == expected
     assert hidden.tolist() == HIDDEN, "the module's own output is left as it is"
 
@@ -83,12 +91,13 @@ def test_an_operation_is_a_line_of_its_table_and_shares_a_pass_with_others(
 ) -> None:
     in_encoder = module is ModuleType.ENCODER_BLOCK
     model = encoder_decoders.tiny_model(family) if in_encoder else tiny_model(family)
-    monkeypatch.setitem(writes.OPERATIONS, "add", torch.add)
+    monkeypatch.setitem(writes.OPERATIONS, "add", lambda met, vectors, _alpha: met + vectors)
     acts = capture(model, [tuple(SOURCE), tuple(TARGET)], [module], 2, ["source", "target"])
     rows, totals = [], []
     for layer in (0, 1):
         vector, met = acts[module][0, 1 - layer], acts[module][1, layer]
-        rows += [Row(layer, module, vector, operation=name) for name in ("replace", "add")]
+        ways = (TRANSPLANT, Intervention(op="add"))
+        rows += [Row(layer, module, vector, intervention=how) for how in ways]
         totals.append(Row(layer, module, met + vector))
 
     def answers(rows: Sequence[Row]) -> list[tuple[int, ...]]:

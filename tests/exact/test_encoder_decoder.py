@@ -144,7 +144,8 @@ def test_log_probabilities_of_options_are_those_of_full_passes(
         return sum(float(steps[k, token]) for k, token in enumerate(option))
 
     assert grid.baseline.option_logprobs == pytest.approx([logprob(o) for o in options], abs=1e-3)
-    handle = model.module(module, cell.target_layer).register_forward_hook(write)
+    (part,) = model.written(module, cell.target_layer)
+    handle = part.register_forward_hook(write)
     try:
         expected = [logprob(option) for option in options]
     finally:
@@ -173,5 +174,5 @@ def test_what_an_encoder_decoder_cannot_do_is_one_line() -> None:
         transplant(decoder_only("llama"), SOURCE, TARGET, "cross_attn", [(0, 0)])
     assert str(raised.value) == (
         "module 'cross_attn' needs an encoder-decoder model, and llama is not one; "
-        "allowed: attn, mlp, block, attn_residual"
+        "allowed: attn, mlp, block, attn_mlp, attn_residual"
     )

@@ -7,11 +7,9 @@ from xtransplant.engine.layout import StepLayout
 
 
 def test_by_hand() -> None:
-    # Five rows writing at layers 0 0 1 2 3(=N, the baseline); after some tokens rows 1, 2, 4 share
-    # a history. Later steps: a row is on its own above its layer.
-    layout = StepLayout.of(
-        np.array([0, 0, 1, 2, 3]), np.array([5, 9, 9, 7, 9]), n_layers=3, first=False
-    )
+    # Five rows that leave the trunk at layers 1 1 2 3 4 (the last two never, as N is 3); after some
+    # tokens rows 1, 2, 4 share a history.
+    layout = StepLayout.of(np.array([1, 1, 2, 3, 4]), np.array([5, 9, 9, 7, 9]), n_layers=3)
     # Deepest rows: history 5 -> row 0, 7 -> row 3, 9 -> row 4.
     assert layout.rows(-1).tolist() == [0, 3, 4]
     assert layout.rows(0).tolist() == [0, 3, 4]
@@ -21,8 +19,8 @@ def test_by_hand() -> None:
     assert layout.slots(1, np.arange(5)).tolist() == [0, 1, 3, 2, 3]
 
 
-def test_first_pass_leaves_the_trunk_at_the_target_layer() -> None:
-    layout = StepLayout.of(np.array([0, 2, 2]), np.zeros(3, np.int64), n_layers=3, first=True)
+def test_rows_of_one_history_share_a_trunk_until_each_leaves() -> None:
+    layout = StepLayout.of(np.array([0, 2, 2]), np.zeros(3, np.int64), n_layers=3)
     assert [layout.rows(layer).tolist() for layer in range(-1, 3)] == [
         [2],
         [0, 2],
@@ -31,18 +29,18 @@ def test_first_pass_leaves_the_trunk_at_the_target_layer() -> None:
     ]
 
 
-@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("n_histories", [1, 4])
 @pytest.mark.parametrize("seed", range(20))
 def test_every_row_finds_a_computed_row_that_is_its_own_or_its_history(
-    seed: int, first: bool
+    seed: int, n_histories: int
 ) -> None:
     rng = np.random.default_rng(seed)
     n_layers, n_rows = 6, 25
-    layers = np.sort(rng.integers(0, n_layers + 1, n_rows))
-    history = rng.integers(0, 4, n_rows) * (0 if first else 3)
-    layout = StepLayout.of(layers, history, n_layers, first=first)
+    leaves = np.sort(rng.integers(0, n_layers + 2, n_rows))
+    history = 3 * rng.integers(0, n_histories, n_rows)
+    layout = StepLayout.of(leaves, history, n_layers)
     for layer in range(n_layers):
-        own = layers <= layer if first else layers < layer
+        own = leaves <= layer
         rows = layout.rows(layer)
         expected = own.sum() + len(set(history[~own]))
         assert len(rows) == expected, "no more and no fewer rows than the rule asks for"

@@ -62,7 +62,9 @@ def parts(model: Model, layer: int) -> dict[str, nn.Module]:
     """Return what a layer adds the outputs of, in that order."""
     own = {name: getattr(model.layers[layer], name, None) for name in MIXERS}
     kinds = {
-        kind: model.modules(kind)[layer] for kind in (ATTN, CROSS_ATTN, MLP) if model.modules(kind)
+        kind: next(iter(model.modules(kind)[layer]), None)
+        for kind in (ATTN, CROSS_ATTN, MLP)
+        if model.modules(kind)
     }
     return {name: part for name, part in (own | kinds).items() if part is not None}
 

@@ -156,7 +156,7 @@ def tiny_model(family: str, eos_token_id: int | None = None) -> Model:
 
 def having(model: Model, module: ModuleType) -> list[int]:
     """Return the layers that have the module: all, but in hybrids."""
-    return [layer for layer, part in enumerate(model.modules(module)) if part is not None]
+    return [layer for layer, part in enumerate(model.modules(module)) if part]
 
 
 def tokenizer() -> PreTrainedTokenizerFast:

@@ -403,7 +403,8 @@ def test_an_engine_that_does_not_agree_is_told(
 def test_verify_leaves_no_hook(folder: Path) -> None:
     model = load_model(str(folder))
     for module in ModuleType:
-        assert not any(part._forward_hooks for part in model.modules(module))
+        of_layers = model.modules(module)
+        assert not any(part._forward_hooks for of_layer in of_layers for part in of_layer)
 
 
 def test_a_misspelt_argument_is_refused(folder: Path) -> None:

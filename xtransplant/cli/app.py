@@ -76,11 +76,14 @@ app.command(epilog=help_texts.TRANSLATE_EXAMPLES)(data.translate)
 @app.command(name="ls", epilog=help_texts.LS_EXAMPLES)
 def list_entries(
     kind: Annotated[
-        str, typer.Argument(help="models, tasks, grids, experiments or all.", show_default=False)
+        str,
+        typer.Argument(
+            help="models, tasks, grids, interventions, experiments or all.", show_default=False
+        ),
     ] = "all",
     config_dir: ConfigDir = None,
 ) -> None:
-    """List models, tasks, grids and experiments, one line each."""
+    """List models, tasks, grids, interventions and experiments, one line each."""
     from xtransplant.config.catalog import KINDS, listing
     from xtransplant.terminal import Console
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from xtransplant.commands.bench_prompts import prompt_pairs, read_texts, require_both_fit
-from xtransplant.commands.check import module_cells
+from xtransplant.commands.check import (
+    module_cells,
+    require_prompt_is_enough,
+    writable_modules,
+)
 from xtransplant.config.grid_file import run_cells
+from xtransplant.config.intervention import Intervention
 from xtransplant.config.schema import RunConfig
 from xtransplant.engine import oracle
 from xtransplant.engine.flops import model_size
@@ -80,6 +85,7 @@ def run_bench(
     """
     if config.dry_run:
         raise ConfigError("dry_run=true has no effect on bench; leave it out")
+    require_prompt_is_enough(config.intervention.vector, "bench")
     texts = read_texts(settings.source, settings.target)
     model = load_model(
         **weights_arguments(config), random_weights=settings.random_weights, on_step=on_step
@@ -109,6 +115,7 @@ class _Bench:
     ) -> None:
         self.model, self.pairs, self.config, self.on_step = model, pairs, config, on_step
         self.module = ModuleType(config.module)
+        self.intervention = Intervention(**asdict(config.intervention))
         self.cells = run_cells(config.grid, n_layers(model.hf.config, self.module))
         self.figures: dict[str, Any] = {}
         self.answers: list[tuple[PromptPair, TransplantGrid]] = []
@@ -132,6 +139,7 @@ class _Bench:
             "dtype": self.config.model.dtype,
             "random_weights": random_weights,
             "module": str(self.module),
+            "intervention": asdict(self.intervention),
             "instances": len(self.pairs),
             "source_tokens": len(self.pairs[0].source.token_ids),
             "prompt_tokens": len(self.pairs[0].target.token_ids),
@@ -161,8 +169,9 @@ class _Bench:
     def all_modules_and_a_control(self) -> None:
         """Measure all modules and one control over the same prompts in one call."""
         self.on_step("all modules and a control together", 0, 0)
+        modules = writable_modules(self.model, self.intervention)
         beside = [
-            *((module, pair) for pair in self.pairs for module in self.model.module_types),
+            *((module, pair) for pair in self.pairs for module in modules),
             *((ModuleType.MLP, PromptPair(pair.target, pair.target)) for pair in self.pairs),
         ]
         requests = [
@@ -171,6 +180,7 @@ class _Bench:
                 pair.target,
                 module,
                 module_cells(self.model, self.config.grid, module),
+                intervention=self.intervention,
             )
             for module, pair in beside
         ]
@@ -203,17 +213,16 @@ class _Bench:
         equal, seconds = 0, 0.0
         for number, (pair, grid, cell) in enumerate(sample):
             self.on_step("cells by the oracle", number, len(sample))
-            activation_D = oracle.capture_layer(
+            activation = oracle.capture_layer(
                 self.model, pair.source.token_ids, grid.module, cell.source_layer
             )
+            write = oracle.Write(grid.module, cell.target_layer, activation, self.intervention)
             start = time.perf_counter()
             tokens = oracle.generate(
                 self.model,
                 pair.target.token_ids,
                 self.config.decode.max_new_tokens,
-                grid.module,
-                cell.target_layer,
-                activation_D,
+                write,
             )
             seconds += time.perf_counter() - start
             equal += tokens == grid.generations[cell].token_ids
@@ -226,7 +235,10 @@ class _Bench:
         }
 
     def _requests(self, cells: Sequence[Cell | tuple[int, int]]) -> list[Request]:
-        return [Request(pair.source, pair.target, self.module, cells) for pair in self.pairs]
+        return [
+            Request(pair.source, pair.target, self.module, cells, intervention=self.intervention)
+            for pair in self.pairs
+        ]
 
     def _transplant(self, requests: Sequence[Request]) -> list[TransplantGrid]:
         new_tokens, rows_per_batch = self.config.decode.max_new_tokens, self.config.rows_per_batch

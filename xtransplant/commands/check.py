@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 
 from xtransplant.config.grid_file import run_cells
+from xtransplant.config.intervention import Intervention, require_writable
 from xtransplant.config.schema import GridConfig, RunConfig
 from xtransplant.engine import oracle
 from xtransplant.engine.load_model import load_model
-from xtransplant.engine.transplant import transplant
+from xtransplant.engine.request import READ_FROM_PROMPT, Request
+from xtransplant.engine.transplant import transplant_all
 from xtransplant.errors import ConfigError
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.families import Model
@@ -68,13 +71,15 @@ def run_check(
         XtransplantError: as `load_model` and `transplant`.
     """
     _require_effect(config)
+    require_prompt_is_enough(config.intervention.vector, "check")
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
         model = load_model(**weights_arguments(config), on_step=on_step)
         unmerged = _unmerged(config, model, on_step)
+    how = Intervention(**asdict(config.intervention))
     samples = {
         module: _sample(module_cells(model, config.grid, module), n_cells, config.seed)
-        for module in modules or model.module_types
+        for module in modules or writable_modules(model, how)
     }
     part = plan.parts[0]
     console.info(
@@ -97,7 +102,7 @@ def _require_effect(config: RunConfig) -> None:
         raise ConfigError(
             f"grid={config.grid.name} has no cells, and check compares cells; choose another grid"
         )
-    if CONTROLS[config.control].noise or CONTROLS[config.control].untouched:
+    if CONTROLS[config.control].seeds or CONTROLS[config.control].untouched:
         raise ConfigError(
             f"control={config.control} has no effect on check, which transplants what it captured; "
             "leave it out"
@@ -143,6 +148,29 @@ def _table_row(comparison: Comparison) -> tuple[str, ...]:
     )
 
 
+def require_prompt_is_enough(vector: str, command: str) -> None:
+    """Check that a command that reads no task can make the vector.
+
+    Raises:
+        ConfigError: the vector is made from a task's data.
+    """
+    if not READ_FROM_PROMPT[vector]:
+        raise ConfigError(
+            f"intervention.vector={vector} is made from a task's data, which {command} does not "
+            f"read; allowed: {', '.join(v for v, enough in READ_FROM_PROMPT.items() if enough)}"
+        )
+
+
+def writable_modules(model: Model, intervention: Intervention) -> list[ModuleType]:
+    """Return the modules of a model that an intervention can write to."""
+    found = []
+    for module in model.module_types:
+        with suppress(ConfigError):
+            require_writable(intervention, module)
+            found.append(module)
+    return found
+
+
 def module_cells(model: Model, grid: GridConfig, module: ModuleType) -> list[Cell]:
     """Return the cells of a grid whose two layers have the module; in a hybrid some layers lack it.
 
@@ -153,11 +181,7 @@ def module_cells(model: Model, grid: GridConfig, module: ModuleType) -> list[Cel
     """
     cells = run_cells(grid, n_layers(model.hf.config, module))
     parts = model.modules(module)
-    having = [
-        cell
-        for cell in cells
-        if parts[cell.source_layer] is not None and parts[cell.target_layer] is not None
-    ]
+    having = [cell for cell in cells if parts[cell.source_layer] and parts[cell.target_layer]]
     return having or cells
 
 
@@ -182,19 +206,19 @@ def compare(
         prompts: source and target prompt.
         module: module that is transplanted.
         cells: cells to compare.
-        config: run, for the number of new tokens and of rows that decode together.
+        config: run, for the intervention and the number of new tokens and of rows together.
         on_step: progress callback.
     """
     new_tokens = config.decode.max_new_tokens
-    grid = transplant(
-        model, prompts.source, prompts.target, module, cells, new_tokens, config.rows_per_batch
-    )
+    how = Intervention(**asdict(config.intervention))
+    request = Request(prompts.source, prompts.target, module, cells, intervention=how)
+    (grid,) = transplant_all(model, [request], new_tokens, config.rows_per_batch)
     source_ids, target_ids = prompts.source.token_ids, prompts.target.token_ids
     baseline = oracle.generate(unmerged, target_ids, new_tokens)
     naive = {}
     for cell in cells:
         naive[cell] = oracle.transplant_cell(
-            unmerged, source_ids, target_ids, module, cell, new_tokens
+            unmerged, source_ids, target_ids, module, cell, new_tokens, how
         )
         on_step(f"{module} by the oracle", len(naive), len(cells))
     return Comparison(

@@ -24,7 +24,7 @@ BYTES_PER_WEIGHT = handlers(
 
 
 def listing(kind: str, config_dir: Path | None = None) -> tuple[Line, list[Line]]:
-    """Return headings and rows for "models", "tasks", "grids" or "experiments".
+    """Return headings and rows for a kind such as "models"; see `KINDS`.
 
     Raises:
         ConfigError: an unknown kind, a file that is not YAML, or a bad `config_dir`.
@@ -106,6 +106,10 @@ def _grid(entry: Mapping[str, Any]) -> Line:
     return (" × ".join(axes),)
 
 
+def _intervention(entry: Mapping[str, Any]) -> Line:
+    return (" ".join(f"{key}={value}" for key, value in entry.items()),)
+
+
 def _experiment(entry: Mapping[str, Any]) -> Line:
     settings = {
         group.removeprefix("override /"): value
@@ -124,5 +128,6 @@ KINDS: Mapping[str, tuple[Line, Callable[[Mapping[str, Any]], Line]]] = {
         _task,
     ),
     "grids": (("grid", "cells"), _grid),
+    "interventions": (("intervention", "sets"), _intervention),
     "experiments": (("experiment", "sets"), _experiment),
 }

@@ -33,7 +33,7 @@ ANY_CHECKPOINT = "hf"
 TAKES_CALLS = ("task.scorer",)
 """Keys whose values may be calls such as `regex(pattern="a")`."""
 
-GROUPS = ("model", "task", "grid", "decode", "experiment")
+GROUPS = ("model", "task", "grid", "intervention", "decode", "experiment")
 
 
 NAMES = ("model.name", "task.name", "grid.name")

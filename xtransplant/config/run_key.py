@@ -13,7 +13,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from xtransplant.config.schema import DRAWING_CONTROLS, RunConfig
+from xtransplant.config.schema import DRAWING_CONTROLS, InterventionConfig, RunConfig
 from xtransplant.config.untouched import UNTOUCHED, is_untouched
 from xtransplant.types import Cell
 
@@ -62,10 +62,13 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Settings that are not in the key, and why."""
 
+INTERVENTION = tuple(f"intervention.{field.name}" for field in fields(InterventionConfig))
+
 COUNTS_WHERE: Mapping[str, Callable[[RunConfig], bool]] = {
     "seed": lambda config: config.control in DRAWING_CONTROLS,
     "module": lambda config: not is_untouched(config),
     "decode.temperature": lambda config: config.control == "samples",
+    **dict.fromkeys(INTERVENTION, lambda config: not is_untouched(config)),
     "prompt.shots": lambda config: config.prompt.style == "few_shot",
 }
 """Settings that change results in some runs only; in all others they are hashed as the default."""

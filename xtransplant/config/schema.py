@@ -3,8 +3,7 @@
 Enumerated values are plain `str` fields, which `validate.check_values` compares with the tuples
 below or with an enum of `types`. OmegaConf reads and shows an Enum by member name, so an enum field
 would accept `MLP` and refuse `mlp`. Each value has a handler, or the import of the module that
-handles it fails; tests/test_architecture.py lists these modules. The classes are not frozen because
-Hydra 1.3 cannot compose into a frozen schema.
+handles it fails. The classes are not frozen, since Hydra 1.3 cannot compose into a frozen schema.
 """
 
 from __future__ import annotations
@@ -17,13 +16,20 @@ REQUIRED: Any = "???"
 """OmegaConf's mark for a required value without a default."""
 
 DTYPES = ("float32", "bfloat16", "float16", "tf32")
-CONTROLS = ("none", "random_instance", "noise", "same_prompt", "shuffled_language", "samples")
+CONTROLS = (
+    *("none", "random_instance", "mean", "noise", "displacement", "same_prompt"),
+    *("shuffled_language", "samples"),
+)
+OPERATIONS = ("replace", "add", "mix")
+VECTORS = ("activation", "difference")
+STEPS = ("first", "every")
+NORMS = ("none", "match")
 PROMPT_STYLES = ("plain", "chat", "few_shot")
 INSTRUCTION_LANGUAGES = ("target", "en")
 SAMPLE_UNITS = ("id", "cluster")
 LOST_MARKERS = ("refuse", "keep", "drop")
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
-DRAWING_CONTROLS = ("random_instance", "noise", "shuffled_language", "samples")
+DRAWING_CONTROLS = ("random_instance", "noise", "displacement", "shuffled_language", "samples")
 """Controls that draw, so that the seed changes their results."""
 
 
@@ -232,6 +238,17 @@ class GridConfig:
 
 
 @dataclass
+class InterventionConfig:
+    """`conf/intervention/<name>.yaml`; `config.intervention.Intervention` explains each key."""
+
+    op: str = one_of(OPERATIONS, "replace")
+    alpha: float = 1.0
+    vector: str = one_of(VECTORS, "activation")
+    steps: str = one_of(STEPS, "first")
+    norm: str = one_of(NORMS, "none")
+
+
+@dataclass
 class DecodeConfig:
     """Decoding: `conf/decode/<name>.yaml`. It is greedy, but for the control `samples`.
 
@@ -263,13 +280,12 @@ class RunConfig:
         pivot: a language of the task in the place of its pivot; None for the task's.
         split: name of a split; None for the task's first.
         limit: maximum number of instances per language; None for all.
-        seed: seed of what a control draws, and of the cells that `check` and `bench` sample.
+        seed: of what a control draws, and of the cells that `check` and `bench` sample.
         control: "none" for the experiment itself, else what stands in for its source; see
             `xtransplant.tasks.controls`.
         output_root: folder in which result folders are created.
         dry_run: whether to show the plan and stop.
-        rows_per_batch: number of cells that decode together, which never changes results; None
-            lets the program choose.
+        rows_per_batch: cells that decode together, which never changes results; None: chosen.
         device: "auto", "cpu", "cuda", "cuda:1", …
         device_map: one of `DEVICE_MAPS`, by which layers are spread over all GPUs, then the CPU.
     """
@@ -279,6 +295,7 @@ class RunConfig:
     prompt: PromptConfig = field(default_factory=PromptConfig)
     translation: TranslationConfig = field(default_factory=TranslationConfig)
     grid: GridConfig = field(default_factory=GridConfig)
+    intervention: InterventionConfig = field(default_factory=InterventionConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     module: str = "mlp"
     languages: Any = "all"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from difflib import get_close_matches
 from operator import attrgetter
 
@@ -17,6 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from xtransplant.config.intervention import Intervention, require_writable
 from xtransplant.config.names import require_names
 from xtransplant.config.schema import RunConfig
 from xtransplant.config.schema_keys import enumerated_keys, is_text, schema_keys
@@ -146,6 +148,7 @@ def check_values(config: RunConfig) -> None:
             f"{config.shard.count - 1} (shard.count={config.shard.count}); nearest match: {nearest}"
         )
     require_sense(config)
+    require_writable(Intervention(**asdict(config.intervention)), ModuleType(config.module))
     require_names(config.model.name, task.name, config.grid.name, task.splits)
     selected_languages(config)
 

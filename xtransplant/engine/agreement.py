@@ -18,7 +18,7 @@ import torch
 from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.rows import Continuation, Row
-from xtransplant.engine.writes import writes
+from xtransplant.engine.writes import Writes
 from xtransplant.errors import ModelError
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import hooks
@@ -117,8 +117,8 @@ def _logprobs(model: Model, prompt: Tokens, following: Tokens, rows: Sequence[Ro
         prompts_R = torch.tensor([prompt] * len(rows), device=model.device)
         inputs = {"input_ids": prompts_R, "decoder_input_ids": ids_R}
     on_output = [
-        *writes(model, rows, ids_R.shape[1], len(before) - 1),
-        *writes(model, rows, len(prompt), encoder=True),
+        *Writes(model, rows).hooks(n_tokens=ids_R.shape[1], token=len(before) - 1),
+        *Writes(model, rows, encoder=True).hooks(n_tokens=len(prompt)),
     ]
     with hooks(on_output=on_output):
         out = model.hf(**inputs, use_cache=False)

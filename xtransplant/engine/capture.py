@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from hashlib import sha256
 
 import torch
 from torch import nn
@@ -14,9 +15,10 @@ from torch import nn
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.passes import in_halves, passes, read
 from xtransplant.errors import NumericsError
+from xtransplant.models.architecture import WRITTEN
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
-from xtransplant.types import ModuleType
+from xtransplant.types import Cell, ModuleType
 
 
 class _Enough(Exception):
@@ -67,7 +69,8 @@ def capture(
 
     Returns:
         The activations of each module, [B, L, D], on the model's device and in its dtype; zeros
-        where a layer has no such module.
+        where a layer has no such module. Those of `attn_mlp` are [B, L, 2, D]: attention, then
+        feed-forward.
 
     Raises:
         NumericsError: an activation is NaN or infinite; the message names prompt and layer.
@@ -95,17 +98,25 @@ def _capture_pass(
     n_prompts = len(prompts)
     entering = _LastTokens(model.layers[:n_layers], n_prompts)
     leaving = {
-        module: _LastTokens(model.modules(module)[:n_layers], n_prompts) for module in modules
+        name: _LastTokens(getattr(model, name)[:n_layers], n_prompts)
+        for module in modules
+        for name in WRITTEN[module]
     }
     on_output = [pair for kept in leaving.values() for pair in kept.hooks()]
     if n_layers < model.n_layers:
         on_output.append((model.layers[n_layers - 1], _stop))
     with hooks(on_input=entering.hooks(), on_output=on_output), suppress(_Enough):
         read(model, prompts)
-    acts = {module: kept.stack() for module, kept in leaving.items()}
+    states = {name: kept.stack() for name, kept in leaving.items()}
+    acts = {module: _together([states[name] for name in WRITTEN[module]]) for module in modules}
     if ModuleType.ATTN_RESIDUAL in acts:
         acts[ModuleType.ATTN_RESIDUAL] = acts[ModuleType.ATTN_RESIDUAL] + entering.stack()
     return acts
+
+
+def _together(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the states of one module, [B, L, D]; of M written together, [B, L, M, D]."""
+    return parts[0] if len(parts) == 1 else torch.stack(list(parts), -2)
 
 
 def _stop(_hidden: torch.Tensor) -> None:
@@ -113,24 +124,36 @@ def _stop(_hidden: torch.Tensor) -> None:
 
 
 def noise_like(acts_LD: torch.Tensor, seed: int) -> torch.Tensor:
-    """Return Gaussian noise with the norm of each layer's activation, [L, D].
+    """Return Gaussian noise with the norm of each layer's activation, [L, D] or [L, M, D].
 
     It is the same on every device, and a layer's noise depends only on the seed and the layer, not
     on the number of layers.
     """
     noise_LD = torch.stack(
         [
-            torch.randn(acts_LD.shape[-1], generator=torch.Generator().manual_seed(seed + layer))
+            torch.randn(acts_LD.shape[1:], generator=torch.Generator().manual_seed(seed + layer))
             for layer in range(len(acts_LD))
         ]
     )
-    norms_L = acts_LD.float().norm(dim=-1, keepdim=True).cpu()
-    matched_LD: torch.Tensor = noise_LD * (norms_L / noise_LD.norm(dim=-1, keepdim=True))
+    norms_L1 = acts_LD.float().norm(dim=-1, keepdim=True).cpu()
+    matched_LD: torch.Tensor = noise_LD * (norms_L1 / noise_LD.norm(dim=-1, keepdim=True))
     return matched_LD.to(acts_LD)
 
 
+def random_direction(like: torch.Tensor, seed: int, cell: Cell) -> torch.Tensor:
+    """Return a random direction of the shape [..., D] of a tensor, of length 1 along D.
+
+    It is the same on every device and in every grid: it depends only on the seed and the cell.
+    """
+    name = f"{seed}\0{cell.source_layer}\0{cell.target_layer}".encode()
+    generator = torch.Generator().manual_seed(int.from_bytes(sha256(name).digest()[:8], "big") >> 1)
+    drawn = torch.randn(like.shape, generator=generator)
+    direction: torch.Tensor = drawn / drawn.norm(dim=-1, keepdim=True)
+    return direction.to(like)
+
+
 def _require_finite(module: ModuleType, acts_BLD: torch.Tensor, names: Sequence[str]) -> None:
-    finite_BL = acts_BLD.isfinite().all(-1)
+    finite_BL = acts_BLD.isfinite().flatten(2).all(-1)
     if not finite_BL.all():
         prompt, layer = (~finite_BL).nonzero()[0].tolist()
         raise NumericsError(

@@ -87,7 +87,7 @@ def decode(
     for group, prefixes in chain.from_iterable(in_halves(read_prefixes, g) for g in groups):
         numbers = sorted(
             (number for target in group for number in of_target[target]),
-            key=lambda number: (rows[number].layer, rows[number].module or ""),
+            key=lambda number: (rows[number].layer, rows[number].leaves, rows[number].module or ""),
         )
         place = {target: number for number, target in enumerate(group)}
         in_group = [replace(rows[number], target=place[rows[number].target]) for number in numbers]
@@ -149,9 +149,9 @@ class _Decoder:
         done: list[Continuation] = []
         while len(done) < len(rows):
             pending = rows[len(done) :]
-            layers = np.array([row.layer for row in pending])
+            leaves = np.array([row.leaves for row in pending])
             n_layers = self._model.n_layers
-            n_rows = _batch_size(layers, n_layers, self.n_rows, alike=self._count_alike)
+            n_rows = _batch_size(leaves, n_layers, self.n_rows, alike=self._count_alike)
             batch = pending[:n_rows]
             try:
                 done += self._run_batch(targets, prefixes, batch)
@@ -209,20 +209,20 @@ def _groups(
     yield group
 
 
-def _batch_size(layers: Ints, n_layers: int, n_rows: int, *, alike: bool) -> int:
+def _batch_size(leaves: Ints, n_layers: int, n_rows: int, *, alike: bool) -> int:
     """Return how many of the pending rows decode next, so that batches are about equally large.
 
-    A row keeps keys and values of its own only above its target layer, so a row with a deep target
-    layer takes less memory. A batch takes at most the memory of `n_rows` average rows.
+    A row keeps keys and values of its own only from where it leaves the trunk, so a row with a deep
+    target layer takes less memory. A batch takes at most the memory of `n_rows` average rows.
 
     Args:
-        layers: target layers of the pending rows, ascending.
+        leaves: layers at which the pending rows leave the trunk, ascending.
         n_layers: N.
         n_rows: number of average rows that fit.
         alike: whether every row counts as an average one: a batch then has at most `n_rows` rows.
     """
     average = 1 if alike else n_layers + 1
-    weights = np.ones(len(layers), np.int64) if alike else 2 * (n_layers + 1 - layers)
+    weights = np.ones(len(leaves), np.int64) if alike else 2 * (n_layers + 2 - leaves)
     weights = weights.clip(1)  # an encoder may have more layers than the decoder
     n_batches = np.ceil(weights.sum() / (n_rows * average))
     return int(np.searchsorted(np.cumsum(weights), weights.sum() / n_batches)) + 1

@@ -24,7 +24,7 @@ from xtransplant.engine.options import Tokens
 from xtransplant.engine.rows import Continuation, Row
 from xtransplant.engine.sampling import Draws, drawn_tokens
 from xtransplant.engine.steps import NonFiniteLogits
-from xtransplant.engine.writes import joining_writes, writes
+from xtransplant.engine.writes import Writes, joining_order, joining_writes
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import hooks
 
@@ -52,7 +52,7 @@ def decode_rows(
     Raises:
         NonFiniteLogits: a row's logits are NaN or infinite.
     """
-    in_encoder = [row for row in rows if row.in_encoder]
+    in_encoder = sorted((row for row in rows if row.in_encoder), key=joining_order)
     in_decoder = [row for row in rows if not row.in_encoder]
     groups = [in_decoder] if in_decoder else []
     n_states = prompts_that_fit(
@@ -116,10 +116,11 @@ def _decode(
     own = DynamicCache()
     tokens: list[list[int]] = [[] for _ in rows]
     active = np.arange(len(rows))
+    writes = Writes(model, rows)
     new_RT = _prompts(model, len(rows))
     states_RTD, cross = encoded.of_rows(active)
     for step in range(max_new_tokens):
-        with hooks(on_output=writes(model, rows, new_RT.shape[1]) if step == 0 else ()):
+        with hooks(on_output=writes.hooks(active, new_RT.shape[1], again=step > 0)):
             cache = EncoderDecoderCache(own, cross)
             logits_RV = _forward(model, states_RTD, new_RT, cache)[:, -1]
         new_RT = logits_RV.argmax(-1, keepdim=True)
@@ -158,12 +159,16 @@ def _drawn(
 def _option_logprobs(
     model: Model, encoded: _Encoded, rows: Sequence[Row], option: Tokens
 ) -> list[float]:
-    """Return the log-probability of an option after the decoder's prompt, for each row."""
+    """Return the log-probability of an option after the decoder's prompt, for each row.
+
+    A row that writes again writes to the option's tokens too, as to those that it generates.
+    """
     n_prompt = len(model.decoder_prompt)
     answer_RT = torch.tensor([option], device=model.device).expand(len(rows), -1)
     ids_RT = torch.cat([_prompts(model, len(rows)), answer_RT[:, :-1]], -1)
     states_RTD, cross = encoded.of_rows(np.arange(len(rows)))
-    with hooks(on_output=writes(model, rows, ids_RT.shape[1], token=n_prompt - 1)):
+    on_output = Writes(model, rows).hooks(n_tokens=ids_RT.shape[1], token=n_prompt - 1)
+    with hooks(on_output=on_output):
         logits_RTV = _forward(model, states_RTD, ids_RT, EncoderDecoderCache(DynamicCache(), cross))
     logprobs_RTV = logits_RTV[:, n_prompt - 1 :].float().log_softmax(-1)
     found_R: list[float] = logprobs_RTV.gather(-1, answer_RT[:, :, None]).sum((1, 2)).tolist()

@@ -19,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Histories:
-    """The entries of a step, sorted by target layer.
+    """The entries of a step, sorted by the layer at which they leave the trunk.
 
     Attributes:
         row: number of each entry's row.
@@ -53,9 +53,7 @@ class Histories:
     def __len__(self) -> int:
         return len(self.row)
 
-    def advance(
-        self, chosen: Ints, ends: Bools, trees: OptionTrees, target_layer: Ints
-    ) -> Histories:
+    def advance(self, chosen: Ints, ends: Bools, trees: OptionTrees, leaves: Ints) -> Histories:
         """Return the entries of the next step.
 
         A free entry continues with its greedy token, the beginning of an option with each token
@@ -65,7 +63,7 @@ class Histories:
             chosen: greedy token of each entry.
             ends: whether an entry's greedy continuation ends with that token.
             trees: options of the prompts.
-            target_layer: target layer of each row.
+            leaves: layer at which each row leaves the trunk.
         """
         goes_on = self.free & ~ends
         free = np.flatnonzero(goes_on)
@@ -85,7 +83,7 @@ class Histories:
         parent = np.concatenate([free, forced[:, 0]])
         token = np.concatenate([chosen[free], forced[:, 1]])
         node = np.concatenate([following, forced[:, 2]])
-        order = np.argsort(target_layer[self.row[parent]], kind="stable")
+        order = np.argsort(leaves[self.row[parent]], kind="stable")
         parent, token, node = parent[order], token[order], node[order]
         history = _number(self.history[parent], token)
         return Histories(self.row[parent], parent, token, history, order < len(free), node)

@@ -1,15 +1,17 @@
 """Which rows a step computes at each layer. Plain numpy: no torch, no model.
 
-A grid row that writes at layer j equals the untouched prompt below j, and while decoding it equals
+A grid row that writes at layer j equals the untouched prompt below j. While decoding it equals
 every other row with the same generated tokens up to and including j: the write changes nothing that
-a later token reads there. So at layer l a step computes
+a later token reads there. If it writes at every step, it equals them below j. So at layer l a step
+computes
 
     the **own** rows:   those that have left the trunk, in grid order, then
     the **trunk** rows: one for each distinct history among the rows that have not.
 
-Grid rows are sorted by target layer, so the own rows are always the first ones alive. A trunk row
-is needed up to the deepest grid row of its history; trunk rows are sorted by that depth, so those
-still needed are always the last ones. Both facts make a layer's layout two numbers.
+Grid rows are sorted by the layer at which they leave the trunk, so the own rows are always the
+first ones alive. A trunk row is needed up to the deepest grid row of its history; trunk rows are
+sorted by that depth, so those still needed are always the last ones. Both facts make a layer's
+layout two numbers.
 """
 
 from __future__ import annotations
@@ -42,18 +44,16 @@ class StepLayout:
         object.__setattr__(self, "_deepest", deepest)
 
     @classmethod
-    def of(cls, target_layers: Ints, history: Ints, n_layers: int, *, first: bool) -> StepLayout:
+    def of(cls, leaves: Ints, history: Ints, n_layers: int) -> StepLayout:
         """Lay out a step for the grid rows alive.
 
         Args:
-            target_layers: target layer of each, ascending; N for a row that writes nothing.
+            leaves: the layer from which on each computes its own row, ascending; N or more for a
+                row that never does.
             history: number of the tokens generated so far; equal numbers mean equal tokens.
             n_layers: N.
-            first: whether this is the pass over the last prompt token, in which a row writes and
-                leaves the trunk *at* its target layer. In later steps it leaves *after* it.
         """
-        layers = np.arange(n_layers)
-        n_own = np.searchsorted(target_layers, layers, side="right" if first else "left")
+        n_own = np.searchsorted(leaves, np.arange(n_layers), side="right")
         return cls(n_own, _number_by_deepest(history))
 
     def rows(self, layer: int) -> Ints:

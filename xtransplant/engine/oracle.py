@@ -7,14 +7,53 @@ with it. It shares nothing with the engine but the model.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
+from torch.nn.functional import normalize
 from transformers import GenerationConfig
 
+from xtransplant.config.intervention import TRANSPLANT, Intervention
 from xtransplant.models.families import Model
 from xtransplant.types import Cell, ModuleType
+
+
+@dataclass(frozen=True, eq=False)
+class Write:
+    """What is written where.
+
+    Attributes:
+        module: module that is written.
+        layer: target layer.
+        vector: the vector, [D]; of `attn_mlp` [2, D], attention and feed-forward.
+        intervention: how it is put there, and in which passes.
+        direction: of the control `displacement`, unit vectors of the same shape: the output moves
+            along them, as far as it would have moved otherwise.
+    """
+
+    module: ModuleType
+    layer: int
+    vector: torch.Tensor
+    intervention: Intervention = TRANSPLANT
+    direction: torch.Tensor | None = None
+
+    def after(self, met_D: torch.Tensor, place: int) -> torch.Tensor:
+        """Return what one of the layer's modules gives out, from what it would have given out."""
+        how, vector_D = self.intervention, self.vector.view(-1, len(met_D))[place]
+        if how.norm == "match":
+            vector_D = normalize(vector_D, dim=0) * met_D.norm()
+        if self.direction is not None:
+            unit_D = self.direction.view(-1, len(met_D))[place]
+            moved_D: torch.Tensor = met_D + (vector_D - met_D).norm() * unit_D
+            return moved_D
+        if how.op == "replace":
+            return vector_D
+        if how.op == "add":
+            return met_D + how.alpha * vector_D
+        return how.alpha * vector_D + (1 - how.alpha) * met_D
 
 
 def transplant_cell(
@@ -24,63 +63,54 @@ def transplant_cell(
     module: ModuleType,
     cell: Cell,
     max_new_tokens: int,
+    intervention: Intervention = TRANSPLANT,
 ) -> tuple[int, ...]:
     """Run both prompts for one cell; return the new tokens, the end-of-sequence token included."""
-    activation_D = capture_layer(model, source_ids, module, cell.source_layer)
-    return generate(model, target_ids, max_new_tokens, module, cell.target_layer, activation_D)
+    activation = capture_layer(model, source_ids, module, cell.source_layer)
+    write = Write(module, cell.target_layer, activation, intervention)
+    return generate(model, target_ids, max_new_tokens, write)
 
 
 @torch.inference_mode()
 def capture_layer(
     model: Model, source_ids: Sequence[int], module: ModuleType, layer: int
 ) -> torch.Tensor:
-    """Run the source prompt; return one module's activation at its last token, [D]."""
-    seen: list[torch.Tensor] = []
+    """Run the source prompt; return the activation of one layer's module at its last token.
 
-    def look(_module: Any, _args: Any, output: Any) -> None:
-        seen.append(_hidden(output)[0, -1].clone())
+    It is [D]; of `attn_mlp` [2, D], attention and feed-forward.
+    """
+    parts = model.written(module, layer)
+    seen: dict[int, torch.Tensor] = {}
+
+    def look(place: int, _module: Any, _args: Any, output: Any) -> None:
+        seen[place] = _hidden(output)[0, -1].clone()
 
     def look_before(_module: Any, args: Any, kwargs: Any) -> None:
-        seen.append((args[0] if args else kwargs["hidden_states"])[0, -1].clone())
+        seen[-1] = (args[0] if args else kwargs["hidden_states"])[0, -1].clone()
 
-    handles = [model.module(module, layer).register_forward_hook(look)]
+    handles = [part.register_forward_hook(partial(look, place)) for place, part in enumerate(parts)]
     if module is ModuleType.ATTN_RESIDUAL:
-        part = model.layers[layer]
-        handles.append(part.register_forward_pre_hook(look_before, with_kwargs=True))
+        handles.append(model.layers[layer].register_forward_pre_hook(look_before, with_kwargs=True))
     try:
         model.hf(**model.inputs(source_ids))
     finally:
         for handle in handles:
             handle.remove()
-    return torch.stack(seen).sum(0)
+    if module is ModuleType.ATTN_RESIDUAL:
+        return seen[0] + seen[-1]
+    return seen[0] if len(parts) == 1 else torch.stack([seen[0], seen[1]])
 
 
 @torch.inference_mode()
 def generate(
-    model: Model,
-    target_ids: Sequence[int],
-    max_new_tokens: int,
-    module: ModuleType | None = None,
-    layer: int = 0,
-    activation_D: torch.Tensor | None = None,
+    model: Model, target_ids: Sequence[int], max_new_tokens: int, write: Write | None = None
 ) -> tuple[int, ...]:
-    """Continue the target prompt greedily, with an activation written at its last token.
+    """Continue the target prompt greedily, with a vector written at its last token.
 
     In an encoder-decoder model it is written at the last token of the decoder's prompt, or for
-    `encoder_block` of the encoder's.
+    `encoder_block` of the encoder's. With `steps=every` it is written at each new token too.
     """
-    unwritten: list[Any] = [activation_D]
     ids = torch.tensor([target_ids], device=model.device)
-
-    def write(_module: Any, _args: Any, output: Any) -> Any:
-        if not unwritten:  # only the first pass reads a prompt
-            return output
-        written = _hidden(output).clone()
-        written[:, -1] = unwritten.pop()
-        if isinstance(output, tuple):
-            return (written, *output[1:])
-        return written.view_as(output)
-
     eos = sorted(model.eos_token_ids) or None
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,
@@ -89,8 +119,11 @@ def generate(
         pad_token_id=eos[0] if eos else 0,
     )
     handles = []
-    if module is not None:
-        handles.append(model.module(module, layer).register_forward_hook(write))
+    if write is not None:
+        handles = [
+            part.register_forward_hook(_writing(write, place))
+            for place, part in enumerate(model.written(write.module, write.layer))
+        ]
     answer_of = ids
     arguments = {"attention_mask": torch.ones_like(ids)}
     if model.decoder_prompt:
@@ -102,6 +135,24 @@ def generate(
         for handle in handles:
             handle.remove()
     return tuple(out[0, answer_of.shape[1] :].tolist())
+
+
+def _writing(write: Write, place: int) -> Callable[[Any, Any, Any], Any]:
+    """Return a hook that writes at the last token of each pass, or of the first pass alone."""
+    n_passes = 0
+
+    def hook(_module: Any, _args: Any, output: Any) -> Any:
+        nonlocal n_passes
+        n_passes += 1
+        if n_passes > 1 and write.intervention.steps == "first":
+            return output
+        written = _hidden(output).clone()
+        written[0, -1] = write.after(written[0, -1], place)
+        if isinstance(output, tuple):
+            return (written, *output[1:])
+        return written.view_as(output)
+
+    return hook
 
 
 @torch.inference_mode()

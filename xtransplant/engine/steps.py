@@ -1,4 +1,4 @@
-"""The loop over new tokens: a batch of rows, each a target prompt with at most one write.
+"""The loop over new tokens: a batch of rows, each a target prompt with at most one write a pass.
 
 Shape suffixes: R rows, W rows that are written to, D model width, V vocabulary.
 """
@@ -22,7 +22,7 @@ from xtransplant.engine.prefix_cache import Move, SharedPrefixCache, shared_pref
 from xtransplant.engine.rows import Continuation, Row
 from xtransplant.engine.sampling import drawn_tokens
 from xtransplant.engine.unembedding import LogitBlocks, logit_blocks, screen_of
-from xtransplant.engine.writes import writes
+from xtransplant.engine.writes import Writes
 from xtransplant.errors import NumericsError
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import hooks
@@ -59,7 +59,8 @@ def decode_batch(
     Args:
         model: any supported model.
         cache: prefixes of the batch's prompts, without suffixes.
-        rows: rows sorted by target layer; `target` is the number of a prompt in the cache.
+        rows: rows sorted by target layer, those that write again first; `target` is the number of
+            a prompt in the cache.
         last_tokens: each prompt's last token, which is not in its prefix.
         trees: answer options of each prompt.
         max_new_tokens: most tokens generated per row.
@@ -74,7 +75,7 @@ def decode_batch(
         for step in range(max(max_new_tokens, trees.depth)):
             chosen = batch.step(step, histories)
             ends = np.isin(chosen, list(model.eos_token_ids)) | (step + 1 >= max_new_tokens)
-            histories = histories.advance(chosen, ends, trees, batch.target_layer)
+            histories = histories.advance(chosen, ends, trees, batch.leaves)
             if not len(histories):
                 break
     return batch.continuations()
@@ -86,7 +87,7 @@ class _Batch:
     Arguments as for `decode_batch`.
 
     Attributes:
-        target_layer: target layer of each row.
+        leaves: layer at which each row leaves the trunk, in passes after the first.
         prompt: number of each row's prompt.
     """
 
@@ -99,9 +100,11 @@ class _Batch:
         *,
         by_block: bool,
     ) -> None:
-        self.target_layer = np.array([row.layer for row in rows])
+        self.leaves = np.array([row.leaves for row in rows])
         self.prompt = np.array([row.target for row in rows])
         self._model, self._cache, self._rows, self._trees = model, cache, rows, trees
+        self._writes = Writes(model, rows)
+        self._target_layer = np.array([row.layer for row in rows])
         self._rows_cache = RowsCache(model, cache)
         self._growth = growth.Growth()
         self._previous: StepLayout | None = None
@@ -126,8 +129,9 @@ class _Batch:
             NonFiniteLogits: a row's logits are NaN or infinite.
         """
         n_layers = self._model.n_layers
-        layers = self.target_layer[histories.row]
-        layout = StepLayout.of(layers, histories.history, n_layers, first=step == 0)
+        # In the first pass every row writes, and leaves the trunk there.
+        leaves = (self.leaves if step else self._target_layer)[histories.row]
+        layout = StepLayout.of(leaves, histories.history, n_layers)
         self._lay_out(layout, histories)
         pairs = OptionPairs.of(histories, self._trees)
         slots = layout.slots(n_layers - 1, np.arange(len(histories)))
@@ -176,7 +180,7 @@ class _Batch:
         """Run the model on one token of each of the entries `embedded`.
 
         Args:
-            step: number of the step; rows write in step 0.
+            step: number of the step; all rows write in step 0, some in the others too.
             embedded: entries whose tokens are embedded.
             histories: entries of the step.
             slots: for each entry, its row of the last layer.
@@ -191,7 +195,7 @@ class _Batch:
         # Right after the write the rows differ too much for the screen to pay.
         screen = self._screen if step > 0 else None
         with (
-            hooks(on_output=writes(model, self._rows) if step == 0 else ()),
+            hooks(on_output=self._writes.hooks(histories.row, again=step > 0)),
             logit_blocks(model, *wanted, screen) if self._by_block else nullcontext() as blocks,
         ):
             logits_RV = _logits(model, histories.token[embedded], positions, self._rows_cache)

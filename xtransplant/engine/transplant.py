@@ -9,7 +9,8 @@ from operator import index
 from typing import TYPE_CHECKING, Literal, SupportsIndex
 
 from xtransplant.config.grid import resolve_cells
-from xtransplant.engine.capture import capture, noise_like
+from xtransplant.config.intervention import TRANSPLANT, Intervention
+from xtransplant.engine.capture import capture, noise_like, random_direction
 from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.request import Request, Resolved
@@ -88,46 +89,52 @@ class TransplantGrid:
         )
 
 
-def transplant(
+def transplant(  # noqa: PLR0913  # what one grid is, in one call
     model: Model,
-    source: str | Sequence[int] | Prompt,
+    source: str | Sequence[int] | Prompt | torch.Tensor,
     target: str | Sequence[int] | Prompt,
     module: ModuleType | str = ModuleType.MLP,
     cells: Literal["full", "none"] | Sequence[tuple[int, int] | Cell] = "full",
     max_new_tokens: int = 20,
     rows_per_batch: int | None = None,
+    intervention: Intervention = TRANSPLANT,
 ) -> TransplantGrid:
     """Answer the target prompt with activations of the source prompt, once for each cell.
 
     For a cell (i, j), the module's activation at layer i and the last source token replaces its
     output at layer j and the last target token, in the pass that yields the first new token.
-    Decoding is greedy (arXiv 2412.12686, section 2).
+    Decoding is greedy (arXiv 2412.12686, section 2). Another `intervention` adds or mixes, or
+    writes at every step.
 
     Args:
         model: model from `load_model`.
-        source: prompt whose activations are taken, as text or token ids.
+        source: prompt whose activations are taken, as text or token ids; or the vectors
+            themselves, as a tensor [N, D] with one for each layer (of "attn_mlp" [N, 2, D]).
         target: prompt that is answered, as text or token ids.
-        module: "attn", "mlp", "block" or "attn_residual"; in encoder-decoder models also
-            "cross_attn" or "encoder_block".
+        module: "attn", "mlp", "block", "attn_mlp" or "attn_residual"; in encoder-decoder models
+            also "cross_attn" or "encoder_block".
         cells: "full" for all N² pairs, "none" for the baseline alone, or (source_layer,
             target_layer) pairs. Negative layers count from the end; repeated cells are computed
             once.
         max_new_tokens: most tokens generated per cell.
         rows_per_batch: number of cells that decode together; it changes memory and speed, not
             results. None chooses a number that fits.
+        intervention: what is made of the activations, and in which passes it is put.
 
     Returns:
         The baseline and every cell's continuation.
 
     Raises:
-        LayerError: a layer outside 0..N-1, no cells, or an unknown module.
+        LayerError: a layer outside 0..N-1, no cells, an unknown module, or vectors of a shape that
+            does not fit.
         PromptError: an empty or one-token prompt, a prompt that exceeds the model's context, or a
             token id outside the vocabulary.
         NumericsError: NaN or infinite activations.
-        ConfigError: `max_new_tokens` or `rows_per_batch` is not an integer or is below 1.
+        ConfigError: `max_new_tokens` or `rows_per_batch` is not an integer or is below 1; the
+            intervention does not go with the module, or needs vectors that are not given.
         ModelError: `model` is not a loaded model.
     """
-    request = Request(source, target, module, cells)
+    request = Request(source, target, module, cells, intervention=intervention)
     return transplant_all(model, [request], max_new_tokens, rows_per_batch)[0]
 
 
@@ -200,7 +207,7 @@ def _rows(
         model: any supported model.
         grids: checked requests.
         number: number of each target prompt.
-        acts: activations of each source prompt and module, [L, D].
+        acts: activations of each source prompt and module, [L, D] or [L, M, D].
     """
     rows: list[Row] = []
     for grid in grids:
@@ -208,31 +215,34 @@ def _rows(
         if sampling := grid.sampling:
             tries = (Draws(sampling, cell) for cell in grid.cells)
             rows += [Row(model.n_layers, target=target, draws=draws) for draws in tries]
-        elif grid.reads_source:
-            rows += _written_rows(grid, target, acts[grid.source][grid.module])
+            continue
+        if not grid.cells:
+            continue
+        vectors_LD = acts[grid.source][grid.module] if grid.given is None else grid.given
+        if grid.noise_seed is not None:
+            vectors_LD = noise_like(vectors_LD, grid.noise_seed)
+        rows += [_written_row(grid, cell, vectors_LD, target) for cell in grid.cells]
     return rows
 
 
-def _written_rows(grid: Resolved, target: int, vectors_LD: torch.Tensor) -> list[Row]:
-    """Return a row for each cell of a grid, which writes a vector at its target layer."""
-    if grid.noise_seed is not None:
-        vectors_LD = noise_like(vectors_LD, grid.noise_seed)
-    return [
-        Row(cell.target_layer, grid.module, vectors_LD[cell.source_layer], target)
-        for cell in grid.cells
-    ]
+def _written_row(grid: Resolved, cell: Cell, vectors_LD: torch.Tensor, target: int) -> Row:
+    vector_D = vectors_LD[cell.source_layer]
+    direction_D = None
+    if grid.displacement_seed is not None:
+        direction_D = random_direction(vector_D, grid.displacement_seed, cell)
+    return Row(cell.target_layer, grid.module, vector_D, target, grid.intervention, direction_D)
 
 
 def _capture_sources(
     model: Model, grids: Sequence[Resolved]
 ) -> dict[Tokens, dict[ModuleType, torch.Tensor]]:
     """Read each source prompt once, up to the deepest layer that any grid takes from."""
-    grids = [grid for grid in grids if grid.reads_source]
-    if not grids:
+    reading = [grid for grid in grids if grid.reads_source]
+    if not reading:
         return {}
-    names = {grid.source: f"{grid.name}source prompt" for grid in reversed(grids)}
-    modules = dict.fromkeys(grid.module for grid in grids)
-    n_layers = 1 + max(cell.source_layer for grid in grids for cell in grid.cells)
+    names = {grid.source: f"{grid.name}source prompt" for grid in reversed(reading)}
+    modules = dict.fromkeys(grid.module for grid in reading)
+    n_layers = 1 + max(cell.source_layer for grid in reading for cell in grid.cells)
     acts = capture(model, list(names), modules, n_layers, list(names.values()))
     return {
         source: {module: acts[module][number] for module in modules}

@@ -17,15 +17,16 @@ WRITTEN = handlers(
     "module",
     ModuleType,
     {
-        ModuleType.ATTN: "attn",
-        ModuleType.MLP: "mlp",
-        ModuleType.BLOCK: "layers",
-        ModuleType.ATTN_RESIDUAL: "attn",
-        ModuleType.CROSS_ATTN: "cross_attn",
-        ModuleType.ENCODER_BLOCK: "encoder_layers",
+        ModuleType.ATTN: ("attn",),
+        ModuleType.MLP: ("mlp",),
+        ModuleType.BLOCK: ("layers",),
+        ModuleType.ATTN_MLP: ("attn", "mlp"),
+        ModuleType.ATTN_RESIDUAL: ("attn",),
+        ModuleType.CROSS_ATTN: ("cross_attn",),
+        ModuleType.ENCODER_BLOCK: ("encoder_layers",),
     },
 )
-"""The attribute of `families.Model` that holds the modules written, by value of `module`."""
+"""The attributes of `families.Model` that hold the modules written, by value of `module`."""
 
 _DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
 """Names of the number of decoder layers in configurations."""

@@ -115,10 +115,13 @@ class Model:
         own = next(self.layers[0].parameters()).device
         return torch.device(hook.execution_device) if hook and own.type == "meta" else own
 
-    def modules(self, module: ModuleType) -> Sequence[nn.Module | None]:
-        """Return each layer's module whose output is written for `module`; None if it has none."""
-        found: Sequence[nn.Module | None] = getattr(self, WRITTEN[module])
-        return found
+    def modules(self, module: ModuleType) -> Sequence[tuple[nn.Module, ...]]:
+        """Return the modules of each layer whose outputs are written for `module`.
+
+        A layer that lacks one has none.
+        """
+        parts = zip(*(getattr(self, name) for name in WRITTEN[module]), strict=True)
+        return [() if None in of_layer else of_layer for of_layer in parts]
 
     @property
     def module_types(self) -> tuple[ModuleType, ...]:
@@ -132,8 +135,8 @@ class Model:
             return inputs | {"logits_to_keep": 1}
         return inputs | {"decoder_input_ids": torch.tensor([self.decoder_prompt]).to(self.device)}
 
-    def module(self, module: ModuleType, layer: int) -> nn.Module:
-        """Return the module of one layer.
+    def written(self, module: ModuleType, layer: int) -> tuple[nn.Module, ...]:
+        """Return the modules of one layer whose outputs are written for `module`.
 
         Raises:
             LayerError: the layer has no such module, as in hybrids of attention and state spaces.
@@ -144,15 +147,15 @@ class Model:
                 f"{self.id!r} has no module {str(module)!r}, which needs an encoder-decoder model; "
                 f"allowed: {', '.join(self.module_types)}"
             )
-        part = parts[layer]
-        if part is None:
-            having = [number for number, other in enumerate(parts) if other is not None]
+        of_layer = parts[layer]
+        if not of_layer:
+            having = [number for number, others in enumerate(parts) if others]
             raise LayerError(
                 f"layer {layer} has no module {str(module)!r}, only {names(self.layers[layer])}; "
                 f"layers that have one: {having}, to be given as grid.source_layers and "
                 "grid.target_layers, or as cells"
             )
-        return part
+        return of_layer
 
 
 def context_length(text_config: Any) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from xtransplant.errors import ModelError, XtransplantError
+from xtransplant.models.architecture import WRITTEN
 from xtransplant.models.families import Model
 from xtransplant.models.hf_errors import error_line
 from xtransplant.models.hooks import Hook, hooks
@@ -69,20 +70,22 @@ def verify(model: Model) -> States:
 
         return look
 
+    # Each of several modules written together is looked at by itself.
+    single = [module for module in model.module_types if len(WRITTEN[module]) == 1]
     probes = [
         (part, probe(layer, module))
-        for module in model.module_types
-        for layer, part in enumerate(model.modules(module))
-        if part is not None
+        for module in single
+        for layer, of_layer in enumerate(model.modules(module))
+        for part in of_layer
     ]
     with probing(model), hooks(on_output=probes):
         ids = torch.arange(_N_TOKENS, device=model.device)[None] % model.text_config.vocab_size
         sides = ("input_ids", "decoder_input_ids") if model.decoder_prompt else ("input_ids",)
         model.hf(**dict.fromkeys(sides, ids), use_cache=False)
     for layer in range(max(len(model.layers), len(model.encoder_layers))):
-        for module in model.module_types:
+        for module in single:
             parts = model.modules(module)
-            if layer >= len(parts) or parts[layer] is None:
+            if layer >= len(parts) or not parts[layer]:
                 continue
             missing = f"is not called in a forward pass; {_described(model, layer, module)}"
             if problem := problems.get((layer, module), missing):

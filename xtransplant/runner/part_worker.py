@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 
+from xtransplant.config.intervention import Intervention
 from xtransplant.engine.failures import machine_failures
 from xtransplant.engine.load_model import load_model
 from xtransplant.engine.memory_budget import rows_that_fit
@@ -22,7 +24,7 @@ from xtransplant.scoring.judging import judge
 from xtransplant.scoring.registry import find_scorers
 from xtransplant.store.columns import Row, option_draw
 from xtransplant.store.part_names import part_name
-from xtransplant.tasks.controls import noise_seed
+from xtransplant.tasks.controls import engine_seeds
 from xtransplant.types import Instance, ModuleType, Part, PromptPair, Reply
 
 
@@ -38,6 +40,7 @@ class PartWorker:
 
     def __init__(self, plan: Plan, on_step: OnStep) -> None:
         self._plan = plan
+        self._intervention = Intervention(**asdict(plan.config.intervention))
         self._scorers = find_scorers(plan.config.task.scorer)
         start = time.monotonic()
         with machine_failures("loading the model"):
@@ -101,8 +104,9 @@ class PartWorker:
             self._plan.cells or "none",
             encode_options(self.model.tokenizer, prompts.target, markers),
             name=f"instance {instance.id} ({instance.language})",
-            noise_seed=noise_seed(config.control, instance, config.seed),
             sampling=_sampling(instance, config.decode.temperature),
+            intervention=self._intervention,
+            **engine_seeds(config.control, instance, config.seed),
         )
 
     def _scored(self, instances: Sequence[Instance], grids: Sequence[TransplantGrid]) -> list[Row]:

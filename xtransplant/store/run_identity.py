@@ -20,7 +20,7 @@ from xtransplant.types import Cell
 
 OWN_COLUMNS = ("control", "cells", "temperature")
 """Axes that tables and titles tell in words of their own."""
-OF_UNTOUCHED = frozenset({"module", "temperature"})
+OF_UNTOUCHED = frozenset({"module", "op", "alpha", "vector", "steps", "norm", "temperature"})
 """Axes in which such a control may differ from the experiments that it stands beside."""
 FROM_PARTS = ("scorer", "cells")
 """Axes that only the parts of a run tell: the scorer with its version, and the resolved grid."""
@@ -135,6 +135,11 @@ class RunIdentity:
     cross_attn_path: str | None = method_axis("model.family.cross_attn", Rule.SAME_IN_MODEL, None)
     encoder_path: str | None = method_axis("model.family.encoder_layers", Rule.SAME_IN_MODEL, None)
     module: str = method_axis("module", Rule.SEPARATES, idle=UNTOUCHED, label=True)
+    op: str = method_axis("intervention.op", Rule.SEPARATES, "replace")
+    alpha: float = method_axis("intervention.alpha", Rule.SEPARATES, 1.0)
+    vector: str = method_axis("intervention.vector", Rule.SEPARATES, "activation")
+    steps: str = method_axis("intervention.steps", Rule.SEPARATES, "first")
+    norm: str = method_axis("intervention.norm", Rule.SEPARATES, "none")
     control: str = method_axis("control", Rule.SEPARATES, "none")
     direction: str | None = method_axis("direction", Rule.SAME_IN_TASK, None, other_prompts=True)
     pivot: str | None = method_axis("pivot", Rule.SEPARATES, None, other_prompts=True)

@@ -15,6 +15,7 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from xtransplant.config import schema
 from xtransplant.errors import ConfigError, DataError
@@ -23,9 +24,6 @@ from xtransplant.types import Instance
 
 Load = Callable[[str], Sequence[Instance]]
 """From a language of the task to all its instances."""
-
-TRANSPLANT: Mapping[str, str] = {"op": "replace", "vector": "activation"}
-"""The only intervention there is: the output is replaced by the source prompt's activation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +49,18 @@ class Control:
 
     Attributes:
         sources: returns the instances, by language, with the source prompts that are read.
-        noise: whether Gaussian noise with each layer's norm replaces the activations read.
+        seeds: fields of the engine's request that get a seed of the instance: `noise_seed` for
+            Gaussian noise with each layer's norm in place of the activations read,
+            `displacement_seed` for a random direction in which the output moves as far.
+        mean: whether the mean activation over the selection split replaces the activations read.
         untouched: whether nothing is written: the control is about the model alone.
         goes_with: allowed values of the intervention's properties; a property that is not named
             may have any value.
     """
 
     sources: Callable[[Inputs], dict[str, list[Instance]]]
-    noise: bool = False
+    seeds: tuple[str, ...] = ()
+    mean: bool = False
     untouched: bool = False
     goes_with: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -73,17 +75,17 @@ def controlled(control: str, inputs: Inputs) -> dict[str, list[Instance]]:
     return CONTROLS[control].sources(inputs)
 
 
-def noise_seed(control: str, instance: Instance, seed: int) -> int | None:
-    """Return the seed of an instance's noise, None if the control uses none."""
-    return _draw(seed, instance) if CONTROLS[control].noise else None
+def engine_seeds(control: str, instance: Instance, seed: int) -> dict[str, int]:
+    """Return the seeds of what the engine draws for an instance, by field of its request."""
+    return dict.fromkeys(CONTROLS[control].seeds, _draw(seed, instance))
 
 
-def require_goes_with(control: str, intervention: Mapping[str, str]) -> None:
+def require_goes_with(control: str, intervention: Mapping[str, Any]) -> None:
     """Check that a control makes sense with an intervention.
 
     Args:
         control: one of `CONTROLS`.
-        intervention: value of each of its properties, such as `TRANSPLANT`.
+        intervention: value of each of its properties.
 
     Raises:
         ConfigError: a property with a value that the control does not go with.
@@ -229,7 +231,12 @@ def _draw(seed: int, instance: Instance) -> int:
 
 
 _ACTIVATION = {"vector": ("activation",)}
-TRANSPLANT_ALONE = {name: (value,) for name, value in TRANSPLANT.items()}
+_REPLACE = {"op": ("replace",)}
+_NO_INTERVENTION = {
+    **_ACTIVATION,
+    **_REPLACE,
+    **{"steps": ("first",), "norm": ("none",)},
+}
 
 CONTROLS = handlers(
     "control",
@@ -237,10 +244,12 @@ CONTROLS = handlers(
     {
         "none": Control(_own_sources),
         "random_instance": Control(_random_instance, goes_with=_ACTIVATION),
-        "noise": Control(_own_sources, noise=True),
+        "mean": Control(_own_sources, mean=True, goes_with=_ACTIVATION),
+        "noise": Control(_own_sources, seeds=("noise_seed",)),
+        "displacement": Control(_own_sources, seeds=("displacement_seed",), goes_with=_REPLACE),
         "same_prompt": Control(_same_prompt, goes_with=_ACTIVATION),
         "shuffled_language": Control(_shuffled_language),
-        "samples": Control(_samples, untouched=True, goes_with=TRANSPLANT_ALONE),
+        "samples": Control(_samples, untouched=True, goes_with=_NO_INTERVENTION),
     },
 )
 """By value of `control`. A new one is a line here and a name in `config.schema.CONTROLS`."""

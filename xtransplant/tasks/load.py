@@ -6,7 +6,7 @@ No tokenizer and no weights are loaded.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from xtransplant.config.translate_command import translate_command
 from xtransplant.errors import DataError
 from xtransplant.prompts.styles import STYLES
 from xtransplant.tasks.controls import (
-    TRANSPLANT,
     Inputs,
     controlled,
     fixes_of_draws,
@@ -65,7 +64,7 @@ def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
         ConfigError: settings that do not go together.
         DataError: data that is missing, malformed or empty; a translation that is missing.
     """
-    require_goes_with(config.control, TRANSPLANT)
+    require_goes_with(config.control, asdict(config.intervention))
     translations = open_translations(config)
     task = config.task
     instructions = config.prompt.instruction_language
