@@ -130,20 +130,17 @@ class TaskConfig:
         size: amount of data, as shown by `xtransplant ls tasks`.
         template: name of a file in `xtransplant/assets/prompts`, or the path of the user's own.
         keys: option keys in their order; a prompt shows "(A)" for key A.
-        machine_translated: whether the data are in the pivot only and the other prompts are
-            machine-translated.
+        machine_translated: whether the data are in the pivot only, the rest translations of them.
         splits: names of the splits; the first is the default.
         sample_size: units per language in split `sample`, if splits are drawn here.
         sample_seed: seed of the drawing of splits.
-        sample_by: unit of splits: `id` for an instance, `cluster` for all instances of a question
-            or passage.
-        lost_markers: what happens to prompts that do not show all of their options: `refuse`,
-            `keep` or `drop`.
+        sample_by: unit of splits: `id` (an instance) or `cluster` (all of a question or passage).
+        lost_markers: of prompts that do not show all of their options: `refuse`, `keep`, `drop`.
         languages: all languages of the task.
         pivot: the language of the other prompt of every pair.
         direction: `en_to_x` or `x_to_en`.
-        scorer: a setting of `xtransplant.scoring.registry.find_scorers`, or a list of them: the
-            first gives `answer` and `correct`, the verdicts of the others are kept beside.
+        scorer: a setting of `scoring.registry.find_scorers`, or a list: the first gives `answer`
+            and `correct`, the verdicts of the others are kept beside.
     """
 
     name: str = REQUIRED
@@ -179,8 +176,7 @@ class PromptConfig:
     """How a question is asked.
 
     Attributes:
-        style: `plain`; `chat` (in the checkpoint's chat template); `few_shot` (after `shots`
-            answered questions in the prompt's own language).
+        style: `plain`; `chat` (in the checkpoint's template); `few_shot` (after `shots` answers).
         instruction_language: `target` for the language of the question; `en` for English
             instructions around a question in its own language.
         shots: number of answered questions before the question, with style `few_shot`.
@@ -199,8 +195,7 @@ class TranslationConfig:
         model: Hugging Face id or local folder of a seq2seq or causal model.
         revision: commit, tag or branch of a Hugging Face id.
         instruction: prompt of a model without language codes; holds `{source_language}`,
-            `{target_language}` and `{text}`; null for the text alone, or for causal models a
-            default prompt.
+            `{target_language}` and `{text}`; null for the text alone, or a default prompt.
         max_new_tokens: longest translation, in tokens.
         allow_pickle: whether to read pickled weights, which can run code.
         folder: folder of translations; null for `translations` in the project's cache folder.
@@ -250,12 +245,7 @@ class InterventionConfig:
 
 @dataclass
 class DecodeConfig:
-    """Decoding: `conf/decode/<name>.yaml`. It is greedy, but for the control `samples`.
-
-    Attributes:
-        max_new_tokens: most tokens of an answer.
-        temperature: of the control `samples`: logits are divided by it.
-    """
+    """Greedy decoding: `conf/decode/<name>.yaml`. `temperature` is of the control `samples`."""
 
     max_new_tokens: int = 20
     temperature: float = 1.0
@@ -281,8 +271,7 @@ class RunConfig:
         split: name of a split; None for the task's first.
         limit: maximum number of instances per language; None for all.
         seed: of what a control draws, and of the cells that `check` and `bench` sample.
-        control: "none" for the experiment itself, else what stands in for its source; see
-            `xtransplant.tasks.controls`.
+        control: what stands in for the source, see `tasks.controls`; "none" for the experiment.
         output_root: folder in which result folders are created.
         dry_run: whether to show the plan and stop.
         rows_per_batch: cells that decode together, which never changes results; None: chosen.
