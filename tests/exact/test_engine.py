@@ -120,7 +120,7 @@ def token_that_ends_some(continuations: list[tuple[int, ...]]) -> int:
     )
 
 
-@pytest.mark.parametrize("module", [ModuleType.ATTN, ModuleType.MLP, ModuleType.BLOCK])
+@pytest.mark.parametrize("module", [m for m in MODULES if m is not ModuleType.ATTN_RESIDUAL])
 @pytest.mark.parametrize("family", CONFIGS)
 def test_a_prompt_transplanted_into_itself_at_the_same_layer_stays(
     family: str, module: ModuleType

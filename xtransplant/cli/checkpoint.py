@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtransplant.cli.data import ConfigDir, Overrides
+from xtransplant.config.intervention import TRANSPLANT, Intervention, require_writable
+from xtransplant.config.schema import NORMS, OPERATIONS, STEPS
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Cell, ModuleType
 
@@ -117,6 +119,18 @@ def try_(
         ),
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of new tokens.")] = 20,
+    op: Annotated[
+        str, typer.Option(help="What the vector does: " + ", ".join(OPERATIONS) + ".")
+    ] = TRANSPLANT.op,
+    alpha: Annotated[
+        float, typer.Option(help="How much of the vector is added or mixed in.")
+    ] = TRANSPLANT.alpha,
+    steps: Annotated[
+        str, typer.Option(help="Passes that are written to: " + ", ".join(STEPS) + ".")
+    ] = TRANSPLANT.steps,
+    norm: Annotated[
+        str, typer.Option(help="Length of the vector: " + ", ".join(NORMS) + ".")
+    ] = TRANSPLANT.norm,
     config_dir: ConfigDir = None,
 ) -> None:
     """Transplant between two prompts of your own.
@@ -128,7 +142,8 @@ def try_(
     from xtransplant.terminal import Console
 
     pairs = [parse_cell(text) for text in cell or []]
-    chosen = _module(module)
+    chosen, intervention = _module(module), Intervention(op, alpha, steps=steps, norm=norm)
+    require_writable(intervention, chosen)
     checkpoint = find_model(model, config_dir)
     console = Console()
     import xtransplant as xt
@@ -145,6 +160,7 @@ def try_(
             module=chosen,
             cells=pairs or "full",
             max_new_tokens=max_new_tokens,
+            intervention=intervention,
         )
     texts = {cell: grid.text(cell.source_layer, cell.target_layer) for cell in grid.cells}
     if pairs:

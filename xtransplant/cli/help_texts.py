@@ -17,10 +17,11 @@ RUN = f"""Run every cell of a grid on every instance of a task.
 
 \b
 Groups, one entry each (see xtransplant ls):
-  model task grid decode experiment
+  model task grid intervention decode experiment
 Keys:
-  module          attn, mlp, block or attn_residual; of encoder-decoder
-                  models cross_attn and encoder_block too       [mlp]
+  module          attn, mlp, block, attn_mlp or attn_residual; of
+                  encoder-decoder models cross_attn and
+                  encoder_block too                             [mlp]
   languages       all (except the pivot), or a list: [fr,sw]    [all]
   direction       en_to_x or x_to_en                            [the task's]
   split           a split of the task                           [its first]
@@ -38,6 +39,11 @@ Keys:
   prompt.shots    answered questions of few_shot                [3]
   prompt.instruction_language  target or en                     [target]
   translation.model  what translates (see xtransplant translate)  [NLLB]
+  intervention.op      replace (by v), add (alpha v), or mix    [replace]
+  intervention.alpha   a number; of replace 1                   [1]
+  intervention.vector  activation, or the mean difference       [activation]
+  intervention.steps   first, or every new token too            [first]
+  intervention.norm    match: v as long as what it meets        [none]
 Fields of a group are keys too: model.dtype=bfloat16, task.data_dir=DIR.
 """
 
@@ -54,6 +60,7 @@ Examples:
   xtransplant run task=xnli model=llama2-7b languages=[fr,sw] module=mlp --dry-run
   xtransplant run model=hf model.id=org/name grid=pairs grid.pairs=[[16,4],[-1,0]]
   xtransplant run -m module=attn,mlp task=xnli hydra/launcher=local
+  xtransplant run -m intervention=mix intervention.alpha=0.25,0.5,1 module=block
 """
 
 SUBMIT_EXAMPLES = """\b
@@ -128,4 +135,5 @@ Examples:
   xtransplant try --model smollm2-135m --source "The capital of France is" \\
       --target "La capitale de la France est" --cell 16,4 --cell -1,0
   xtransplant try --model org/name --source "…" --target "…" --module attn
+  xtransplant try --model pocket --source "…" --target "…" --op mix --alpha 0.5 --steps every
 """

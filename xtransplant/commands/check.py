@@ -84,7 +84,7 @@ def run_check(
     part = plan.parts[0]
     console.info(
         f"{config.model.name} in {config.model.dtype}, {config.task.name} {part.instances[0].id} "
-        f"({part.language}), {sum(map(len, samples.values()))} cells, one generate each"
+        f"({part.language}), {how}, {sum(map(len, samples.values()))} cells, one generate each"
     )
     with console.steps() as on_step:
         comparisons = [
@@ -102,7 +102,8 @@ def _require_effect(config: RunConfig) -> None:
         raise ConfigError(
             f"grid={config.grid.name} has no cells, and check compares cells; choose another grid"
         )
-    if CONTROLS[config.control].seeds or CONTROLS[config.control].untouched:
+    control = CONTROLS[config.control]
+    if control.seeds or control.mean or control.untouched:
         raise ConfigError(
             f"control={config.control} has no effect on check, which transplants what it captured; "
             "leave it out"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
 
 from xtransplant.config import schema
@@ -63,6 +63,12 @@ class Intervention:
                 "intervention.vector=difference does not go with intervention.op=replace; "
                 "allowed: activation; for a difference: intervention.op=add or mix"
             )
+
+    def __str__(self) -> str:
+        """Return the operation and what is off its default, such as "op=mix alpha=0.5"."""
+        usual = {field.name: field.default for field in fields(self)}
+        unusual = [name for name in usual if getattr(self, name) != usual[name] and name != "op"]
+        return " ".join(f"{name}={getattr(self, name)}" for name in ("op", *unusual))
 
 
 TRANSPLANT = Intervention()

@@ -81,6 +81,7 @@ def run_key(
     model_identity: str,
     cells: Sequence[Cell],
     fixes: Collection[str] = (),
+    learned: Sequence[str] | None = None,
 ) -> str:
     """Hash what changes results, and nothing else, to 12 hexadecimal characters.
 
@@ -91,6 +92,7 @@ def run_key(
         cells: the grid, resolved; its order and its name do not count.
         fixes: names of later fixes that changed the prompts or draws of this very run, so that it
             is done again and no others are.
+        learned: split and fingerprint of the data from which vectors are learned; None if none are.
     """
     settings, defaults = dict(_settings(config)), dict(_settings(RunConfig()))
     settings |= {key: defaults[key] for key, counts in COUNTS_WHERE.items() if not counts(config)}
@@ -98,6 +100,8 @@ def run_key(
     later = settings.keys() - {*FIRST, *LEFT_OUT}
     if changed := {key: settings[key] for key in later if settings[key] != defaults[key]}:
         facts["later"] = changed
+    if learned:
+        facts["learned"] = list(learned)
     if fixes:
         facts["fixes"] = sorted(fixes)
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

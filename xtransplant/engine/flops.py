@@ -59,13 +59,17 @@ def grid_flops(
     source_tokens: int,
     target_tokens: int,
     max_new_tokens: int,
+    *,
+    writes_again: bool = False,
 ) -> float:
     """Estimate the floating-point operations of one instance's grid, baseline included.
 
-    Counted are one pass over each prompt and, for every cell, the layers above its target layer.
-    Layers that rows share, attention scores and early ends are left out.
+    Counted are one pass over each prompt and, for every cell, the layers above its target layer. A
+    cell that writes again computes its target layer too at each later token. Layers that rows
+    share, attention scores and early ends are left out.
     """
     prompts = source_tokens + target_tokens
     own_layers = sum((n_layers - cell.target_layer) / n_layers for cell in cells) + 1
     decoded = size.layers * own_layers + size.unembedding * (len(cells) + 1)
-    return 2.0 * (size.layers * prompts + decoded * max_new_tokens)
+    again = size.layers * len(cells) / n_layers * (max_new_tokens - 1) * writes_again
+    return 2.0 * (size.layers * prompts + decoded * max_new_tokens + again)

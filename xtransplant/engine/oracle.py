@@ -101,6 +101,14 @@ def capture_layer(
     return seen[0] if len(parts) == 1 else torch.stack([seen[0], seen[1]])
 
 
+def mean_activation(
+    model: Model, prompts: Sequence[Sequence[int]], module: ModuleType, layer: int
+) -> torch.Tensor:
+    """Run each prompt; return the mean of one layer's activations at the last tokens, float64."""
+    activations = [capture_layer(model, ids, module, layer).double() for ids in prompts]
+    return torch.stack(activations).mean(0)
+
+
 @torch.inference_mode()
 def generate(
     model: Model, target_ids: Sequence[int], max_new_tokens: int, write: Write | None = None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from xtransplant.config.intervention import Intervention
 from xtransplant.engine.flops import grid_flops, model_size
 from xtransplant.engine.profiling import Work
-from xtransplant.types import Cell, PromptPair
+from xtransplant.engine.rows import WRITES_AGAIN
+from xtransplant.types import Cell
 
 
 def part_cost(
@@ -15,10 +17,9 @@ def part_cost(
     model_config: Any,
     n_layers: int,
     cells: Sequence[Cell],
-    prompts: Sequence[PromptPair],
+    lengths: Sequence[tuple[int, int]],
     max_new_tokens: int,
-    *,
-    reads_sources: bool = True,
+    intervention: Intervention,
 ) -> dict[str, float | None]:
     """Return the measured and estimated cost of a part, summed over its instances.
 
@@ -27,27 +28,29 @@ def part_cost(
         model_config: configuration of the model.
         n_layers: N.
         cells: cells of the grid.
-        prompts: prompt pairs of the part.
+        lengths: number of tokens of each pair of prompts, of the source and of the target; 0 for a
+            source that is not read.
         max_new_tokens: most tokens generated per cell.
-        reads_sources: whether source prompts go through the model.
+        intervention: of the cells.
 
     Returns:
         `n_layers`; `n_instances`; `seconds` (wall time); `peak_bytes` (memory beyond the weights,
         None where the system does not tell); `source_tokens` and `target_tokens` (tokens of the
-        prompts); `layer_parameters` and `unembedding_parameters` (matmul parameters of all layers
-        together, and of the unembedding; None for an encoder-decoder model, whose encoder is not
-        counted); and FLOPs estimated as in the dry run: `baseline_flops`, and `grid_flops`
+        prompts read); `layer_parameters` and `unembedding_parameters` (matmul parameters of all
+        layers together, and of the unembedding; None for an encoder-decoder model, whose encoder is
+        not counted); and FLOPs estimated as in the dry run: `baseline_flops`, and `grid_flops`
         (baseline and all cells).
     """
     size = model_size(model_config)
-    lengths = [
-        (len(pair.source.token_ids) * reads_sources, len(pair.target.token_ids)) for pair in prompts
-    ]
+    again = WRITES_AGAIN[intervention.steps]
     counted = not model_config.is_encoder_decoder
 
     def flops(some: Sequence[Cell], sources: int) -> float:
         return sum(
-            grid_flops(size, n_layers, some, source * sources, target, max_new_tokens)
+            grid_flops(
+                *(size, n_layers, some, source * sources, target, max_new_tokens),
+                writes_again=again,
+            )
             for source, target in lengths
         )
 

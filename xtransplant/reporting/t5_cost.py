@@ -67,7 +67,8 @@ T5 = TableDefinition(
         "FLOPs are estimated from the model's parameters and the tokens generated. A fixed cell "
         "reads the source prompt up to its source layer and decodes no baseline; relative cost is "
         "to the target prompt alone. Grid FLOPs are those of the whole measurement, as in the dry "
-        "run: baseline and all cells, each with as many tokens as the limit allows."
+        "run: baseline and all cells, each with as many tokens as the limit allows. A write at "
+        "every step costs a cell in use no product more; in a grid, rows then share a layer less."
     ),
     rows=lambda rows: list(_rows(rows.study)),
 )

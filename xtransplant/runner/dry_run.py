@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
+from xtransplant.config.intervention import Intervention
 from xtransplant.config.schema import RunConfig
-from xtransplant.config.untouched import UNTOUCHED
+from xtransplant.config.untouched import UNTOUCHED, is_untouched
 from xtransplant.engine.flops import grid_flops, model_size
 from xtransplant.engine.memory_budget import kv_bytes, rows_that_fit
 from xtransplant.engine.profiling import matmul_rate
+from xtransplant.engine.rows import WRITES_AGAIN
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.dtypes import TORCH_DTYPES
 from xtransplant.models.loading import choose_device
@@ -49,7 +52,8 @@ def _work(plan: Plan) -> list[tuple[str, str]]:
     return [
         ("model", f"{config.model.name} ({config.model.id}), {config.model.dtype}"),
         ("task", f"{config.task.name}, split {config.split}, {config.direction}"),
-        ("module", config.module if plan.reads_sources else UNTOUCHED),
+        ("module", UNTOUCHED if is_untouched(config) else config.module),
+        ("intervention", str(Intervention(**asdict(config.intervention)))),
         ("instances", ", ".join(f"{language} {n}" for language, n in counts.items())),
         (
             "cells",
@@ -68,12 +72,12 @@ def _cost(plan: Plan) -> list[tuple[str, str]]:
     size = model_size(plan.model_config)
     new_tokens = config.decode.max_new_tokens
     pairs = [pair for part in plan.parts for pair in part.prompts]
-    lengths = [
-        (len(pair.source.token_ids) * plan.reads_sources, len(pair.target.token_ids))
-        for pair in pairs
-    ]
+    lengths = plan.token_counts(pairs)
     flops = sum(
-        grid_flops(size, _n_layers(plan), plan.costed_cells, source, target, new_tokens)
+        grid_flops(
+            *(size, _n_layers(plan), plan.costed_cells, source, target, new_tokens),
+            writes_again=WRITES_AGAIN[config.intervention.steps],
+        )
         for source, target in lengths
     )
     rows = min(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from xtransplant.config.intervention import Intervention
 from xtransplant.engine.failures import machine_failures
+from xtransplant.engine.learned_vectors import mean_of_others
 from xtransplant.engine.load_model import load_model
 from xtransplant.engine.memory_budget import rows_that_fit
 from xtransplant.engine.model_cache import state_bytes
@@ -18,10 +20,12 @@ from xtransplant.engine.sampling import Sampling
 from xtransplant.engine.transplant import TransplantGrid, transplant_all
 from xtransplant.progress import OnStep, RunProgress
 from xtransplant.prompts.tokenise import encode_options
+from xtransplant.runner.learned import cluster_of, learned_sums
 from xtransplant.runner.plan import Plan, weights_arguments
 from xtransplant.runner.stopping import require_none
 from xtransplant.scoring.judging import judge
 from xtransplant.scoring.registry import find_scorers
+from xtransplant.store.cluster_sums import ClusterSums
 from xtransplant.store.columns import Row, option_draw
 from xtransplant.store.part_names import part_name
 from xtransplant.tasks.controls import engine_seeds
@@ -38,8 +42,9 @@ class PartWorker:
             included; 0 before the first part.
     """
 
-    def __init__(self, plan: Plan, on_step: OnStep) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, on_step: OnStep, say: Callable[[str], None]) -> None:
+        self._plan, self._say = plan, say
+        self._sums: dict[str, ClusterSums] = {}
         self._intervention = Intervention(**asdict(plan.config.intervention))
         self._scorers = find_scorers(plan.config.task.scorer)
         start = time.monotonic()
@@ -72,9 +77,9 @@ class PartWorker:
             plan.model_config,
             len(self.model.modules(ModuleType(config.module))),
             plan.costed_cells,
-            part.prompts,
+            plan.token_counts(part.prompts),
             config.decode.max_new_tokens,
-            reads_sources=plan.reads_sources,
+            self._intervention,
         )
         return rows, cost
 
@@ -83,6 +88,7 @@ class PartWorker:
         progress.set_language(part.language)
         config, n_cells = self._plan.config, len(self._plan.cells)
         n_together = max(1, self._rows_that_fit // (n_cells + 1))
+        self._learn(part.language)
         requests = list(map(self._request, part.instances, part.prompts))
         grids: list[TransplantGrid] = []
         for start in range(0, len(requests), n_together):
@@ -94,11 +100,20 @@ class PartWorker:
             progress.advance(len(batch) * max(1, n_cells))
         return grids
 
+    def _learn(self, language: str) -> None:
+        """Read the vectors of a language, or make them, if the run learns any."""
+        plan = self._plan
+        if plan.learned and language not in self._sums:
+            root, module = Path(plan.config.output_root), ModuleType(plan.config.module)
+            lesson = plan.learned.lessons[language]
+            self._sums[language] = learned_sums(root, lesson, self.model, module, self._say)
+
     def _request(self, instance: Instance, prompts: PromptPair) -> Request:
         config = self._plan.config
         markers = [option.marker for option in instance.options]
+        sums = self._sums.get(instance.language)
         return Request(
-            prompts.source,
+            mean_of_others(sums, cluster_of(instance)) if sums else prompts.source,
             prompts.target,
             config.module,
             self._plan.cells or "none",

@@ -117,7 +117,7 @@ def _do_parts(
     if first is None:
         return
     with console.steps() as on_step:
-        worker = PartWorker(plan, on_step)
+        worker = PartWorker(plan, on_step, console.info)
     if folder is not None:
         folder.add_work({"load": worker.load_seconds})
         folder.note_environment(device_name(worker.model.device))
