@@ -63,6 +63,12 @@ Examples:
   xtransplant run -m intervention=mix intervention.alpha=0.25,0.5,1 module=block
 """
 
+SIMILARITY_EXAMPLES = """\b
+Examples:
+  xtransplant similarity
+  xtransplant similarity task=xnli model=smollm2-135m languages=[fr,sw] pivot=es --out similar
+"""
+
 SUBMIT_EXAMPLES = """\b
 Examples:
   xtransplant submit task=xnli,xquad model=llama2-7b,mistral-7b module=attn,mlp

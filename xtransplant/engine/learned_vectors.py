@@ -1,4 +1,4 @@
-"""Vectors from a task's data: means of activations, and of their differences.
+"""Activations of a task's prompts: as they are, and means of them and of their differences.
 
 Shape suffixes: L layers, D model width.
 """
@@ -15,6 +15,33 @@ from xtransplant.engine.options import Tokens
 from xtransplant.models.families import Model
 from xtransplant.store.cluster_sums import ClusterSums, Floats
 from xtransplant.types import ModuleType
+
+
+def activations(
+    model: Model, modules: Sequence[ModuleType], prompts: Sequence[Tokens]
+) -> dict[ModuleType, Floats]:
+    """Return the activations of some modules at the last token of prompts, float64.
+
+    Args:
+        model: any supported model.
+        modules: modules whose activations are wanted.
+        prompts: token ids of each prompt; each is read once, but in a model whose encoder is deeper
+            than its decoder.
+
+    Returns:
+        For each module [B, L, D], of `attn_mlp` [B, L, 2, D].
+
+    Raises:
+        NumericsError: an activation is NaN or infinite; the message names prompt and layer.
+    """
+    names = [f"prompt {number}" for number in range(len(prompts))]
+    depths = {module: len(model.modules(module)) for module in modules}
+    found: dict[ModuleType, Floats] = {}
+    for depth in dict.fromkeys(depths.values()):
+        some = [module for module in modules if depths[module] == depth]
+        acts = capture(model, prompts, some, depth, names)
+        found |= {module: np.asarray(acts[module].double().cpu().numpy()) for module in some}
+    return found
 
 
 def sum_by_cluster(

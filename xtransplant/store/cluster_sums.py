@@ -25,6 +25,8 @@ Floats = npt.NDArray[np.float64]
 
 HEADER = 8
 """Number of bytes that tell the length of a safetensors header."""
+MARKS = "xtransplant"
+"""Name of the metadata: one, since safetensors writes several in any order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +60,8 @@ def write_sums(path: Path, found: ClusterSums) -> None:
     names = json.dumps(found.clusters, ensure_ascii=False)
     content = {"counts": found.counts, "sums": found.sums}
     clear_leftovers(path)
-    marks = {"clusters": names, "sha256": _checksum(names, save(content))}
-    write_whole(path, save(content, marks))
+    marks = json.dumps({"clusters": names, "sha256": _checksum(names, save(content))})
+    write_whole(path, save(content, {MARKS: marks}))
 
 
 def read_sums(path: Path) -> tuple[ClusterSums | None, str | None]:
@@ -76,7 +78,8 @@ def read_sums(path: Path) -> tuple[ClusterSums | None, str | None]:
         return None, f"cannot be read: {error.strerror or error}"
     try:
         length = int.from_bytes(content[:HEADER], "little")
-        marks = parse_json(content[HEADER : HEADER + length])["__metadata__"]
+        header = parse_json(content[HEADER : HEADER + length])
+        marks = parse_json(header["__metadata__"][MARKS].encode())
         tensors = load(content)
         counts, sums = tensors["counts"], tensors["sums"]
         if marks["sha256"] != _checksum(marks["clusters"], save({"counts": counts, "sums": sums})):
