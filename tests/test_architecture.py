@@ -179,13 +179,8 @@ def test_only_those_who_start_a_run_see_the_whole_configuration() -> None:
         *("config.schema_keys", "config.yaml_texts", "config.untouched"),
         *("config.translate_command", "tasks.load", "store.receipts"),
         *("runner.plan", "runner.run", "runner.job", "runner.inputs"),
-        *(
-            "runner.dry_run",
-            "runner.learned",
-            "runner.prompt_pairs",
-            "commands.check",
-            "commands.bench",
-        ),
+        *("runner.dry_run", "runner.learned", "runner.prompt_pairs"),
+        *("commands.check", "commands.bench", "commands.similarity"),
         *("commands.translate", "commands.prepare"),
     }
     assert seers == {f"xtransplant.{name}" for name in entitled}

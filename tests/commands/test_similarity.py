@@ -68,25 +68,19 @@ def test_the_command_from_prompts_to_files(
         f"similarity.{suffix}" for suffix in ("parquet", "csv", "md", "tex", "png", "pdf")
     }
     frame = pd.read_parquet(tmp_path / "similarity.parquet")
-    assert len(frame) == 2 * 2 * 8 and set(frame.pivot) == {"de"} and set(frame.n) == {7}
+    assert len(frame) == 2 * 2 * 8 and set(frame["pivot"]) == {"de"} and set(frame.n) == {7}
     model = xt.load_model("assets/pocket", distribution="xtransplant")
+    source = Pocket(None, "en")
     asked = {
         code: [
-            lazy.build()
-            for lazy in Pocket(None, "en").lazy_instances("dev", code, Direction.EN_TO_X)
-        ][:7]
+            model.tokenizer(lazy.build().target)["input_ids"]
+            for lazy in source.lazy_instances("dev", code, Direction.EN_TO_X)[:7]
+        ]
         for code in ("de", "sw")
     }
     for module, layer in ((ModuleType.MLP, 2), (ModuleType.BLOCK, 7)):
         german, swahili = (
-            torch.stack(
-                [
-                    oracle.capture_layer(
-                        model, model.tokenizer(one.target)["input_ids"], module, layer
-                    )
-                    for one in asked[code]
-                ]
-            ).numpy()
+            torch.stack([oracle.capture_layer(model, ids, module, layer) for ids in asked[code]])
             for code in ("de", "sw")
         )
         across, within = 1 - cdist(german, swahili, "cosine"), 1 - cdist(swahili, swahili, "cosine")

@@ -16,10 +16,8 @@ REQUIRED: Any = "???"
 """OmegaConf's mark for a required value without a default."""
 
 DTYPES = ("float32", "bfloat16", "float16", "tf32")
-CONTROLS = (
-    *("none", "random_instance", "mean", "noise", "displacement", "same_prompt"),
-    *("shuffled_language", "samples"),
-)
+CONTROLS: tuple[str, ...] = ("none", "random_instance", "mean", "noise", "displacement")
+CONTROLS += ("same_prompt", "shuffled_language", "samples")
 OPERATIONS = ("replace", "add", "mix")
 VECTORS = ("activation", "difference")
 STEPS = ("first", "every")

@@ -17,9 +17,9 @@ from xtransplant.store.checksum import to_parquet
 
 NAME = "similarity"
 CURVES = {
-    "same_question": "the question in both languages",
-    "other_questions": "other questions, one language",
-    "nearest_is_same": "nearest is the same question",
+    "same_question": "cosine, the same question in two languages",
+    "other_questions": "cosine, different questions in one language",
+    "nearest_is_same": "share whose nearest neighbour is the same question",
 }
 
 
@@ -43,9 +43,8 @@ def write_similarity(rows: Sequence[Mapping[str, Any]], title: str, folder: Path
         "the language, and of different questions in the language. Nearest is same: share of "
         "prompts whose nearest neighbour in the other language is the same question."
     )
-    yield from write_table(
-        Table(NAME, "What activations share", note, frame, ("nearest_is_same",)), folder
-    )
+    table = Table(NAME, "What activations share", note, frame, ("nearest_is_same",))
+    yield from write_table(table, folder)
     yield from _draw(frame, title, folder)
 
 
@@ -57,9 +56,11 @@ def _draw(frame: pd.DataFrame, title: str, folder: Path) -> Iterator[Path]:
         for (names, rows), panel in zip(groups, axes, strict=True):
             for (column, label), colour in zip(CURVES.items(), COLOURS, strict=False):
                 panel.plot(rows["layer"], rows[column], color=colour, label=label, linewidth=1.2)
-            panel.axhline(1 / rows["n"].iloc[0], color="0.6", linestyle=":", label="chance of it")
+            panel.axhline(
+                1 / rows["n"].iloc[0], color="0.6", linestyle=":", label="that share by chance"
+            )
             panel.set_title(written(" ".join(map(str, names))))
-            panel.set_ylim(-1.05, 1.05)
+            panel.set_ylim(min(-0.05, 1.1 * rows[list(CURVES)].min().min()), 1.05)
             panel.set_xlabel("layer")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
