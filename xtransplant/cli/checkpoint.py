@@ -11,12 +11,17 @@ import typer
 
 from xtransplant.cli.data import ConfigDir, Overrides
 from xtransplant.config.intervention import TRANSPLANT, Intervention, require_writable
-from xtransplant.config.schema import NORMS, OPERATIONS, STEPS
+from xtransplant.config.schema import OPERATIONS, STEPS
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Cell, ModuleType
 
 if TYPE_CHECKING:
     from xtransplant.terminal import Console
+
+Op = Annotated[str, typer.Option(help=f"What the vector does: {', '.join(OPERATIONS)}.")]
+Alpha = Annotated[float, typer.Option(help="How much of the vector is added or mixed in.")]
+Steps = Annotated[str, typer.Option(help=f"New tokens that are written to: {', '.join(STEPS)}.")]
+Norm = Annotated[str, typer.Option(help="match: the vector in the length of what it meets.")]
 
 
 def check(
@@ -148,18 +153,10 @@ def try_(
         ),
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of new tokens.")] = 20,
-    op: Annotated[
-        str, typer.Option(help="What the vector does: " + ", ".join(OPERATIONS) + ".")
-    ] = TRANSPLANT.op,
-    alpha: Annotated[
-        float, typer.Option(help="How much of the vector is added or mixed in.")
-    ] = TRANSPLANT.alpha,
-    steps: Annotated[
-        str, typer.Option(help="Passes that are written to: " + ", ".join(STEPS) + ".")
-    ] = TRANSPLANT.steps,
-    norm: Annotated[
-        str, typer.Option(help="Length of the vector: " + ", ".join(NORMS) + ".")
-    ] = TRANSPLANT.norm,
+    op: Op = TRANSPLANT.op,
+    alpha: Alpha = TRANSPLANT.alpha,
+    steps: Steps = TRANSPLANT.steps,
+    norm: Norm = TRANSPLANT.norm,
     config_dir: ConfigDir = None,
 ) -> None:
     """Transplant between two prompts of your own.
@@ -171,8 +168,8 @@ def try_(
     from xtransplant.terminal import Console
 
     pairs = [parse_cell(text) for text in cell or []]
-    chosen, intervention = _module(module), Intervention(op, alpha, steps=steps, norm=norm)
-    require_writable(intervention, chosen)
+    chosen, how = _module(module), Intervention(op, alpha, steps=steps, norm=norm)
+    require_writable(how, chosen)
     checkpoint = find_model(model, config_dir)
     console = Console()
     import xtransplant as xt
@@ -183,13 +180,7 @@ def try_(
         with console.steps() as on_step:
             loaded = xt.load_model(**load_arguments(checkpoint), on_step=on_step)
         grid = xt.transplant(
-            loaded,
-            source=source,
-            target=target,
-            module=chosen,
-            cells=pairs or "full",
-            max_new_tokens=max_new_tokens,
-            intervention=intervention,
+            loaded, source, target, chosen, pairs or "full", max_new_tokens, intervention=how
         )
     texts = {cell: grid.text(cell.source_layer, cell.target_layer) for cell in grid.cells}
     if pairs:
