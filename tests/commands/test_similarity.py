@@ -46,7 +46,7 @@ def test_activations_are_those_that_the_oracle_captures(family: str) -> None:
         for layer in having(model, module):
             for number, prompt in enumerate(prompts):
                 own = oracle.capture_layer(model, prompt, module, layer)
-                assert found[module][number, layer] == pytest.approx(own.numpy(), abs=1e-4)
+                assert found[module][number, layer] == pytest.approx(own.numpy(), rel=1e-4, abs=1e-3)
 
 
 def test_each_prompt_is_read_once_on_both_sides_of_an_encoder_decoder() -> None:
@@ -56,7 +56,7 @@ def test_each_prompt_is_read_once_on_both_sides_of_an_encoder_decoder() -> None:
     for module, acts in found.items():
         for layer in range(acts.shape[1]):
             own = oracle.capture_layer(model, prompts[1], module, layer)
-            assert acts[1, layer] == pytest.approx(own.numpy(), abs=1e-4)
+            assert acts[1, layer] == pytest.approx(own.numpy(), rel=1e-4, abs=1e-3)
 
 
 def test_the_command_from_prompts_to_files(
