@@ -46,7 +46,9 @@ def test_activations_are_those_that_the_oracle_captures(family: str) -> None:
         for layer in having(model, module):
             for number, prompt in enumerate(prompts):
                 own = oracle.capture_layer(model, prompt, module, layer)
-                assert found[module][number, layer] == pytest.approx(own.numpy(), rel=1e-4, abs=1e-3)
+                assert found[module][number, layer] == pytest.approx(
+                    own.numpy(), rel=1e-4, abs=1e-3
+                )
 
 
 def test_each_prompt_is_read_once_on_both_sides_of_an_encoder_decoder() -> None:

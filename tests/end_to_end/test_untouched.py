@@ -13,6 +13,7 @@ import xtransplant as xt
 from xtransplant.cli import app as cli
 from xtransplant.engine import oracle
 from xtransplant.models.families import Model
+from xtransplant.reporting.page_data import Texts, views_of
 from xtransplant.tasks.controls import CONTROLS, Inputs
 from xtransplant.types import Cell
 
@@ -140,6 +141,13 @@ def test_a_report_pairs_samples_with_every_module(study: Path, tmp_path: Path) -
     assert "- pocket (dev), pocket, untouched, control samples, 3 cells" in overview
     answers = pd.read_csv(tmp_path / "answers.csv").set_index("cells")
     assert answers.cut_off[0].isna().all() and answers.baseline_cut_off[0].notna().all()
+
+
+def test_the_page_puts_samples_beside_every_module(study: Path) -> None:
+    views = [view for one in xt.load_runs(study).runs for view in views_of(one, Texts())]
+    assert {view["module"] for view in views} == {"attn", "mlp", "untouched"}
+    assert len({view["any_module"] for view in views}) == 1
+    assert len({view["setting"] for view in views}) == 3
 
 
 def test_the_untouched_model_alone_makes_a_report(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from xtransplant.analysis.cut_off import CUT_OFF
 from xtransplant.analysis.load import Run
 from xtransplant.analysis.shares import share_intervals
 from xtransplant.errors import OutputError
-from xtransplant.store.run_identity import Pairing
+from xtransplant.store.run_identity import OF_UNTOUCHED, Pairing
 from xtransplant.types import Cell, Instance
 
 Ints = npt.NDArray[np.int64]
@@ -94,6 +94,7 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
         **{name: getattr(identity, name) for name in LABELS},
         "run": run.folder.key,
         "setting": _digest(identity.group(Pairing.CONTROL)),
+        "any_module": _digest(identity.group(Pairing.CONTROL, OF_UNTOUCHED)),
         "status": run.folder.read_manifest().status,
     }
     return [

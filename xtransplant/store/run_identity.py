@@ -197,7 +197,7 @@ class RunIdentity:
         if self.is_experiment or not experiment.is_experiment:
             return False
         apart = OF_UNTOUCHED if self.module == UNTOUCHED else frozenset[str]()
-        return self._agreed(Pairing.CONTROL, apart) == experiment._agreed(Pairing.CONTROL, apart)
+        return self.group(Pairing.CONTROL, apart) == experiment.group(Pairing.CONTROL, apart)
 
     @property
     def earlier_splits(self) -> tuple[str, ...]:
@@ -217,14 +217,15 @@ class RunIdentity:
         others = (getattr(self, axis.name) for axis in self.axes() if axis.other_prompts)
         return self.data_set, *others
 
-    def group(self, pairing: Pairing | None = None) -> Hashable:
-        """Return what is the same for all runs of a pairing; for all repeats if it is None."""
-        return self._agreed(pairing)
+    def group(
+        self, pairing: Pairing | None = None, apart: frozenset[str] = frozenset()
+    ) -> Hashable:
+        """Return what is the same for all runs of a pairing; for all repeats if it is None.
 
-    def _agreed(
-        self, pairing: Pairing | None, apart: frozenset[str] = frozenset()
-    ) -> tuple[tuple[str, Any], ...]:
-        """Return the axes in which runs of a pairing agree, but for those named in `apart`."""
+        Args:
+            pairing: of the runs.
+            apart: further axes in which they may differ, such as `OF_UNTOUCHED`.
+        """
         may_differ = apart | (pairing.value if pairing else frozenset())
         return tuple(
             (axis.name, getattr(self, axis.name))
