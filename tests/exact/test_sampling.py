@@ -15,7 +15,7 @@ from test_engine import token_that_ends_some
 
 from xtransplant.engine import oracle
 from xtransplant.engine.request import Request
-from xtransplant.engine.sampling import Draws, Sampling
+from xtransplant.engine.sampling import Draws, Sampling, drawn_tokens
 from xtransplant.engine.transplant import TransplantGrid, transplant, transplant_all
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import hooks
@@ -161,6 +161,19 @@ def test_uniform_numbers_are_spread_evenly_and_do_not_repeat() -> None:
     assert len(set(numbers.tolist())) == len(numbers)
     assert numbers.min() >= 0 and numbers.max() < 1
     assert stats.kstest(numbers, "uniform").pvalue > 0.001
+
+
+def test_the_cumulative_distribution_is_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits_RV = torch.tensor([[0.0, -1.1]]).repeat(1, 100_000)
+    exact = np.cumsum(np.exp(logits_RV[0].numpy().astype(np.longdouble)))
+    tries = [Draws(Sampling(seed), Cell(0, 0)) for seed in range(20)]
+    numbers = [draws.uniform(3) for draws in tries]
+    expected = [int(np.searchsorted(exact, u * exact[-1], side="right")) for u in numbers]
+    assert drawn_tokens(logits_RV, [0] * 20, tries, 3).tolist() == expected
+    # A token without probability is never drawn.
+    monkeypatch.setattr(Draws, "uniform", lambda *_: 0.0)
+    logits_RV = torch.tensor([[-torch.inf, 0.0, -torch.inf]])
+    assert drawn_tokens(logits_RV, [0], tries[:1], 0).tolist() == [1]
 
 
 def test_the_baseline_alone_reads_no_source() -> None:
