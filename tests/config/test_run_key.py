@@ -108,6 +108,21 @@ def test_a_setting_added_later_enters_the_key_only_off_its_default(
     assert len(set(keys)) == 3
 
 
+def test_a_preset_is_its_keys_and_the_usual_intervention_enters_no_key() -> None:
+    def key(*overrides: str) -> str:
+        return run_key(compose(overrides), **KEY_FACTS)
+
+    usual = KEYS_0_1_0[""]
+    assert key("intervention=transplant") == usual
+    assert (
+        key("intervention=transplant", "intervention.op=replace", "intervention.alpha=1") == usual
+    )
+    assert key("intervention=mix") == key("intervention.op=mix", "intervention.alpha=0.5") != usual
+    assert key("intervention=every") == key("intervention.steps=every")
+    apart = {key("intervention=mix", f"intervention.alpha={alpha}") for alpha in (0.25, 0.5, 1)}
+    assert len(apart) == 3
+
+
 def test_a_fix_changes_the_keys_of_the_runs_it_touches_and_of_no_others() -> None:
     for overrides in ("", "prompt.style=few_shot", "control=noise", "prompt.style=chat"):
         config = compose(overrides.split())

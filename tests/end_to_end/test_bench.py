@@ -83,7 +83,7 @@ def test_several_prompts_modules_and_options(capsys, files: list[str]) -> None:
     )
     assert got["instances"] == 3 and got["cells"] == 12 and got["prompt_tokens"] == 40
     assert got["cells_compared"] == 0 and got["speedup"] is None
-    assert got["grids_together"] == 5
+    assert got["grids_together"] == 6
     assert got["seconds_with_options"] > 0 and got["seconds_per_instance_alone"] > 0
 
 

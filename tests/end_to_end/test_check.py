@@ -57,7 +57,7 @@ def bart(tmp_path: Path) -> Path:
 def test_each_side_has_its_own_layers(bart: Path, module: str, capsys) -> None:
     numbers, _ = check(bart, capsys, f"module={module}")
     assert numbers.pop("encoder_block")[:2] == [2 * 2, 2 * 2]
-    assert len(numbers) == 5
+    assert len(numbers) == 6
     assert {tuple(row[:2]) for row in numbers.values()} == {(4 * 4, 4 * 4)}
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import xtransplant
 from xtransplant.cli import app as cli
+from xtransplant.config.intervention import TRANSPLANT
 from xtransplant.config.schema import RunConfig
 from xtransplant.errors import DataError
 from xtransplant.runner import job as jobs
@@ -348,8 +349,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
         calls.append(arguments)
         return "the model"
 
-    def transplant(model, **arguments):
-        calls.append({"model": model, **arguments})
+    def transplant(model, source, target, module, cells, max_new_tokens, **more):
+        named = {"module": module, "cells": cells, "max_new_tokens": max_new_tokens}
+        calls.append({"model": model, "source": source, "target": target, **named, **more})
         texts = {Cell(0, 0): "oui", Cell(0, 1): "non", Cell(1, 0): "non"}
         return SimpleNamespace(
             baseline=SimpleNamespace(text="no"),
@@ -388,6 +390,7 @@ def test_try_with_cells_shows_each(own, stand_in, capsys):
             "module": "mlp",
             "cells": [(0, 0), (-1, 0)],
             "max_new_tokens": 20,
+            "intervention": TRANSPLANT,
         },
     ]
     assert [line.split() for line in capsys.readouterr().out.splitlines()][2:] == [

@@ -9,10 +9,17 @@ import torch
 
 import xtransplant as xt
 from xtransplant.cli import app as cli
+from xtransplant.config.intervention import Intervention
 from xtransplant.engine import oracle
+from xtransplant.engine.capture import random_direction
 from xtransplant.errors import ConfigError, DataError
 from xtransplant.models.families import Model
-from xtransplant.tasks.controls import Inputs, controlled, require_goes_with
+from xtransplant.tasks.controls import (
+    Inputs,
+    controlled,
+    engine_seeds,
+    require_goes_with,
+)
 from xtransplant.types import Cell, Instance, ModuleType
 
 TASK = Path(xt.__file__).parent / "assets" / "pocket" / "task" / "dev"
@@ -169,6 +176,60 @@ def noise_written(model: Model, folder: Path) -> dict[Cell, torch.Tensor]:
         patch.setattr(transplant, "decode", watch)
         run(folder, "noise", languages="[sw]")
     return seen
+
+
+def ids_of(model: Model, language: str, name: str) -> tuple[list[int], list[int]]:
+    """Return the token ids of a question's source and target prompt."""
+    (question,) = (one for one in questions(language) if one["id"] == name)
+    source, target = (model.tokenizer(question[s])["input_ids"] for s in ("source", "target"))
+    return source, target
+
+
+@pytest.mark.parametrize("steps", ["first", "every"])
+def test_displacement_moves_as_far_in_a_direction_of_the_row(
+    tmp_path: Path, model: Model, steps: str
+) -> None:
+    more = [f"intervention.steps={steps}", "module=block"]
+    rows = run(tmp_path / "zero", "displacement", *more, languages="[sw]")
+    other = run(tmp_path / "one", "displacement", *more, "seed=1", languages="[sw]")
+    real = run(tmp_path / "none", "none", *more, languages="[sw]")
+    assert (rows.text != other.text).any() and (rows.text != real.text).any()
+    for question in questions("sw")[:LIMIT]:
+        source, target = ids_of(model, "sw", question["id"])
+        asked = instance(question["id"], "", "sw")
+        seed = engine_seeds("displacement", asked, 0)["displacement_seed"]
+        for cell in CELLS:
+            taken = oracle.capture_layer(model, source, ModuleType.BLOCK, cell.source_layer)
+            direction = random_direction(taken, seed, cell)
+            how = Intervention(steps=steps)
+            write = oracle.Write(ModuleType.BLOCK, cell.target_layer, taken, how, direction)
+            tokens = oracle.generate(model, target, 20, write)
+            assert rows.text["sw", question["id"], cell.source_layer] == decoded(model, tokens)
+
+
+@pytest.mark.parametrize("control", ["none", "shuffled_language"])
+def test_an_intervention_reaches_the_rows_with_a_control_or_without(
+    tmp_path: Path, model: Model, control: str
+) -> None:
+    more = ["intervention=mix", "intervention.steps=every", "module=attn_mlp"]
+    rows = run(tmp_path, control, *more, languages="[sw]")
+    how, changed = Intervention("mix", 0.5, steps="every"), 0
+    for question in questions("sw")[:LIMIT]:
+        _, target = ids_of(model, "sw", question["id"])
+        stored = stored_instances(tmp_path)["sw", question["id"]]["source"]
+        source = model.tokenizer(stored)["input_ids"]
+        for cell in CELLS:
+            tokens = oracle.transplant_cell(
+                model, source, target, ModuleType.ATTN_MLP, cell, 20, how
+            )
+            got = rows.text["sw", question["id"], cell.source_layer]
+            assert got == decoded(model, tokens)
+            changed += got != rows.text["sw", question["id"], pd.NA]
+    assert changed
+    (one,) = xt.load_runs(tmp_path).runs
+    assert one.identity.title() == (
+        "pocket (dev), pocket, attn_mlp, op mix, alpha 0.5, steps every"
+    )
 
 
 def instance(name: str, source: str, language: str = "fr") -> Instance:

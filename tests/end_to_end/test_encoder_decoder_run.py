@@ -18,6 +18,7 @@ from transformers import (
 
 from xtransplant.cli import app as cli
 from xtransplant.engine.load_model import load_model
+from xtransplant.types import ModuleType
 
 N_ENCODER_LAYERS, N_DECODER_LAYERS = 3, 2
 
@@ -55,7 +56,7 @@ def test_check_finds_every_module_identical(mt5: Path, capsys: pytest.CaptureFix
     assert cli.main(["check", *arguments, "decode.max_new_tokens=5"]) == 0
     out = capsys.readouterr().out
     lines = {words[0]: words[1:4] for words in map(str.split, out.splitlines()) if len(words) >= 4}
-    for module in ("attn", "mlp", "block", "attn_residual", "cross_attn", "encoder_block"):
+    for module in ModuleType:
         n_cells, identical, changed = map(int, lines[module])
         n_layers = N_ENCODER_LAYERS if module == "encoder_block" else N_DECODER_LAYERS
         assert n_cells == identical == n_layers**2 and changed > 0, module

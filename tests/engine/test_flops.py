@@ -2,7 +2,8 @@
 
 from transformers import GPT2Config, MixtralConfig
 
-from xtransplant.engine.flops import model_size
+from xtransplant.engine.flops import ModelSize, grid_flops, model_size
+from xtransplant.types import Cell
 
 
 def test_matmul_parameters_of_layers_that_are_not_linear():
@@ -19,3 +20,14 @@ def test_matmul_parameters_of_layers_that_are_not_linear():
     )
     attention = 2 * 32 * 32 + 2 * 32 * 16
     assert mixtral.layers == 3 * (attention + 2 * 3 * 32 * 64), "two of four experts"
+
+
+def test_a_write_at_every_step_costs_one_layer_more_of_each_later_token():
+    size, cells = ModelSize(layers=40, unembedding=7), [Cell(0, 0), Cell(1, 3), Cell(2, 3)]
+    once, again = (
+        grid_flops(size, 4, cells, 5, 6, max_new_tokens=20, writes_again=every)
+        for every in (False, True)
+    )
+    # By hand: own layers 4 + 1 + 1 of 4, and those of the baseline.
+    assert once == 2 * (40 * 11 + (40 * (1 + 6 / 4) + 7 * 4) * 20)
+    assert again - once == 2 * 3 * (40 / 4) * 19

@@ -9,6 +9,7 @@ import torch
 from families import MODULES, N_LAYERS, SOURCE, TARGET, tiny_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from xtransplant.config.intervention import TRANSPLANT, Intervention
 from xtransplant.engine import decode as decoding
 from xtransplant.engine.request import Request
 from xtransplant.engine.transplant import transplant_all
@@ -100,9 +101,10 @@ def test_the_host_waits_for_no_row_and_in_no_layer(
 
     def waits(cells: Any) -> HostWaits:
         requests = [
-            Request(SOURCE, TARGET[k:], module, cells)
+            Request(SOURCE, TARGET[k:], module, cells, intervention=how)
             for k in range(n_prompts)
             for module in MODULES
+            for how in (TRANSPLANT, Intervention("mix", 0.5, steps="every", norm="match"))
         ]
         with host_waits(model) as found:
             transplant_all(model, requests, NEW_TOKENS)

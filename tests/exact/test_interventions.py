@@ -207,6 +207,28 @@ def full(model: Model, how: Intervention, module: ModuleType = MLP, **more: Any)
     return grid
 
 
+@pytest.mark.parametrize("size", [7, None])
+@pytest.mark.parametrize(
+    ("family", "alpha"), [("llama", 0.1), ("bloom", 0.35), ("gemma2", 0.05), ("opt", 0.1)]
+)
+def test_rows_that_share_tokens_for_long_equal_the_oracle(
+    family: str, alpha: float, size: int | None
+) -> None:
+    """Weak writes let many rows of both step rules share a history, so trunks matter."""
+    model, cells = tiny_model(family), [(i, j) for i in range(N_LAYERS) for j in range(N_LAYERS)]
+    requests = [
+        Request(SOURCE, TARGET, BLOCK, cells, intervention=Intervention("mix", alpha, steps=steps))
+        for steps in schema.STEPS
+    ]
+    for request, grid in zip(
+        requests, transplant_all(model, requests, NEW_TOKENS, size), strict=True
+    ):
+        for cell, generation in grid.generations.items():
+            how = request.intervention
+            assert generation.token_ids == naive(model, LONGER, BLOCK, cell, how), (how, cell)
+    assert 3 <= len({one.token_ids for one in grid.generations.values()}) < len(cells)
+
+
 @pytest.mark.parametrize("module", [MLP, BLOCK, ATTN_MLP])
 @pytest.mark.parametrize("steps", schema.STEPS)
 @pytest.mark.parametrize("family", ["llama", "gemma2", "bloom", "t5"])

@@ -112,6 +112,7 @@ def test_titles_and_labels() -> None:
         ({"cells": (Cell(0, 1),)}, {"SELECTION"}),
         ({"split": "test", "cells": (Cell(0, 1),)}, {"SELECTION"}),
         ({"module": "attn"}, {"MODULES"}),
+        *(({name: "other"}, set()) for name in ("op", "alpha", "vector", "steps", "norm")),
         ({"control": "noise", "cells": (Cell(0, 1),)}, set()),
         ({"control": "noise", "module": "attn"}, set()),
         ({"task": "other"}, set()),

@@ -87,7 +87,7 @@ def decode(
     for group, prefixes in chain.from_iterable(in_halves(read_prefixes, g) for g in groups):
         numbers = sorted(
             (number for target in group for number in of_target[target]),
-            key=lambda number: (rows[number].layer, rows[number].leaves, rows[number].module or ""),
+            key=lambda number: (rows[number].layer, rows[number].module or ""),
         )
         place = {target: number for number, target in enumerate(group)}
         in_group = [replace(rows[number], target=place[rows[number].target]) for number in numbers]
@@ -216,7 +216,7 @@ def _batch_size(leaves: Ints, n_layers: int, n_rows: int, *, alike: bool) -> int
     target layer takes less memory. A batch takes at most the memory of `n_rows` average rows.
 
     Args:
-        leaves: layers at which the pending rows leave the trunk, ascending.
+        leaves: layers at which the pending rows leave the trunk, about ascending.
         n_layers: N.
         n_rows: number of average rows that fit.
         alike: whether every row counts as an average one: a batch then has at most `n_rows` rows.

@@ -59,8 +59,7 @@ def decode_batch(
     Args:
         model: any supported model.
         cache: prefixes of the batch's prompts, without suffixes.
-        rows: rows sorted by target layer, those that write again first; `target` is the number of
-            a prompt in the cache.
+        rows: rows sorted by target layer; `target` is the number of a prompt in the cache.
         last_tokens: each prompt's last token, which is not in its prefix.
         trees: answer options of each prompt.
         max_new_tokens: most tokens generated per row.

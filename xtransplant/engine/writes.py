@@ -173,8 +173,10 @@ class Writes:
                 again, all tokens from there on.
             again: whether the pass reads new tokens alone, so that only such rows write.
         """
-        of_pass = self._all if rows is None else rows
         groups = [group for group in self.groups if group.again or not again]
+        if not groups:
+            return []
+        of_pass = self._all if rows is None else rows
         places = [np.flatnonzero(np.isin(of_pass, group.rows)) for group in groups]
         members = [
             np.searchsorted(group.rows, of_pass[at])
