@@ -261,6 +261,15 @@ def test_the_selection_split_is_the_sample_and_needs_two_clusters(
     assert not (tmp_path / "o").exists()
 
 
+def test_the_plan_says_what_is_learned_and_makes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path / "out", *MEAN, "dry_run=true") == 0
+    plan = " ".join(capsys.readouterr().out.split())
+    assert "vectors means over split dev: de 50, sw 50" in plan and " 0 source, " in plan
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_sweep_over_seeds_does_what_draws_nothing_once(tmp_path: Path) -> None:
     given = ["grid=pairs", "grid.pairs=[[0,0]]", "limit=2", "languages=[sw]"]
     overrides = [*given, "control=mean,noise", "seed=0,1", f"output_root={tmp_path}"]

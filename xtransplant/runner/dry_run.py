@@ -54,6 +54,7 @@ def _work(plan: Plan) -> list[tuple[str, str]]:
         ("task", f"{config.task.name}, split {config.split}, {config.direction}"),
         ("module", UNTOUCHED if is_untouched(config) else config.module),
         ("intervention", str(Intervention(**asdict(config.intervention)))),
+        *_vectors(plan),
         ("instances", ", ".join(f"{language} {n}" for language, n in counts.items())),
         (
             "cells",
@@ -63,6 +64,14 @@ def _work(plan: Plan) -> list[tuple[str, str]]:
         ("output folder", str(plan.folder)),
         ("parts done", f"{done} of {len(mine)}{shard}"),
     ]
+
+
+def _vectors(plan: Plan) -> list[tuple[str, str]]:
+    """Return what the run's vectors are learned from; nothing if they are not."""
+    if plan.learned is None:
+        return []
+    counts = ", ".join(f"{code} {len(one.ids)}" for code, one in plan.learned.lessons.items())
+    return [("vectors", f"means over split {plan.learned.split}: {counts}")]
 
 
 def _cost(plan: Plan) -> list[tuple[str, str]]:
