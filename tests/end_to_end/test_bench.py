@@ -114,8 +114,8 @@ def test_a_terminal_or_log_sees_what_is_measured(
 def test_the_oracle_does_cells_of_every_grid(capsys, files: list[str]) -> None:
     got = bench(capsys, *files, "--together", "--options", "--cells-compared", "99")
     assert got["cells"] == 4
-    # The grid, those of four modules and of the control, and the grid with options.
-    assert got["cells_compared"] == got["cells_equal"] == 4 + 5 * 4 + 4
+    # The grid, those of five modules and of the control, and the grid with options.
+    assert got["cells_compared"] == got["cells_equal"] == 4 + 6 * 4 + 4
 
 
 def test_random_weights_need_no_checkpoint(capsys, files: list[str]) -> None:

@@ -88,12 +88,12 @@ def test_threads_spin_for_a_while_unless_the_user_has_chosen(
         ),
         (
             ["try", "--model", "m", "--source", "a", "--target", "b", "--module", "mpl"],
-            "unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
-            "mlp; nearest match: mlp",
+            "unknown module 'mpl'; allowed: attn, attn_mlp, attn_residual, block, cross_attn, "
+            "encoder_block, mlp; nearest match: mlp",
         ),
         (
             ["ls", "model"],
-            "unknown kind 'model'; allowed: experiments, grids, models, tasks; "
+            "unknown kind 'model'; allowed: experiments, grids, interventions, models, tasks; "
             "nearest match: models; as in 'xtransplant ls models'",
         ),
         (["run", "limit=abc"], "bad value 'abc' for limit; allowed: an integer or null"),
@@ -129,8 +129,8 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(
         (["run", "seed=x"], "bad value 'x' for seed; allowed: an integer"),
         (
             ["run", "model=smollm2-135m", "task=xnli", "module=mpl"],
-            "unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, encoder_block, "
-            "mlp; nearest match: mlp",
+            "unknown module 'mpl'; allowed: attn, attn_mlp, attn_residual, block, cross_attn, "
+            "encoder_block, mlp; nearest match: mlp",
         ),
         (
             ["run", "model=smollm2-135m", "task=xnli", "languages=[fr,xx]"],
@@ -471,7 +471,7 @@ def test_memory_that_runs_out_in_a_trial_is_one_line(stand_in, monkeypatch, caps
 def test_check_refuses_an_unknown_module(own, capsys):
     assert cli.main(["check", *own, "--modules", "attn,mpl"]) == 2
     assert capsys.readouterr().err == (
-        "error: unknown module 'mpl'; allowed: attn, attn_residual, block, cross_attn, "
+        "error: unknown module 'mpl'; allowed: attn, attn_mlp, attn_residual, block, cross_attn, "
         "encoder_block, mlp; "
         "nearest match: mlp\n"
     )
