@@ -174,10 +174,17 @@ def test_run_key_and_the_facts_passed_in(
 
 @pytest.mark.parametrize("setting", ["grid=none", "control=samples"])
 def test_an_untouched_model_has_one_run_for_all_modules(setting: str) -> None:
-    runs = [compose([setting, f"module={module}"]) for module in ("mlp", "attn")]
+    changes = ("module=mlp", "module=attn", "intervention=steer")
+    runs = [compose([setting, change]) for change in changes]
     assert len({run_key(run, **KEY_FACTS) for run in runs}) == 1
     assert {run_folder(run, "k").parent.name for run in runs} == {"untouched"}
     assert run_key(compose([]), **KEY_FACTS) != run_key(runs[0], **(KEY_FACTS | {"cells": []}))
+
+
+def test_what_vectors_are_learned_from_is_in_the_key(composed: RunConfig) -> None:
+    facts = [None, ("dev", "d1"), ("dev", "d2"), ("sample", "d1")]
+    keys = {run_key(composed, **KEY_FACTS, learned=learned) for learned in facts}
+    assert len(keys) == 4 and KEYS_0_1_0[""] in keys
 
 
 def test_a_temperature_counts_where_tokens_are_drawn() -> None:
