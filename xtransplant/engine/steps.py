@@ -105,6 +105,7 @@ class _Batch:
         self._writes = Writes(model, rows)
         self._target_layer = np.array([row.layer for row in rows])
         self._rows_cache = RowsCache(model, cache)
+        self._samples = any(row.draws for row in rows)
         self._growth = growth.Growth()
         self._previous: StepLayout | None = None
         self._tokens: list[list[int]] = [[] for _ in rows]
@@ -200,7 +201,8 @@ class _Batch:
             logits_RV = _logits(model, histories.token[embedded], positions, self._rows_cache)
         found = blocks.logprobs_Q.numpy() if blocks else _logprobs(logits_RV, *wanted)
         chosen = _most_likely(logits_RV, blocks)[slots]
-        self._draw(step, histories, slots, logits_RV, chosen)
+        if self._samples:
+            self._draw(step, histories, slots, logits_RV, chosen)
         return chosen, found
 
     def _draw(
