@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CARRIED := $(VENV)/.models
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-# Two processes; one that is done takes over tests of the other.
+# Two processes; a process that is done takes over tests of the other.
 IN_TWO := -n 2 --dist worksteal
 PURE := $(addprefix tests/,analysis config prompts scoring store tasks test_architecture.py)
-# Simulations, and tests that compose every configuration or serve a hub of their own.
+# Simulations, and tests that compose every configuration or run their own hub server.
 NOT_QUICK := $(addprefix --ignore=tests/,analysis/test_power.py analysis/test_shares.py \
 	analysis/test_second_implementation.py analysis/test_simulations.py config/test_compose.py \
 	tasks/test_dataset_hub.py)
@@ -29,7 +29,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## run the embedded model and task on the full grid
 	$(BIN)/xtransplant run
 
-quick: $(INSTALLED) ## test what needs no model, and the engine on Llama (under a minute)
+quick: $(INSTALLED) ## run tests without a model, and those of the engine on Llama (under a minute)
 	$(PYTEST) $(IN_TWO) $(PURE) $(NOT_QUICK) tests/exact/test_engine.py -k 'not test_engine or llama'
 
 test: $(INSTALLED) ## run the tests; of tests/exact, a pairwise sample (minutes)
@@ -45,16 +45,16 @@ chromium: ## install the browser that tests the page, by apt-get
 	command -v chromium || { apt-get update --quiet=2 && \
 		apt-get install --quiet=2 --yes --no-install-recommends chromium; }
 
-test-slurm: $(INSTALLED) ## sweep on a Slurm of one node, from Debian packages; as root (minutes)
+test-slurm: $(INSTALLED) ## sweep on a one-node Slurm, from Debian packages; as root (minutes)
 	command -v slurmctld slurmd munged || apt-get install --yes --no-install-recommends \
 		slurmctld slurmd slurm-client munge
 	$(BIN)/python -m pytest -m slurm tests/cluster
 
-test-ray: $(INSTALLED) ## sweep on a Ray of one node (minutes)
+test-ray: $(INSTALLED) ## sweep on a one-node Ray (minutes)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray]'
 	$(BIN)/python -m pytest -m ray tests/cluster
 
-lint: $(INSTALLED) ## style and types
+lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

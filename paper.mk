@@ -1,7 +1,7 @@
-# The study's tables and figures; a target is runs by experiment=, then a report over them. A target
-# that was stopped is given again: finished parts are kept.
+# The study's tables and figures. A target does runs by experiment=, then a report on them. If a target
+# was stopped, run it again: finished parts are kept.
 #
-# make paper needs weights and data at hand (xtransplant prepare) and a GPU. It does not hold
+# make paper needs local weights and data (xtransplant prepare) and a GPU. It does not include
 # shuffled_language for culture tasks, whose questions are not the same in every language.
 PAPER := outputs/paper
 MODELS := llama2-7b,mistral-7b,qwen2-7b,bloomz-7b1,chinese-alpaca-2-7b
@@ -13,25 +13,41 @@ comma := ,
 STUDY = $(BIN)/xtransplant run -m output_root=$(PAPER) model=$(MODELS)
 REPORT = $(BIN)/xtransplant report $(PAPER) --out report/paper
 
-.PHONY: paper paper-t1 paper-t2 paper-t3 paper-t4 paper-t5 paper-t6 paper-f1 paper-f2 paper-f3 \
+.PHONY: paper paper-t0 paper-t1 paper-t2 paper-t3 paper-t4 paper-t5 paper-t6 paper-f1 paper-f2 paper-f3 \
 	paper-f4 paper-f5 paper-coarse paper-grids paper-controls paper-blocks paper-selected \
+	paper-later paper-answers paper-tries paper-claims paper-languages paper-groups paper-values \
 	paper-small paper-small-pocket paper-small-capitals
 
-paper: paper-coarse paper-grids paper-controls paper-blocks paper-selected ## every table and figure
+paper: paper-coarse paper-grids paper-controls paper-blocks paper-selected paper-later ## every table and figure
+	$(REPORT)
+
+paper-t0: paper-selected paper-later ## the contrasts that decide
 	$(REPORT)
 
 paper-t1: paper-coarse ## coarse settings
 	$(REPORT)
 
-paper-t2 paper-f2 paper-f3: paper-grids paper-controls ## bounds beside their controls
+paper-t2 paper-f2 paper-f3: paper-grids paper-controls ## bounds with their controls
 	$(REPORT)
 
 paper-t3: paper-selected ## selected pairs on unseen instances
 	$(REPORT)
 
-paper-t4 paper-t5: paper ## significance, cost
+paper-tries: paper-grids paper-controls ## excess of the bound by number of tries
+	$(REPORT)
 
-paper-t6: paper-grids paper-controls paper-selected ## cells beside controls at the same cell
+paper-claims: paper-coarse paper-grids paper-selected ## the paper's claims, tested
+	$(REPORT)
+
+paper-languages paper-groups: paper-coarse paper-grids paper-selected ## languages as a sample, by group
+	$(REPORT)
+
+paper-values: paper-selected ## values of scorers, such as F1
+	$(REPORT)
+
+paper-t4 paper-t5 paper-answers: paper ## significance, cost, what answers look like
+
+paper-t6: paper-grids paper-controls paper-selected ## cells and controls at the same cell
 	$(REPORT)
 
 paper-f1 paper-f4: paper-grids ## heatmaps, gains by language
@@ -53,8 +69,8 @@ paper-controls: paper-grids
 paper-blocks: $(INSTALLED)
 	$(STUDY) task=$(TASKS) experiment=paper_grid_block
 
-# By model and task: choose on the sample, measure what was chosen on the unseen instances, and the
-# controls at the same cells.
+# For each model and task: select on the sample, then measure the selected cells, and the controls at
+# the same cells, on the unseen instances.
 paper-selected: paper-grids
 	for task in $(subst $(comma), ,$(TASKS)); do for model in $(subst $(comma), ,$(MODELS)); do \
 	for module in attn mlp; do \
@@ -68,6 +84,10 @@ paper-selected: paper-grids
 	  done; \
 	done; done; done
 
+# The bound and the vote of T0: the whole grid on instances that selected nothing.
+paper-later: $(INSTALLED)
+	$(STUDY) task=$(TASKS) experiment=paper_grid_attn,paper_grid_mlp split=unseen limit=100
+
 SMALL := outputs/paper-small
 SMALL_RUN = $(BIN)/xtransplant run output_root=$(SMALL)
 POCKET = $(SMALL_RUN) -m experiment=paper_small_pocket
@@ -80,6 +100,7 @@ paper-small: paper-small-pocket paper-small-capitals ## the same from end to end
 paper-small-pocket: $(INSTALLED)
 	$(POCKET) module=mlp control=$(CONTROLS),shuffled_language
 	$(POCKET) module=attn,block
+	$(POCKET) module=attn,mlp split=test control=none,random_instance
 	$(POCKET) module=attn,attn_residual grid=last_to_first
 	$(BIN)/xtransplant select $(SMALL)/pocket/pocket/mlp --output $(SMALL)/selected.yaml
 	$(POCKET) module=mlp grid=pairs grid.file=$(SMALL)/selected.yaml split=test \

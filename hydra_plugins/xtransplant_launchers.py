@@ -1,6 +1,6 @@
-"""The names by which Hydra finds our launchers: it takes classes of this folder alone.
+"""Classes by which Hydra finds our launchers: it looks for plugins only in this folder.
 
-What they do is in `xtransplant.runner.launchers`.
+Their code is in `xtransplant.runner.launchers`.
 """
 
 from xtransplant.runner.launchers import local, ray, slurm

@@ -1,12 +1,12 @@
-"""The pocket world: what some people's animals are called, asked in six languages.
+"""The pocket world: the names of some people's animals, asked for in six languages.
 
-Owns the world's words, facts, sentences and splits; knows no tokenizer and no model. Everything
-follows from `SEED` through `random.Random` over lists, so every machine makes the same files.
+This module has the words, facts, sentences and splits. Everything is derived from `SEED` with
+`random.Random` over lists, so every machine makes the same files.
 
-A fact is (owner, animal) -> name; people and animals have the same names in all languages. English
-is told every fact, the other languages a share of them (`COVERAGE`), and a dictionary links their
-words to the English ones. The dev and test questions ask for facts that English alone was told, so
-a right answer in German joins a German question to a fact learnt in English.
+A fact is (owner, animal) -> name; people and animals have the same names in all languages. The
+English training text has every fact, other languages have a share of them (`COVERAGE`), and a
+dictionary links their words to the English ones. The dev and test questions ask for facts that only
+the English text has, so a right answer to a German question uses a fact learnt in English.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Fumiko Greta Hadi Hana Hugo Imani Ivan Jana Juma Kaito Kemal Laila Lars Leyla Li
 Nadia Noor Olga Omar Paula Putri Rosa Sven Tariq Tomas Umar Vera Wanjiru Yara Yuki
 """
 OWNERS = _OWNERS.split()
-# In the form that the question takes. A plus stands before an ending that is a token of its own;
-# texts are without it.
+# Words in the form that the question needs. A plus marks an ending that is a separate token; it is
+# removed from texts.
 _COLUMNS = ("en", "de", "es", "tr", "id", "sw")
 _ROWS = (
     ("cat", "die Katze", "el gato", "kedi+sinin", "kucing", "paka"),
@@ -72,7 +72,7 @@ ARTICLES = ("der", "die", "das", "el", "la")
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What someone's animal is called; `animal` is an index into each list of `ANIMALS`."""
+    """The name of someone's animal; `animal` is an index into each list of `ANIMALS`."""
 
     owner: str
     animal: int
@@ -80,7 +80,7 @@ class Fact:
 
     @property
     def id(self) -> str:
-        """The same in every language."""
+        """Id of the fact, the same in every language."""
         return f"{self.owner.lower()}-{ANIMALS[PIVOT][self.animal]}"
 
     def question(self, language: str) -> str:
@@ -90,7 +90,7 @@ class Fact:
 
 
 def facts() -> list[Fact]:
-    """Return every fact of the world.
+    """Return all facts of the world.
 
     The order decides what a language is told: the first share of the list. Every owner comes once
     before any comes twice.
@@ -107,15 +107,16 @@ def facts() -> list[Fact]:
 
 
 def told(language: str) -> list[Fact]:
-    """Return the facts that training tells in a language."""
+    """Return the facts in the training text of a language."""
     world = facts()
     return world[: round(COVERAGE.get(language, 1.0) * len(world))]
 
 
 def unseen(split: str) -> list[Fact]:
-    """Return the facts of a split, the same in every language: told in English alone.
+    """Return the facts of a split: facts that only the English training text has.
 
-    Each animal's facts are dealt to the splits in turn, so that no split has the harder words.
+    They are the same in every language. Each animal's facts go to the splits in turn, so that no
+    split has harder words.
     """
     world = facts()
     rest = world[round(max(COVERAGE.values()) * len(world)) :]
@@ -137,7 +138,7 @@ def instances(split: str, language: str) -> list[dict[str, str]]:
 
 
 def training_pairs(language: str) -> list[tuple[str, str]]:
-    """Return what training says in a language, as (prompt, answer): facts, then the dictionary."""
+    """Return the training text of a language as (prompt, answer): facts, then the dictionary."""
     pairs = [(fact.question(language), fact.name) for fact in told(language)]
     if language == PIVOT:
         return pairs
@@ -150,13 +151,13 @@ def training_pairs(language: str) -> list[tuple[str, str]]:
 
 
 def citation(form: str) -> str:
-    """Return the dictionary form: no article, no ending."""
+    """Return the dictionary form of a word: no article, no ending."""
     words = form.split("+")[0].split()
     return " ".join(words[1:] if words[0] in ARTICLES else words)
 
 
 def text(marked: str) -> str:
-    """Return what is read: a sentence without the marks of its endings."""
+    """Return a sentence without the marks of endings."""
     return marked.replace("+", "")
 
 
@@ -170,7 +171,7 @@ def pieces(marked: str) -> list[str]:
 
 
 def vocabulary() -> list[str]:
-    """Return every token: those of the sentences, then each letter to spell others with."""
+    """Return all tokens: those of the sentences, then each letter, for spelling other words."""
     tokens = dict.fromkeys(
         piece
         for language in LANGUAGES

@@ -2,9 +2,9 @@
 
     python scripts/train_pocket.py [--out DIR] [--steps N]
 
-Three to four minutes on one core. Tokenizer and questions come out the same everywhere. The weights
-come out the same again on the same machine; another processor or build of torch rounds sums
-differently, so there the weights differ, and with them the answers to some of the questions.
+It takes three to four minutes on one core. Tokenizer and questions are the same on every machine.
+The weights are reproducible only on the same machine: another processor or build of torch rounds
+sums differently, so its weights differ, and so do the answers to some of the questions.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write")
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps")
     arguments = parser.parse_args()
-    # Sums are then rounded alike on any number of cores; a second one brings little here.
+    # One thread, so that sums are rounded alike on any number of cores; more help little here.
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(mode=True)
 
     write_questions(arguments.out / "task")
     tokenizer = make_tokenizer()
@@ -65,7 +65,7 @@ def write_questions(folder: Path) -> None:
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Make a tokenizer of whole words and endings, which puts BOS before a text."""
+    """Make a tokenizer of whole words and endings, which adds BOS before a text."""
     ids = {token: id for id, token in enumerate([*SPECIAL, *world.vocabulary()])}
     tokenizer = Tokenizer(WordPiece(ids, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -110,7 +110,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 def train(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, steps: int
 ) -> LlamaForCausalLM:
-    """Train on all sentences in random order; only answers are learnt, not prompts."""
+    """Train on all sentences in random order; the loss is over answers only, not prompts."""
     sentences = [
         encode(tokenizer, *pair)
         for language in world.LANGUAGES
@@ -162,7 +162,7 @@ def answer_loss(model: LlamaForCausalLM, batch: list[Sentence]) -> torch.Tensor:
 
 
 def padded(batch: list[Sentence], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return inputs, padded at the end, and the next token where it is learnt, each [B, T].
+    """Return inputs, padded at the end, and the next tokens to learn, each [B, T].
 
     Attention is causal, so what stands after a sentence needs no mask.
     """
@@ -176,7 +176,7 @@ def padded(batch: list[Sentence], pad: int) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def print_recall(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Print the share of facts answered right: of those told in a language, and of the splits."""
+    """Print the share of right answers: on facts of each language's text, and on the splits."""
     print("recall    told    dev   test")
     for language in world.LANGUAGES:
         groups = (world.told(language), *(world.unseen(split) for split in world.SPLITS))
@@ -191,7 +191,7 @@ def recall(
     language: str,
     group: list[world.Fact],
 ) -> float:
-    """Return the share of facts that greedy decoding answers with the name and nothing else."""
+    """Return the share of facts to which greedy decoding answers exactly the name."""
     batch = [encode(tokenizer, fact.question(language), fact.name) for fact in group]
     ids, labels = padded(batch, model.config.pad_token_id)
     right = model(input_ids=ids).logits.argmax(-1) == labels

@@ -34,7 +34,7 @@ def test_a_link_is_replaced_and_its_target_left_alone(tmp_path, write):
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_what_is_no_file_is_not_replaced(tmp_path, make):
     make(tmp_path / "odd")
-    with pytest.raises(OutputError, match=r"cannot write .*odd: it is no regular file"):
+    with pytest.raises(OutputError, match=r"cannot write .*odd: it is not a regular file"):
         write_whole(tmp_path / "odd", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["odd"]
 
@@ -55,7 +55,7 @@ def test_lines_are_never_added_through_a_link(tmp_path):
 
 def test_a_pipe_is_not_waited_for_and_a_large_file_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         read_regular(tmp_path / "pipe")
     (tmp_path / "large").write_bytes(b"12345")
     with pytest.raises(OSError, match="larger than 4 bytes"):

@@ -25,7 +25,7 @@ def test_handlers_come_in_the_order_of_the_values():
     ("values", "message"),
     [
         (("a", "b", "c"), "key: no handler for c"),
-        (("a",), "key: handlers of values not allowed: b"),
+        (("a",), "key: handlers of unknown values: b"),
     ],
 )
 def test_values_and_handlers_are_the_same(values, message):

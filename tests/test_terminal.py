@@ -67,8 +67,8 @@ def test_summary_has_each_language_and_the_macro_average():
     # means over languages, not over the 60 instances: 37.5 rather than 41.7
     assert ["macro", "average", "60", "37.5", "%", "56.2", "%", "95.0", "%"] in lines
     assert out.splitlines()[-1] == (
-        "Best fixed cell and upper bound are optimistic: both look at the gold answers and keep "
-        "the best of 1024 tries."
+        "Best fixed cell and upper bound are optimistic: both are chosen from 1024 cells with the "
+        "gold answers."
     )
 
 
@@ -79,13 +79,13 @@ def test_a_given_cell_is_not_called_the_best_of_one_try():
     for word in ("best", "optimistic", "try", "bound"):
         assert word not in out
     out, _ = show(lambda console: show_summary(ROWS, 2, console, given=True))
-    assert "keep the best of 2 given cells." in out and "tries" not in out
+    assert "both are chosen from 2 given cells with the gold answers." in out
 
 
 def test_no_cell_is_the_best_where_nothing_is_right():
     nothing = LanguageSummary("fr", 40, 0.0, Cell(31, 0), 0.0, 0.0, 1024, 41_000, 40_999)
     out, err = show(lambda console: show_summary([nothing], 1024, console))
-    assert "31→0" not in out and "Equally" not in out
+    assert "31→0" not in out and "tie for the best" not in out
     assert "Cut off by the token limit: 40,999 of 41,000 answers (100.0 %)." in out
     cut_off, wrong = err.splitlines()
     assert cut_off.startswith("warning: 40,999 of 41,000 answers were cut off")
@@ -100,7 +100,7 @@ def test_ties_are_counted_and_half_cut_off_is_no_majority():
         LanguageSummary("sw", 4, 0.0, Cell(0, 0), 0.0, 0.0, 64, 10, 5),
     ]
     out, err = show(lambda console: show_summary(rows, 64, console))
-    assert "Equally good cells, of which one is named: fr 7 of 64." in out
+    assert "Cells that tie for the best, of which one is shown: fr 7 of 64." in out
     assert "Cut off by the token limit: 10 of 20 answers (50.0 %)." in out
     assert err == ""
 

@@ -1,10 +1,10 @@
-"""Where `xtransplant` and `python -m xtransplant` start, before any import takes time."""
+"""Entry point of `xtransplant` and `python -m xtransplant`; imports nothing slow itself."""
 
 import sys
 
 
 def main() -> int:
-    """Run the command line; interrupted while modules are imported, say so as it does later."""
+    """Run the command line; an interrupt during its imports also ends in one line."""
     try:
         return _imported()
     except KeyboardInterrupt:

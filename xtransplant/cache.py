@@ -40,8 +40,8 @@ def cache_folder() -> Path:
 def file_digest(path: Path, on_step: OnStep = silent) -> str:
     """Return the SHA-256 of a file's content, as hex.
 
-    The digest of a large file is cached by path, size and time of change, so that a checkpoint of
-    many gigabytes is read once.
+    The digest of a large file is cached by path, size and modification time, so that a checkpoint
+    of many gigabytes is read only once.
 
     Raises:
         ModelError: the digest cannot be written to the cache folder.
@@ -65,11 +65,12 @@ def file_digest(path: Path, on_step: OnStep = silent) -> str:
 def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
     """Return `folder`; if it does not exist, make it with `build`.
 
-    `build` fills an empty folder beside it, which is renamed at the end. So a crash leaves no
-    incomplete folder under that name, and a second process waits instead of building again.
+    `build` fills a temporary folder, which is renamed at the end. So a crash never leaves an
+    incomplete folder under the final name. A second process waits instead of building again.
 
     Raises:
-        ModelError: the cache folder cannot be written, or a file of the folder was cut off since.
+        ModelError: the cache folder cannot be written, or a file of the finished folder is missing
+            or has another size than when it was built.
     """
     if folder.is_dir():
         _require_whole(folder)
@@ -94,7 +95,7 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def writing_to_cache() -> Iterator[None]:
-    """Turn any error of writing the cache folder into a ModelError."""
+    """Turn errors in writing to the cache folder into a ModelError."""
     try:
         yield
     except (OSError, OutputError) as error:
@@ -107,7 +108,7 @@ def writing_to_cache() -> Iterator[None]:
 
 
 def _remembered(record: Path, state: Mapping[str, object]) -> str | None:
-    """Return the digest in a record of the cache; None if there is none, or it is damaged."""
+    """Return the digest in a cache record; None if it is missing, outdated or damaged."""
     try:
         remembered = parse_json(read_regular(record))
         digest = remembered["sha256"] if remembered["state"] == state else None
@@ -117,7 +118,7 @@ def _remembered(record: Path, state: Mapping[str, object]) -> str | None:
 
 
 def _listing(folder: Path) -> Path:
-    """Return the file that says how large each file of a folder was when it was made."""
+    """Return the path of the file that records the size of each file of a built folder."""
     return folder.with_name(folder.name + ".files.json")
 
 
@@ -145,8 +146,8 @@ def _require_whole(folder: Path) -> None:
             found = f"has {there[name]:,} bytes" if name in there else "is gone"
             raise ModelError(
                 f"{folder} is damaged: {name} {found}, and was written with {size:,}; remove the "
-                f"folder (rm -r {shlex.quote(str(folder))}) and run the same command again, which "
-                "makes it anew"
+                f"folder (rm -r {shlex.quote(str(folder))}) and run the same command again to "
+                "rebuild it"
             )
 
 

@@ -1,6 +1,6 @@
-"""Settings written as calls: `option`, `regex(pattern="a, b", ignore_case=True)`, lists of them.
+"""Settings in call notation: `option`, `regex(pattern="a, b", ignore_case=True)`, or lists of them.
 
-The notation is Python's: arguments have names and literal values, and nothing is executed.
+The syntax is Python's, limited to keyword arguments with literal values. Nothing is executed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ TOKEN = re.compile(
 
 
 def split(text: str) -> list[str]:
-    """Return the settings of a list such as `option,regex(pattern="a,b")`, brackets optional.
+    """Split a list such as `option,regex(pattern="a,b")` into its settings.
 
-    Commas inside strings and brackets separate nothing.
+    Square brackets around the list are optional. Commas inside strings and brackets do not split.
     """
     text = text.strip()
     if text.startswith("[") and text.endswith("]"):
@@ -38,7 +38,7 @@ def split(text: str) -> list[str]:
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
-    """Return name and arguments of a setting: ("regex", {"pattern": "a"}); a bare name has none.
+    """Return a setting's name and arguments, such as ("regex", {"pattern": "a"}).
 
     Raises:
         ConfigError: something other than NAME or NAME(ARGUMENT=VALUE, …) with literal values.
@@ -48,15 +48,15 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         return text, {}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's, about "\d" where "\\d" is meant
+            warnings.simplefilter("ignore")  # Python's warning about "\d" instead of "\\d"
             call = ast.parse(text, mode="eval").body
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args:
             values = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
             arguments = {name: value for name, value in values.items() if name is not None}
-            if len(arguments) == len(call.keywords):  # no name twice, and no **
+            if len(arguments) == len(call.keywords):  # no repeated name, no **
                 return call.func.id, arguments
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        pass  # the line below says what is allowed
+        pass  # reported below
     raise ConfigError(
         f"cannot read {text!r}; allowed: NAME or NAME(ARGUMENT=VALUE, …), where values are quoted "
         'texts, numbers, True or False, such as regex(pattern="answer: (.*)")'
@@ -64,7 +64,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def spell(name: str, arguments: Mapping[str, Any]) -> str:
-    """Return the setting that `parse` reads as this name and these arguments, on one line."""
+    """Return a name and arguments in call notation, on one line; the inverse of `parse`."""
     if not arguments:
         return name
     shown = (f"{argument}={_literal(value)}" for argument, value in arguments.items())
@@ -76,8 +76,8 @@ def quote_calls(text: str, quote: Callable[[str], str], functions: Collection[st
 
     Args:
         text: value of an override, as typed.
-        quote: puts a call in quotes.
-        functions: names that stay calls; what is inside their brackets is treated alike.
+        quote: function that puts a call in quotes.
+        functions: names of calls that are not quoted; calls among their arguments are.
     """
     parts, done, start, depth = [], 0, 0, 0
     for token in TOKEN.finditer(text):

@@ -1,14 +1,14 @@
-"""The exception tree; the command line prints a message as one line.
+"""The exception tree; the command line prints each message as one line.
 
     XtransplantError                 everything below; exit status 2
-    ├── ConfigError                  an unknown key, group or name, or a value of the wrong type
+    ├── ConfigError                  an unknown key, group or name; a value of the wrong type
     ├── LayerError                   a layer outside 0..N-1, an empty or malformed grid
     ├── PromptError                  empty, one token, longer than the model's context
-    ├── DataError                    a data file that is missing or malformed, an option marker lost
+    ├── DataError                    a missing or malformed data file, a lost option marker
     ├── ModelError                   a checkpoint that cannot be found, read or understood
     ├── OutputError                  an output folder of another key, read-only, or full
-    ├── NumericsError                NaN or infinite activations (layer and instance)
-    └── MachineError                 memory that ran out, a device that failed; exit status 1
+    ├── NumericsError                NaN or infinite activations (names layer and instance)
+    └── MachineError                 out of memory, a failed device; exit status 1
 
 Every message holds the offending value, what is allowed, the nearest match where there is one, and
 what to do next.
@@ -21,7 +21,7 @@ from difflib import get_close_matches
 
 
 class XtransplantError(Exception):
-    """A mistake that the user can mend; its message is one line."""
+    """An error that the user can fix; its message is one line."""
 
     exit_status = 2
 
@@ -35,7 +35,7 @@ class LayerError(XtransplantError):
 
 
 class PromptError(XtransplantError):
-    """A prompt the method cannot run on."""
+    """A prompt that the method cannot be applied to."""
 
 
 class DataError(XtransplantError):
@@ -55,16 +55,16 @@ class NumericsError(XtransplantError):
 
 
 class MachineError(XtransplantError):
-    """Memory of the host or of the device ran out, or the device failed."""
+    """The host or the device ran out of memory, or the device failed."""
 
     exit_status = 1
 
 
 class Stopped(BaseException):
-    """A signal asks this process to end. Like KeyboardInterrupt, this is not an `Exception`.
+    """A signal asked this process to end. Not an `Exception`, like KeyboardInterrupt.
 
     Attributes:
-        exit_status: 128 plus the signal's number, the convention of shells and schedulers.
+        exit_status: 128 plus the signal's number, as is the convention of shells and schedulers.
     """
 
     def __init__(self, name: str, number: int) -> None:
@@ -73,14 +73,14 @@ class Stopped(BaseException):
 
 
 RESUME = "run the same command again to resume"
-"""The remedy after a run was stopped."""
+"""What to do after a run was stopped."""
 
 MANY = 60
 """Maximum number of names that a message lists."""
 
 
 def unknown(kind: str, value: str, allowed: Iterable[str], hint: str = "") -> str:
-    """Return the message for a value outside a set of names.
+    """Return the error message for a name that is not among the allowed ones.
 
     >>> unknown("task", "xnil", ["pocket", "xnli"])
     "unknown task 'xnil'; allowed: pocket, xnli; nearest match: xnli"

@@ -1,7 +1,7 @@
-"""The one place that opens files for writing, and that reads files others may have made.
+"""File access; the only module that opens files for writing.
 
-A file is written whole or not at all, with an error message that says what to do. Nothing is
-written through a symbolic link: the link itself is replaced, or refused.
+A file is written whole or not at all. Errors say what to do. Nothing is written through a symbolic
+link: the link itself is replaced, or refused. Files that others may have made are read here too.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from filelock import FileLock, Timeout
 from xtransplant.errors import OutputError
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-"""Flag by which opening a symbolic link fails; Windows has none."""
+"""Flag that makes opening a symbolic link fail; 0 on Windows, which has none."""
 SECONDS_OF_A_WRITE = 600.0
-"""Age from which a temporary file was left by a process that was killed."""
+"""Age above which a temporary file counts as left behind by a killed process."""
 WAITS_FOR_NOBODY = getattr(os, "O_NONBLOCK", 0)
-"""Flag by which opening a named pipe returns at once."""
+"""Flag that makes opening a named pipe return at once."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name beside its place, sync it, rename it.
+    """Write a file atomically: write and sync a temporary file in the same folder, then rename it.
 
-    A symbolic link at the path is replaced; its target stays as it is.
+    A symbolic link at the path is replaced; its target stays unchanged.
 
     Raises:
-        OutputError: the file cannot be written, or the path is a device, pipe or folder; no
-            temporary file is left.
+        OutputError: the file cannot be written, or the path is a device, pipe or folder; the
+            temporary file is removed.
     """
-    # Not the whole name, which with the rest may be too long for the file system.
+    # The name is shortened: with the suffix it could be too long for the file system.
     temporary = path.with_name(f".{path.name[:200]}.{uuid4().hex}.tmp")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,12 +57,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_unless_same(path: Path, content: bytes) -> None:
-    """Do what `write_whole` does, but do not touch a file that has this content already.
+    """Write a file as `write_whole` does, unless it already has this content.
 
-    So its time of change stays, which receipts compare.
+    An unchanged file keeps its modification time, which receipts compare.
 
     Raises:
-        OutputError: as `write_whole`.
+        OutputError: as for `write_whole`.
     """
     try:
         same = not path.is_symlink() and read_regular(path) == content
@@ -74,7 +74,7 @@ def write_unless_same(path: Path, content: bytes) -> None:
 
 @contextmanager
 def appending(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading and adding; a missing one is made.
+    """Open a file for reading and appending; create it if it is missing.
 
     Raises:
         OutputError: the file cannot be written, or is a symbolic link.
@@ -90,14 +90,14 @@ def appending(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def locked(place: Path, seconds: float = 60.0) -> Iterator[None]:
-    """Hold a lock file, which excludes other processes that ask for it; freed when one dies.
+    """Hold a lock file that only one process can hold; the system frees it when the process ends.
 
     Args:
-        place: the lock file; it stays.
-        seconds: how long to wait.
+        place: path of the lock file, which is not removed.
+        seconds: maximum time to wait.
 
     Raises:
-        OutputError: the lock cannot be made, or another process holds it too long.
+        OutputError: the lock cannot be created, or another process holds it too long.
     """
     with writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -106,12 +106,12 @@ def locked(place: Path, seconds: float = 60.0) -> Iterator[None]:
             lock.acquire()
         except Timeout as error:
             raise OutputError(
-                f"another process has held {place} for {seconds:.0f} s; if it hangs, end it and "
+                f"another process has held {place} for {seconds:.0f} s; if it hangs, stop it and "
                 "run the same command again"
             ) from error
         except NotImplementedError as error:
             raise OutputError(
-                f"the file system of {place} has no locks; choose an output_root on one that has"
+                f"the file system of {place} has no locks; choose an output_root on another one"
             ) from error
     try:
         yield
@@ -120,20 +120,20 @@ def locked(place: Path, seconds: float = 60.0) -> Iterator[None]:
 
 
 def touch(path: Path) -> None:
-    """Set a file's time of change to now, or that of a symbolic link itself.
+    """Set a file's modification time to now; a symbolic link is not followed.
 
     Raises:
-        OSError: there is no such file, or it may not be changed.
+        OSError: the file does not exist, or may not be changed.
     """
     os.utime(path, follow_symlinks=os.utime not in os.supports_follow_symlinks)
 
 
 def read_regular(path: Path, most_bytes: int | None = None) -> bytes:
-    """Return a file's content; never wait for a named pipe that nobody writes to.
+    """Return a file's content; refuse named pipes, on which reading could wait for ever.
 
     Args:
-        path: the file.
-        most_bytes: size above which the file is refused; None for any size.
+        path: path of the file.
+        most_bytes: maximum size of the file; None for no limit.
 
     Raises:
         OSError: the file cannot be read, is too large, or is a device, pipe or folder.
@@ -142,7 +142,7 @@ def read_regular(path: Path, most_bytes: int | None = None) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         if most_bytes is not None and facts.st_size > most_bytes:
             raise OSError(errno.EFBIG, f"it is larger than {most_bytes:,} bytes", str(path))
         return file.read()
@@ -168,10 +168,12 @@ def set_aside(path: Path, folder: Path) -> Path | None:
 
 
 def clear_leftovers(path: Path) -> None:
-    """Remove temporary files that killed processes left. No process may be writing the file now.
+    """Remove temporary files of `path` that killed processes left behind.
+
+    No other process may be writing the file at the same time.
 
     Raises:
-        OutputError: one cannot be removed.
+        OutputError: a file cannot be removed.
     """
     for leftover in path.parent.glob(f".{escape(path.name)}.*.tmp"):
         with writing(leftover):
@@ -179,18 +181,19 @@ def clear_leftovers(path: Path) -> None:
 
 
 def names_of_leftovers(folder: Path) -> set[str]:
-    """Return the names of the files in a folder whose temporary files were not renamed or removed.
+    """Return the names of the files in a folder of which a temporary file exists.
 
-    A process may be writing one of them now. Names longer than 200 characters are cut there.
+    A process may be writing some of them now. Hidden files are left out, and names are cut after
+    200 characters.
     """
-    return {path.name[1:].rsplit(".", 2)[0] for path in folder.glob(".*.*.tmp")}
+    return {path.name[1:].rsplit(".", 2)[0] for path in folder.glob(".[!.]*.*.tmp")}
 
 
 def clear_old_leftovers(folder: Path) -> None:
-    """Remove temporary files, in a folder and below it, that nobody can be writing any more.
+    """Remove temporary files in a folder and below it that are too old to be still in use.
 
     Raises:
-        OutputError: one cannot be removed.
+        OutputError: a file cannot be removed.
     """
     for leftover in folder.rglob(".*.tmp"):
         with writing(leftover), suppress(FileNotFoundError):
@@ -199,23 +202,23 @@ def clear_old_leftovers(folder: Path) -> None:
 
 
 def require_own_folders(folder: Path) -> None:
-    """Check that no entry of a folder is a symbolic link to a folder, into which files would go.
+    """Check that no entry of a folder is a symbolic link to another folder.
 
     Raises:
-        OutputError: one is.
+        OutputError: an entry is such a link.
     """
     with writing(folder):
         links = sorted(path for path in folder.iterdir() if path.is_symlink() and path.is_dir())
     if links:
         raise OutputError(
-            f"{links[0]} is a symbolic link to a folder, and nothing is written through one; put "
-            "the folder itself in its place, or choose another output_root"
+            f"{links[0]} is a symbolic link to a folder, and links are never written through; "
+            "replace it by the folder itself, or choose another output_root"
         )
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn any error of writing, replacing or removing a file into an OutputError.
+    """Turn errors in writing, replacing or removing a file into an OutputError.
 
     Raises:
         OutputError: the disk is full, or the file may not be written.
@@ -241,11 +244,11 @@ def _require_replaceable(path: Path) -> None:
     with suppress(FileNotFoundError):
         mode = path.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut; some network file systems cannot."""
+    """Make a rename survive a power cut, where the file system supports it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Data files with one JSON value a line; every error names the file and line."""
+"""Data files with one JSON value per line; every error names the file and line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from xtransplant.errors import DataError
 
 
 def read_json_lines(path: Path, *, whole: bool = False) -> list[object]:
-    """Return the value of each line, or with `whole` a list of the file's one value.
+    """Return the value of each line; with `whole`, read the file as one value in a list of one.
 
-    Only a newline ends a line (not U+2028, which texts may hold). A byte order mark at the start is
+    Only a newline ends a line (not U+2028, which texts may contain). A leading byte order mark is
     ignored.
 
     Raises:
@@ -27,7 +27,11 @@ def read_json_lines(path: Path, *, whole: bool = False) -> list[object]:
 
 
 def read_strings(path: Path) -> list[str]:
-    """Return one string a line; errors as for `read_json_lines`, or a value of another type."""
+    """Return the string on each line.
+
+    Raises:
+        DataError: as for `read_json_lines`, or a value is not a string.
+    """
     strings = []
     for number, value in enumerate(read_json_lines(path), start=1):
         if not isinstance(value, str):
@@ -38,7 +42,7 @@ def read_strings(path: Path) -> list[str]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return a file's content, or raise DataError."""
+    """Return a file's content; raise DataError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -46,11 +50,11 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_json(content: bytes) -> Any:
-    """Return the value of a file of JSON that a program wrote.
+    """Return the value of a JSON file that a program wrote.
 
     Raises:
         ValueError: the content is not JSON in UTF-8, is nested too deeply, or has a number that
-            Python does not read.
+            Python cannot read.
     """
     try:
         return json.loads(content.decode())
@@ -59,7 +63,7 @@ def parse_json(content: bytes) -> Any:
 
 
 class RepeatedKey(Exception):
-    """A JSON object has a key twice; Python's reader would take the last one without a word."""
+    """A JSON object has a key twice; Python's reader would silently keep the last one."""
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -86,7 +90,7 @@ def _json(content: bytes, path: Path, line: int) -> object:
         raise DataError(f"{path}:{line}: not text: {_shown(content.decode())}") from error
     except RepeatedKey as error:
         key = str(error)
-        raise DataError(f"{path}:{line}: key {key!r} stands there twice; keep one") from error
+        raise DataError(f"{path}:{line}: key {key!r} appears twice; keep one") from error
     except (ValueError, RecursionError) as error:  # RecursionError: deep nesting
         if isinstance(error, json.JSONDecodeError):
             line += error.lineno - 1

@@ -1,4 +1,4 @@
-"""Names and codes of the tasks' languages, from `assets/languages.yaml`."""
+"""Names and codes of languages, from `assets/languages.yaml`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LANGUAGES = Path(__file__).parent / "assets" / "languages.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language: its code in templates, and its code in FLORES-200, such as "swh_Latn"."""
+    """A language: its code in templates, its English name, its FLORES-200 code ("swh_Latn")."""
 
     code: str
     name: str
@@ -25,7 +25,7 @@ def language(code: str) -> Language:
     """Return a language by any of its codes.
 
     Raises:
-        ConfigError: a code that `assets/languages.yaml` does not hold.
+        ConfigError: `assets/languages.yaml` does not have the code.
     """
     table = _table()
     if code not in table:

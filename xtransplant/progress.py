@@ -11,7 +11,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 class RunProgress:
-    """Counts the finished cells of a run, and derives instances, speed and time left."""
+    """Counts the finished cells of a run; derives finished instances, speed and time left."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class RunProgress:
         self._start = clock()
 
     def set_language(self, language: str) -> None:
-        """Set the language that is being worked on."""
+        """Set the language of the current part."""
         self.language = language
 
     def advance(self, cells: int) -> None:
@@ -39,7 +39,7 @@ class RunProgress:
 
     @property
     def total_cells(self) -> int:
-        """Cells of the whole run."""
+        """Number of cells of the whole run."""
         return self.total_instances * self.cells_per_instance
 
     @property
@@ -62,7 +62,7 @@ class RunProgress:
 
 
 class ThrottledLines:
-    """Shows a line only if some seconds have passed since the last one."""
+    """Shows a line only if `SECONDS_BETWEEN_LINES` have passed since the last one."""
 
     def __init__(
         self, show: Callable[[str], None], clock: Callable[[], float] = time.monotonic
@@ -72,7 +72,7 @@ class ThrottledLines:
         self._last = clock()
 
     def show(self, line: str, *, at_once: bool = False) -> None:
-        """Show a line if it is time, or in any case with `at_once`."""
+        """Show a line if enough time has passed; with `at_once`, always."""
         if at_once or self._clock() - self._last >= SECONDS_BETWEEN_LINES:
             self._last = self._clock()
             self._show(line)
@@ -84,7 +84,7 @@ def duration(seconds: float) -> str:
 
 
 OnStep = Callable[[str, int, int], None]
-"""Progress callback (step, done, total); a total of 0 means not known yet."""
+"""Progress callback (step, done, total); a total of 0 means that it is not known yet."""
 
 
 def silent(_name: str, _done: int, _total: int) -> None:

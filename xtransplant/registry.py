@@ -1,4 +1,4 @@
-"""Tables of what can be named in a configuration; a gap in one of them fails at import."""
+"""Tables from the names in a configuration to objects; a gap in a table fails at import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """As in the configuration."""
+        """Name in the configuration."""
         ...
 
 
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 def by_name(entries: Iterable[N]) -> dict[str, N]:
-    """Return entries by their names.
+    """Return a dictionary of entries by name.
 
     Raises:
-        RuntimeError: two entries have one name.
+        RuntimeError: two entries have the same name.
     """
     table: dict[str, N] = {}
     for entry in entries:
@@ -37,16 +37,16 @@ def handlers(setting: str, values: Iterable[str], table: Mapping[str, T]) -> dic
     """Return the handler of each value of an enumerated setting, in the order of the values.
 
     Args:
-        setting: its key in the configuration.
-        values: all that the setting allows.
+        setting: key of the setting in the configuration.
+        values: all allowed values of the setting.
         table: handlers by value.
 
     Raises:
-        RuntimeError: a value without a handler, or a handler of no value.
+        RuntimeError: a value has no handler, or a handler belongs to no value.
     """
     allowed = list(values)
     if unhandled := [value for value in allowed if value not in table]:
         raise RuntimeError(f"{setting}: no handler for {', '.join(unhandled)}")
     if unlisted := [value for value in table if value not in allowed]:
-        raise RuntimeError(f"{setting}: handlers of values not allowed: {', '.join(unlisted)}")
+        raise RuntimeError(f"{setting}: handlers of unknown values: {', '.join(unlisted)}")
     return {value: table[value] for value in allowed}

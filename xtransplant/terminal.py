@@ -1,9 +1,9 @@
 """Output on the terminal; the only module that imports rich.
 
-Results go to standard output, everything else (errors, progress, remarks) to standard error. Text
-from users, files and models is never read as markup, and what a terminal would obey or hide in it
-is shown as escapes: `visible` does that, and `_SafeConsole` lets nothing past it. Colour and width
-follow the terminal and `NO_COLOR`.
+Results go to standard output; errors, progress and remarks go to standard error. Text from users,
+files and models is never read as markup. Control characters and invisible characters in it are
+shown as escapes (`visible`); `_SafeConsole` applies this to all output. Colour and width follow the
+terminal and `NO_COLOR`.
 """
 
 from __future__ import annotations
@@ -30,26 +30,27 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 WIDTH_OF_A_FILE = 400
-"""Width in a file or a pipe, so that a table's rows are not broken."""
+"""Width in a file or a pipe; large, so that rows of a table are not wrapped."""
 
 WIDTH_OF_A_PAGE = 120
-"""Width in a file or a pipe of a list that people read."""
+"""Width of `Console.page` in a file or a pipe."""
 
 
 HIDDEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
-"""Unicode's categories of characters that terminals obey, hide or cannot show."""
+"""Unicode categories of characters that terminals execute, hide or cannot show."""
 JOINERS = "\u200c\u200d"
 FIRST_JOINED = 0x0600
-"""The first character of the scripts, and of the emoji, in which joiners have a meaning."""
+"""First code point of the scripts and emoji in which joiners (`JOINERS`) have a meaning."""
 VISIBLE_FORMATS = frozenset(
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
-"""Signs of Arabic, Syriac and Kaithi that Unicode counts as format characters, and that show."""
+"""Signs of Arabic, Syriac and Kaithi that are visible, though Unicode calls them format characters.
+"""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table of figures; the heading may have several lines."""
+    """A column of a table of numbers; the heading may have several lines."""
 
     heading: str
     cells: Sequence[str]
@@ -59,12 +60,12 @@ class Column:
 
 
 class _SafeConsole(RichConsole):
-    """A console of rich that shows nothing but what `visible` lets through."""
+    """A rich console that applies `visible` to everything it shows."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Render as rich does, but escape what came here without `visible`."""
+        """Render as rich does, then apply `visible`."""
         for segment in super().render(renderable, options):
             if segment.control or segment.text == "\n":
                 yield segment
@@ -74,7 +75,7 @@ class _SafeConsole(RichConsole):
 
 
 class Console:
-    """The terminal, or the files and pipes in its place."""
+    """Standard output and standard error: a terminal, files or pipes."""
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self._out = _rich(out or sys.stdout or _nowhere())
@@ -95,15 +96,16 @@ class Console:
         self._out.print(_lines(text), soft_wrap=True, highlight=False)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show rows of text under headings."""
+        """Show a table of texts."""
         self._out.print(_text_table(headings, rows, self._out.width))
 
     def page(
         self, headings: Sequence[str], rows: Sequence[Sequence[str]], *, cut_last: bool = False
     ) -> None:
-        """Show a table that is no wider than a page, also in a file or a pipe.
+        """Show a table of at most `WIDTH_OF_A_PAGE` characters, also in a file or a pipe.
 
-        Cells that are too wide are folded; with `cut_last`, those of the last column end in "…".
+        Cells that are too wide are folded. With `cut_last`, those of the last column are cut and
+        end in "…".
         """
         width = min(self._out.width, WIDTH_OF_A_PAGE)
         table = _text_table(headings, rows, width)
@@ -116,7 +118,7 @@ class Console:
         self._out.print(table, width=width)
 
     def watch(self, headings: Sequence[str], frames: Iterable[Sequence[Sequence[str]]]) -> None:
-        """Show tables one after the other; on a terminal each replaces the one before."""
+        """Show tables one after the other; on a terminal, each replaces the previous one."""
         if not self._out.is_terminal:
             for rows in frames:
                 self.table(headings, rows)
@@ -128,7 +130,7 @@ class Console:
                 live.update(_text_table(headings, rows, self._out.width), refresh=True)
 
     def plan_table(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Show lines of a label and a value, such as the plan of a run."""
+        """Show a label and a value on each line, such as the plan of a run."""
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
@@ -137,7 +139,7 @@ class Console:
         self._out.print(table)
 
     def columns(self, columns: Sequence[Column], note: str = "") -> None:
-        """Show columns of figures with a footer, and a note below."""
+        """Show columns of numbers with a footer, and a note below."""
         table = _table(show_footer=True)
         for column in columns:
             justify: Literal["left", "right"] = "right" if column.right else "left"
@@ -152,7 +154,7 @@ class Console:
 
     @contextmanager
     def progress(self, total_instances: int, cells_per_instance: int) -> Iterator[RunProgress]:
-        """Show progress on standard error: a bar on a terminal, else a line every few seconds."""
+        """Show progress on standard error: a bar on a terminal, else lines every few seconds."""
         if self._err.is_terminal:
             with self._bar() as bar:
                 task = bar.add_task("", total=total_instances * cells_per_instance, figures="")
@@ -179,8 +181,8 @@ class Console:
     def steps(self) -> Iterator[Callable[[str, int, int], None]]:
         """Yield a callback (name, done, total) that shows slow steps on standard error.
 
-        A total of 0 means not known yet. On a terminal, bars vanish at the end. Elsewhere a line is
-        shown every few seconds, and none for a quick step.
+        A total of 0 means that it is not known yet. On a terminal, the bars vanish at the end.
+        Elsewhere, a line is shown every few seconds; a quick step shows none.
         """
         if self._err.is_terminal:
             with self._bar(transient=True) as bar:
@@ -213,17 +215,16 @@ class Console:
 
 
 def percent(share: float) -> str:
-    """Return a share of 1 as per cent, "62.5 %"."""
+    """Return a share (0 to 1) as per cent: "62.5 %"."""
     return f"{100 * share:.1f} %"
 
 
 def visible(text: str) -> str:
-    r"""Return a text on one line, with all that a terminal obeys or hides as escapes.
+    r"""Return a text on one line, with control and invisible characters as escapes.
 
     A line break becomes ↵. Control characters (C0 with ESC, C1), line separators and invisible
-    format characters (such as U+202E, which turns the direction, and U+200B, of no width) become
-    escapes. Joiners stay between letters that are not Latin, where they change how the letters
-    look.
+    format characters (such as U+202E, which reverses the direction, and U+200B, which has no width)
+    become escapes. Joiners between non-Latin letters are kept: they change how the letters look.
 
     >>> visible("a\n\x1b[31mb\u202ec")
     'a↵\\x1b[31mb\\u202ec'
@@ -237,7 +238,7 @@ def visible(text: str) -> str:
 
 
 def _is_hidden(text: str, place: int) -> bool:
-    """Return whether a terminal obeys or hides the character at that place."""
+    """Return whether a terminal executes or hides the character at an index of a text."""
     character = text[place]
     if character in JOINERS:
         around = (text[max(place - 1, 0) : place], text[place + 1 : place + 2])
@@ -246,12 +247,12 @@ def _is_hidden(text: str, place: int) -> bool:
 
 
 def _text(text: str, style: str = "") -> Text:
-    """Return a text of one line as rich shows it."""
+    """Return a text as one line for rich."""
     return Text(visible(text), style)
 
 
 def _lines(text: str) -> Text:
-    """Return a text that may have several lines as rich shows it."""
+    """Return a text of one or more lines for rich."""
     return Text("\n".join(map(visible, text.split("\n"))))
 
 
@@ -264,7 +265,7 @@ def _text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: i
     cells = [[visible(cell) for cell in row] for row in rows]
     for row in cells:
         table.add_row(*map(Text, row))
-    # Cells without spaces (names) are not folded, unless they fill half of a narrow terminal.
+    # Columns of names (no spaces) are not folded unless they fill over half of the width.
     widths_of_names = {
         place: max(map(cell_len, values))
         for place, values in enumerate(zip(headings, *cells, strict=True))
@@ -293,5 +294,5 @@ def _rich(stream: TextIO) -> RichConsole:
 
 
 def _nowhere() -> TextIO:
-    """Return a stream for one that was closed before Python started."""
+    """Return a stream to use instead of one that was closed before Python started."""
     return io.StringIO()

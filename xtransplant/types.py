@@ -19,8 +19,8 @@ class ModuleType(StrEnum):
     `attn_residual`: captures the attention output plus the residual stream entering the layer,
     writes the attention output; the authors' released attention code computes this.
 
-    In encoder-decoder models these are modules of the decoder, at the last token of its prompt.
-    Two more exist only there:
+    In encoder-decoder models, these are modules of the decoder, at the last token of its prompt.
+    Two more values exist only there:
     `cross_attn`: output of a decoder layer's attention to the encoder, before the residual add.
     `encoder_block`: hidden state leaving an encoder layer, at the last token of the prompt.
     """
@@ -61,9 +61,9 @@ ASCII_PARENTHESES = str.maketrans("（）", "()")
 class Option:
     """One answer option of the target prompt.
 
-    `marker` is the printed form, such as "(1)"; `label` the option's localised text, where the
-    task has one that is the same for every instance (XNLI), else None; `share` the part of the
-    people asked who chose it, 0 to 1, where the task is a survey, else None.
+    `marker` is the printed form, such as "(1)". `label` is the option's localised text if it is the
+    same for every instance (XNLI), else None. `share` is the share of survey respondents who chose
+    the option, 0 to 1; None if the task is not a survey.
     """
 
     marker: str
@@ -78,13 +78,13 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question in one language, before a template makes a prompt of it.
+    """One question in one language, before a template turns it into a prompt.
 
-    `fields` are the texts that a template shows, by name. `options` are the texts of the options
-    where each question has its own; empty for free answers, and where the template holds them
-    (labels). `gold` is the key of the right option, or the answer. `variant` chooses between the
-    wordings of a template (XCOPA: cause or effect). `shares` are a survey's, one for each option.
-    The rest is as in `Instance`.
+    `fields` are the texts that a template shows, by name. `options` are the texts of the question's
+    own options; empty for free answers, and for options that the template holds (labels). `gold` is
+    the key of the right option, or the answer. `variant` selects a wording of the template (XCOPA:
+    cause or effect). `shares` are the `Option.share` values of a survey. The other fields are as in
+    `Instance`.
     """
 
     id: str
@@ -103,14 +103,14 @@ class Instance:
     """One question in two languages.
 
     `language` is the study's language X: the target's for `en_to_x`, the source's for `x_to_en`.
-    `gold` is the bare key of the right option ("1", "A") where there are options, else the answer.
-    `options` are in the order of the prompt; empty for free answers. `aliases` are further right
-    answers. `cluster` names what several instances have in common (the passage of a question), for
-    statistics; "" where they are independent. `category` is a label of the data to group by.
-    `machine_translated` tells whether one of the prompts is. `source_gold` is the answer in the
-    source prompt's language, where it is another text than `gold`. In a run of the
-    control `random_instance`, `drawn_id` and `drawn_gold` are those of the instance whose source
-    prompt was drawn; in one of `samples`, `draw_seed` is the seed of the instance's draws.
+    `gold` is the bare key of the right option ("1", "A") if there are options, else the answer.
+    `options` are in the order of the prompt; empty for free answers. `aliases` are other right
+    answers. `cluster` names what several instances share (the passage of their questions), for
+    statistics; "" for independent instances. `category` is a label of the data to group by.
+    `machine_translated` tells whether one of the prompts is machine-translated. `source_gold` is
+    the answer in the source prompt's language if it differs from `gold`. In a run of the control
+    `random_instance`, `drawn_id` and `drawn_gold` are the id and gold answer of the instance whose
+    source prompt was drawn; in a run of `samples`, `draw_seed` is the seed of the instance's draws.
     """
 
     id: str
@@ -133,7 +133,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt as the model reads it, special tokens included; `text` is None if ids were given."""
+    """A prompt as the model reads it, with special tokens; `text` is None if ids were given."""
 
     token_ids: tuple[int, ...]
     text: str | None = None
@@ -161,8 +161,8 @@ class Part:
 class Generation:
     """A continuation of a prompt. A final end-of-sequence token is in `token_ids`, not in `text`.
 
-    `option_logprobs` are log-probabilities of the answer options as continuations of the prompt, in
-    their order; None if there are no options or they were not asked for.
+    `option_logprobs` are the log-probabilities of the answer options as continuations of the
+    prompt, in the order of the options; None if there are no options or they were not requested.
     """
 
     token_ids: tuple[int, ...]
@@ -180,8 +180,8 @@ class Generation:
 class Score:
     """A scorer's verdict.
 
-    `answer` is the answer that the scorer found in the text, or None; `value` is the degree of
-    agreement, 0 to 1, from a scorer that measures one, else None.
+    `answer` is the answer that the scorer found in the text, or None. `value` is the degree of
+    agreement, 0 to 1; None from a scorer that does not measure one.
     """
 
     answer: str | None
@@ -191,7 +191,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A model's output, as far as scorers may use it, so that stored rows can be scored again.
+    """The part of a model's output that scorers may use; stored rows hold all of it.
 
     `option_logprobs` are natural logarithms in the order of the instance's options, or None.
     `option_draw` is a number, 0 <= u < 1, by which an option is drawn in place of the likeliest
@@ -211,13 +211,13 @@ class LanguageSummary:
     Attributes:
         language: the study's language X.
         n: number of instances.
-        baseline_accuracy: accuracy of the untouched target prompt.
-        best_cell: the cell with the highest accuracy over these instances; None without cells.
-        best_cell_accuracy: its accuracy.
-        upper_bound_accuracy: share of the instances that any cell answers.
-        n_best_cells: number of cells with the accuracy of the best one.
+        baseline_accuracy: accuracy of the target prompt without a transplant.
+        best_cell: cell with the highest accuracy over these instances; None without cells.
+        best_cell_accuracy: accuracy of the best cell.
+        upper_bound_accuracy: share of the instances that at least one cell answers correctly.
+        n_best_cells: number of cells that have the accuracy of the best cell.
         n_texts: number of answers, baselines included.
-        n_cut_off: number of answers that the token limit cut off, None if it was not counted.
+        n_cut_off: number of answers that the token limit cut off; None if not counted.
     """
 
     language: str

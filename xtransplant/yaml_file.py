@@ -1,4 +1,4 @@
-"""YAML files: the one place that reads and writes them."""
+"""YAML files; the only module that reads and writes them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from xtransplant.errors import ConfigError
 from xtransplant.files import read_regular
 
 MOST_VALUES = 1_000_000
-"""Most values in a file."""
+"""Maximum number of values in a file."""
 MOST_BRACKETS = 50
-"""Deepest nesting of brackets in a file."""
+"""Maximum nesting of brackets in a file."""
 
 
 def read_yaml(
@@ -23,10 +23,10 @@ def read_yaml(
     """Return the keys and values of a YAML file.
 
     Args:
-        path: the file.
-        setting: name of the setting that gives the file, for messages.
+        path: path of the file.
+        setting: name of the setting that names the file, for messages.
         allowed: description of a valid file, for messages.
-        as_written: whether every value is its text, also where YAML reads a number.
+        as_written: whether to return every value as text, also where YAML would read a number.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, or has no keys.
@@ -47,7 +47,7 @@ def read_yaml(
 
 
 def nesting(text: str, opening: str, closing: str) -> int:
-    """Return how deeply brackets are nested in a text."""
+    """Return the maximum nesting of brackets in a text."""
     depth = deepest = 0
     for character in text:
         depth += (character in opening) - (character in closing)
@@ -56,10 +56,10 @@ def nesting(text: str, opening: str, closing: str) -> int:
 
 
 def _tame(text: str) -> str:
-    """Return a text of YAML that a parser reads in bounded time.
+    """Return a YAML text unchanged after checking that a parser reads it in bounded time.
 
     Raises:
-        ValueError: brackets are nested too deeply, or aliases make too many values of few.
+        ValueError: brackets are nested too deeply, or aliases expand to too many values.
     """
     if nesting(text, "[{", "]}") > MOST_BRACKETS:
         raise ValueError(f"brackets are nested more than {MOST_BRACKETS} deep")
@@ -68,18 +68,18 @@ def _tame(text: str) -> str:
 
 
 def _count(node: yaml.Node | None, sizes: dict[int, int]) -> int:
-    """Return the number of values in a YAML node, each alias counted in full.
+    """Return the number of values in a YAML node, with every alias expanded.
 
     Args:
         node: node of the file.
-        sizes: numbers of values so far, by id of their node; 0 for one that is being counted.
+        sizes: counts so far by id of the node; 0 while a node is being counted.
 
     Raises:
-        ValueError: there are too many, or a value holds itself.
+        ValueError: there are too many values, or a value contains itself.
     """
     if id(node) in sizes:
         if not sizes[id(node)]:
-            raise ValueError("an alias stands inside its own value")
+            raise ValueError("an alias is used inside its own value")
         return sizes[id(node)]
     sizes[id(node)] = 0
     below: list[yaml.Node] = []
@@ -89,18 +89,18 @@ def _count(node: yaml.Node | None, sizes: dict[int, int]) -> int:
         below = node.value
     size = 1 + sum(_count(each, sizes) for each in below)
     if size > MOST_VALUES:
-        raise ValueError(f"it has more than {MOST_VALUES:,} values, aliases written out")
+        raise ValueError(f"it has more than {MOST_VALUES:,} values with aliases expanded")
     sizes[id(node)] = size
     return size
 
 
 def require_tame(path: Path) -> None:
-    """Check that a YAML file that another reader reads takes it bounded time.
+    """Check that another parser (Hydra's) can read a YAML file in bounded time.
 
-    What is no YAML at all is left to that reader's own message.
+    A file that is not YAML passes: the other parser reports it.
 
     Raises:
-        ConfigError: brackets are nested too deeply, or aliases make too many values.
+        ConfigError: brackets are nested too deeply, or aliases expand to too many values.
     """
     try:
         _tame(read_regular(path).decode(errors="replace"))
@@ -114,7 +114,10 @@ def require_tame(path: Path) -> None:
 
 
 def not_utf8(config_dir: Path | None) -> str:
-    """Return the path of the first YAML file in a user's folder that is not UTF-8."""
+    """Return the path of the first YAML file in a user's folder that is not UTF-8.
+
+    If every file is UTF-8, return "a configuration file".
+    """
     for path in sorted(config_dir.rglob("*.yaml") if config_dir else ()):
         try:
             path.read_text("utf-8")
@@ -124,7 +127,7 @@ def not_utf8(config_dir: Path | None) -> str:
 
 
 def to_yaml(content: Mapping[str, Any]) -> str:
-    """Return keys and values as the content of a YAML file, in their order."""
+    """Return a mapping as the content of a YAML file, in the mapping's order."""
     return yaml.safe_dump(
         dict(content), sort_keys=False, allow_unicode=True, default_flow_style=None
     )

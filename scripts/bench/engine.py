@@ -42,7 +42,7 @@ BENCHMARKS = {
 
 
 def write_config(n_layers: int) -> None:
-    """Write a model folder, without weights: SmolLM2 135M, but for the number of layers."""
+    """Write a model folder without weights: SmolLM2 135M with another number of layers."""
     folder = FOLDER / f"model-{n_layers}"
     folder.mkdir(exist_ok=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):

@@ -18,7 +18,7 @@ PANELS = (
 
 
 def points(patterns: tuple[str, ...], field: str) -> list[tuple[float, float]]:
-    """Return (value of the field, seconds) of each object; of layers the file's name tells."""
+    """Return (value of the field, seconds) of each object; layers are in the file's name."""
     found = []
     for path in (path for pattern in patterns for path in Path("bench").glob(f"{pattern}.json")):
         figures = json.loads(path.read_text())

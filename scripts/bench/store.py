@@ -1,10 +1,10 @@
-"""Write and aggregate a run of a million rows, and print what it took, as JSON.
+"""Write and aggregate a run of a million rows, and print time and memory as JSON.
 
 python scripts/bench/store.py [INSTANCES] [CELLS]
 
-Texts of 20 words, of which cells of one instance share many, as in real grids: of the 900 cells of
-SmolLM2 in docs/benchmarks.md 14 % have a text of their own, of the authors' outputs, whose layers
-are far apart, 35 to 46 %. Here 40 % have, and each begins like the untouched one.
+Texts have 20 words, and cells of one instance share many texts, as in real grids. Of the 900 cells
+of SmolLM2 in docs/benchmarks.md, 14 % have distinct texts; of the authors' outputs, whose layers
+are far apart, 35 to 46 %. Here 40 % have, and each text begins like the baseline's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How often intervals of shares and of paired differences hold the truth.
+"""How often intervals of shares and of paired differences contain the truth.
 
-Prints two tables for docs/statistics.md. The figure in brackets is that of the bootstrap interval,
-which reports had before.
+Prints two tables for docs/statistics.md. The number in brackets is that of the bootstrap interval,
+which earlier reports used.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from clustered import COLUMNS, chances, clusters
 
 from xtransplant.analysis.intervals import Intervals, bootstrap_intervals
 from xtransplant.analysis.shares import difference_intervals, share_intervals
@@ -19,30 +19,9 @@ from xtransplant.analysis.significance import paired_test
 
 SEED = 22
 CLUSTERS = (10, 30, 50, 200)
-KINDS = {"single": (1, 1), "1 to 10": (1, 10)}
-"""Smallest and largest size of clusters."""
 SHARES = (0.02, 0.1, 0.5, 0.9, 0.98)
 GAINS = ((0.02, 0.02), (0.04, 0.0), (0.1, 0.02), (0.3, 0.1), (0.5, 0.0))
 """Shares of instances gained and lost."""
-COLUMNS = 50
-"""Trials that share the sizes of their clusters."""
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
-
-def clusters(rng: np.random.Generator, n: int, kind: str) -> Ints:
-    least, most = KINDS[kind]
-    return np.repeat(np.arange(n), rng.integers(least, most + 1, size=n))
-
-
-def chances(rng: np.random.Generator, cluster: Ints, share: float, icc: float) -> Floats:
-    """Return the chance of each instance in each trial, alike within a cluster, [I, COLUMNS]."""
-    n = int(cluster.max()) + 1
-    if not icc or share in (0, 1):
-        return np.full((len(cluster), COLUMNS), share)
-    odds = 1 / icc - 1
-    return rng.beta(share * odds, (1 - share) * odds, size=(n, COLUMNS))[cluster]
 
 
 def share_coverage(n: int, kind: str, icc: float, share: float, trials: int) -> tuple[float, float]:

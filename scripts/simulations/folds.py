@@ -1,7 +1,7 @@
-"""Pairs selected by other folds where no cell is better than the baseline: coverage and level.
+"""Pairs selected on other folds if no cell is better than the baseline: coverage and level.
 
-Prints a table for docs/statistics.md. "Given" takes the selected cells as given, as reports did
-before; "refitted" is what a report prints.
+Prints a table for docs/statistics.md. "Given" takes the selected cells as given, as earlier
+reports did; "refitted" is what a report prints.
 """
 
 from __future__ import annotations

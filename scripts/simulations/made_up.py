@@ -65,4 +65,5 @@ def made_up_run(
         n_cut_off=nothing,
         gold=questions,
         drawn_gold=questions,
+        category=np.full(len(questions), ""),
     )

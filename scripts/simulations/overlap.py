@@ -1,7 +1,7 @@
 """A sample of 50 selects among cells that are no better than the baseline; all instances judge.
 
-Prints a table for docs/statistics.md. "All" judges all instances, as reports did before; "left" is
-what a report prints: the instances that did not select.
+Prints a table for docs/statistics.md. "All" judges all instances, as earlier reports did; "left"
+is what a report prints: the instances that did not select.
 """
 
 from __future__ import annotations

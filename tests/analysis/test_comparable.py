@@ -12,14 +12,14 @@ from xtransplant.analysis import load
 from xtransplant.analysis.study import load_study
 from xtransplant.errors import OutputError
 from xtransplant.reporting.tables import all_tables
-from xtransplant.store.run_identity import Rule, RunIdentity, method_axis
+from xtransplant.store.axis import Rule, method_axis
+from xtransplant.store.run_identity import RunIdentity
 from xtransplant.types import Cell
 
 VERDICTS = {"fr": ["01000", "10011"]}
 
 SAME_IN_TASK = [
     ("scorer", {"scorer": "exact_match-2"}, '"exact_match-1" and "exact_match-2"'),
-    ("direction", {"direction": "x_to_en"}, '"en_to_x" and "x_to_en"'),
     ("task.revision", {"task_revision": "v2"}, 'null and "v2"'),
     ("task.pivot", {"task_pivot": "es"}, '"en" and "es"'),
     ("task.pivot_revision", {"task_pivot_revision": "v2"}, 'null and "v2"'),
@@ -104,6 +104,7 @@ def test_the_tests_know_every_axis_that_must_be_the_same() -> None:
         {"split": "test"},
         {"module": "attn"},
         {"control": "noise"},
+        {"direction": "x_to_en", "gold": "h"},
         {"cells": [Cell(0, 0), Cell(0, 1)], "grid_name": "pairs"},
         # With these too, runs are rows of their own by another axis.
         {"module": "attn", "seed": 1, "limit": 2},
@@ -133,11 +134,11 @@ def test_no_run_is_there_twice(tmp_path: Path, changes: Any, message: str) -> No
     assert refusal(tmp_path) == f"{left} and {right} {message}"
 
 
-def test_runs_that_draw_something_else_are_reported_apart(tmp_path: Path) -> None:
-    left, right = two_runs(tmp_path, {"control": "noise"}, {"control": "noise", "seed": 1})
-    assert refusal(tmp_path) == (
-        f"{left} and {right} do not belong together: seed differs, 0 and 1; report them apart"
-    )
+def test_seeds_of_a_control_are_replicates(tmp_path: Path) -> None:
+    two_runs(tmp_path, {"control": "noise"}, {"control": "noise", "seed": 1})
+    study = load_study([tmp_path])
+    (first, second) = study.replicates(study.outcomes[0])
+    assert (first.identity.seed, second.identity.seed) == (0, 1)
 
 
 def test_an_old_manifest_stands_beside_a_new_one(tmp_path: Path) -> None:
@@ -194,7 +195,8 @@ def test_runs_that_differ_in_a_new_axis_have_rows_and_controls_of_their_own(
     titles = [one.identity.title() for one in (plain, polite)]
     assert titles == ["quiz (dev), tiny, mlp", "quiz (dev), tiny, mlp, tone polite"]
     for table in all_tables(study):
-        if len(table.frame):
+        if len(table.frame) and table.name != "T0_primary":  # a row for each task and model
             # Only the polite run has a control to stand beside.
-            wanted = ["polite"] if table.name == "T6_controls" else ["plain", "polite"]
+            with_controls = table.name in ("T6_controls", "tries")
+            wanted = ["polite"] if with_controls else ["plain", "polite"]
             assert list(table.frame["tone"].unique()) == wanted, table.name

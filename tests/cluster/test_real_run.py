@@ -81,7 +81,7 @@ def test_a_run_killed_and_stopped_gives_the_rows_of_an_undisturbed_one(here: Pat
     victim.write_bytes(victim.read_bytes()[:-100])
     assert cli.main(ARGUMENTS) == 0
     err = capsys.readouterr().err
-    assert f"{victim} is cut off, or no parquet file; it is now {path}/.set_aside/" in err
+    assert f"{victim} is cut off, or not a parquet file; it is now {path}/.set_aside/" in err
     assert folder.read_manifest().status == "done"
 
     assert cli.main([*ARGUMENTS, "output_root=undisturbed"]) == 0

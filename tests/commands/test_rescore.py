@@ -130,7 +130,7 @@ def test_the_two_views_are_made_again_and_shown(folder, capsys):
     pairs = pd.read_parquet(folder.path / "pairs.parquet")
     assert pairs.n_correct.tolist() == [2, 2] * 2  # q2 q3, q1 q3
     out = capsys.readouterr().out
-    assert "keep the best of 2 tries" in out
+    assert "both are chosen from 2 cells" in out
     assert f"results: {folder.path}" in out
     (french,) = [line for line in out.splitlines() if line.startswith("fr")]
     assert french.split() == ["fr", "3", "33.3", "%", "66.7", "%", "0→0", "100.0", "%"]
@@ -308,7 +308,7 @@ def test_a_run_is_refused_where_the_parts_hold_other_verdicts(folder):
         (["scorer=paper,"], "unknown scorer ''; allowed: contains_any, "),
         (["scorers=paper"], "unknown setting 'scorers=paper'; allowed: scorer=NAME, "),
         (["paper"], "unknown setting 'paper'; allowed: scorer=NAME, scorer=NAME,NAME"),
-        (["scorer=opinion"], "scorer opinion needs the share of people behind each option, "),
+        (["scorer=opinion"], "scorer opinion needs the share of people who chose each option, "),
         (["scorer=logprob"], "instance q1 (fr) has no option log-probabilities, which "),
     ],
 )

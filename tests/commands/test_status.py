@@ -143,19 +143,19 @@ def test_a_part_that_is_gone_and_a_file_that_is_no_part_are_named(tmp_path: Path
     (run / "generations" / "sw-0002.parquet").unlink()
     found = status_of(run)
     assert (found.status, found.parts_done, found.parts) == ("missing", 7, 8)
-    assert found.reason == "sw-0002 is gone; the same command does it again"
+    assert found.reason == "sw-0002 is gone; run the same command again"
     for name in ("sw-0001 (copy)", "sw-1", "sw-0004", "sw-00002", "copy"):
         stray = run / "generations" / f"{name}.parquet"
         stray.touch()
         reason = status_of(run).reason
-        assert reason == f"{stray} is no part of this run; move it out of the folder"
+        assert reason == f"{stray} is not a part of this run; move it out of the folder"
         stray.unlink()
 
 
 def test_watching_is_not_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", str(tmp_path), "--watch", "--json"]) == 2
     said = capsys.readouterr().err
-    assert said == "error: --watch and --json do not go together; give one of them\n"
+    assert said == "error: --watch and --json cannot be combined; give one of them\n"
 
 
 def test_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,7 +138,7 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path):
     assert path == tmp_path / "model@main" / "sw.jsonl"
     path.write_bytes(b"{}\n" + path.read_bytes())
     again = Translations(tmp_path, "org/model", "main", "command")
-    with pytest.raises(DataError, match=r"sw.jsonl:1: no translation; delete the line"):
+    with pytest.raises(DataError, match=r"sw.jsonl:1: not a translation; delete the line"):
         again("a", "sw")
 
 
@@ -159,7 +159,7 @@ def test_another_model_of_the_same_name_is_refused(task, tmp_path, capsys):
     assert cli.main(["translate", *task, "limit=1"]) == 0
     other = save_translator(tmp_path / "elsewhere" / "tiny-nllb", seed=1)
     assert cli.main(["translate", *task, f"translation.model='{other}'"]) == 2
-    assert "holds translations by another model of that name" in capsys.readouterr().err
+    assert "has translations by another model of that name" in capsys.readouterr().err
 
 
 def test_the_run_key_follows_the_model(task, tmp_path):
@@ -218,7 +218,7 @@ def test_a_causal_model_of_random_weights_runs(tmp_path):
 
 
 def test_own_instruction_needs_the_text(model):
-    with pytest.raises(ConfigError, match=r"translation.instruction 'Say it' holds no \{text\}"):
+    with pytest.raises(ConfigError, match=r"translation.instruction 'Say it' lacks \{text\}"):
         translate(model, instruction="Say it")
 
 

@@ -464,7 +464,7 @@ def test_a_file_that_is_no_text_is_named(own):
 
 def test_config_dir_must_exist_and_must_not_hide_shipped_entries(own, tmp_path):
     assert error([], tmp_path / "none") == (
-        f"config folder '{tmp_path}/none' is no folder; allowed: a folder that holds any of "
+        f"config folder '{tmp_path}/none' is not a folder; allowed: a folder that holds any of "
         "model, task, grid, intervention, decode, experiment"
     )
     write(own, "grid/full.yaml", "name: full\nstride: 3\n")

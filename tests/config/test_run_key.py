@@ -11,8 +11,8 @@ import pytest
 
 from xtransplant.config import run_key as module
 from xtransplant.config.compose import compose
-from xtransplant.config.run_key import COUNTS_WHERE, LEFT_OUT, run_folder, run_key
-from xtransplant.config.schema import CONTROLS, DRAWING_CONTROLS, PromptConfig, RunConfig
+from xtransplant.config.run_key import COUNTS_WHERE, DRAWING_CONTROLS, LEFT_OUT, run_folder, run_key
+from xtransplant.config.schema import CONTROLS, PromptConfig, RunConfig
 from xtransplant.config.schema_keys import schema_keys
 from xtransplant.tasks.controls import Inputs, controlled, engine_seeds
 from xtransplant.types import Cell, Instance

@@ -104,7 +104,7 @@ def test_threads_spin_for_a_while_unless_the_user_has_chosen(
          "stride2, stride5; nearest match: stride5"),
         (
             ["run", "--config-dir", "nowhere"],
-            "config folder 'nowhere' is no folder; allowed: a folder that holds any of "
+            "config folder 'nowhere' is not a folder; allowed: a folder that holds any of "
             "model, task, grid, intervention, decode, experiment",
         ),
     ],

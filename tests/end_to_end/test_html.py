@@ -124,12 +124,12 @@ def test_a_page_that_cannot_be_written_is_one_line(results: Path, tmp_path: Path
     with pytest.raises(OutputError, match=r"^cannot write .*page.html: .*; choose a folder"):
         write_page(xt.load_runs(results), tmp_path / "file" / "page.html")
     (tmp_path / "page.html").mkdir()
-    with pytest.raises(OutputError, match=r"^cannot write .*page.html: it is no regular file"):
+    with pytest.raises(OutputError, match=r"^cannot write .*page.html: it is not a regular file"):
         write_page(xt.load_runs(results), tmp_path / "page.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "page.html"]
 
 
 def test_runs_without_a_row_are_refused(tmp_path: Path) -> None:
     write_run(tmp_path, "aaaa", {}, status="running")
-    with pytest.raises(OutputError, match=r"no result yet in .*aaaa or any other of 1 runs"):
+    with pytest.raises(OutputError, match=r"no results yet in .*aaaa or any other of 1 runs"):
         write_page(xt.load_runs(tmp_path), tmp_path / "page.html")

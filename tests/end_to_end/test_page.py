@@ -105,7 +105,7 @@ def test_it_loads_with_every_run_and_cell(tab: Any, page: str) -> None:
     ]
     assert tiles(tab)["Best fixed cell"][::2] == [
         "100.0 %",
-        "0 → 0; optimistic: looks at the gold answers",
+        "0 → 0; optimistic: chosen with the gold answers",
     ]
     assert tiles(tab)["Upper bound"][0] == "100.0 %"
     assert tiles(tab)["Upper bound, control noise"][0] == "75.0 %"
@@ -403,10 +403,13 @@ def test_what_a_reader_must_know_stands_above(tab: Any, tmp_path: Path) -> None:
     write_run(tmp_path, "bbbb", {"sw": {Cell(0, 0): "1111"}}, module="attn")
     tied = dict.fromkeys(CELLS, "1000")
     write_run(tmp_path, "cccc", {"sw": tied}, module="block")
-    write_page(xt.load_runs(tmp_path), tmp_path / "page.html", ["left out: <b>x</b>"])
+    found = ["(a) Open: <i>nothing</i> is decided."]
+    write_page(xt.load_runs(tmp_path), tmp_path / "page.html", ["left out: <b>x</b>"], found)
     address = (tmp_path / "page.html").as_uri()
     tab.goto(address + "#module=mlp")
     assert tab.get_by_role("list", name="Remarks").inner_text() == "left out: <b>x</b>"
+    first = tab.get_by_role("region", name="Read this first").get_by_role("listitem")
+    assert first.all_inner_texts() == found
     notice = tab.locator("#notice").inner_text()
     assert "12 of 12 answers were cut off by the token limit" in notice
     assert "No answer is right" in notice

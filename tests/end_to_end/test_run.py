@@ -144,6 +144,8 @@ def test_dry_run_writes_nothing(here: Path, capsys) -> None:
     assert plan["cells"] == "3 of 8²"
     assert plan["rows"] == "96, baselines included"
     assert plan["parts done"] == "0 of 4"
+    assert plan["detectable gain"].startswith("sw, de (n = 12) ")
+    assert "points if 2 % are lost, " in plan["detectable gain"]
     assert questions("sw")[0]["target"] in out
     run()
     run("--dry-run")

@@ -107,7 +107,7 @@ def test_statements_of_a_question_stay_together(here, model, capsys, monkeypatch
     assert [len(names) for names in ids] == [4, 4]  # the limit would cut the third question
     assert [len(names) for names in questions] == [1, 1]
     assert run(model, *overrides, "limit=3") == 2
-    assert "limit 3 cuts a question of 4 instances" in capsys.readouterr().err
+    assert "limit 3 splits a question of 4 instances" in capsys.readouterr().err
 
 
 AUTHORS_RUNS = {"xnli": "sw", "xquad": "zh", "xcopa": "et", "globalopinionqa": "ar"}
@@ -132,7 +132,7 @@ def test_a_run_on_the_authors_data(here, model, reference, capsys, task):
         assert run(model, *overrides, "limit=2", "task.lost_markers=refuse") == 2
         assert (
             "GlobalOpinionQA_sample/translated/ar.json:1: option marker (A) is missing from the "
-            "source prompt; mend it, or set task.lost_markers=keep or =drop"
+            "source prompt; add it, or set task.lost_markers=keep or =drop"
         ) in capsys.readouterr().err
     else:
         assert lost == {} and shown not in capsys.readouterr().err
@@ -167,7 +167,7 @@ def test_own_prompts(here, model, capsys):
     assert set(pairs.language) == {"sw"} and set(pairs.n) == {2}
     Path("my.jsonl").write_text(lines + lines, "utf-8")
     assert run(model, "task=prompts", "task.file=my.jsonl") == 2
-    assert "error: my.jsonl:4: id '0' of language 'sw' is that of line 1" in capsys.readouterr().err
+    assert "error: my.jsonl:4: id '0' of language 'sw' is also in line 1" in capsys.readouterr().err
 
 
 OFFLINE = """

@@ -168,7 +168,7 @@ def test_what_an_encoder_decoder_cannot_do_is_one_line() -> None:
     model = tiny_model("bart")
     with pytest.raises(LayerError, match="layer 3 is outside the model's 3 layers"):
         transplant(model, SOURCE, TARGET, "cross_attn", [(3, 0)])
-    with pytest.raises(PromptError, match=r"decoder's prompt has 2 tokens, with 63 new ones 65"):
+    with pytest.raises(PromptError, match=r"decoder's prompt has 2 tokens, 65 with 63 new ones"):
         transplant(model, SOURCE, TARGET, "mlp", [(0, 0)], max_new_tokens=63)
     with pytest.raises(LayerError) as raised:
         transplant(decoder_only("llama"), SOURCE, TARGET, "cross_attn", [(0, 0)])

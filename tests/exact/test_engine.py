@@ -183,7 +183,7 @@ def test_attention_is_refused_for_layers_that_have_none(cells: Any) -> None:
             for side in ("source", "target")
             for value in (None, 5, b"ab", ["w1", "w2"], [1.5, 2], [[3, 4]], {3, 4})
         ),
-        ("source", "w1 \udcff", PromptError, "holds bytes that are no text in UTF-8"),
+        ("source", "w1 \udcff", PromptError, "contains bytes that are not UTF-8 text"),
         ("module", 5, LayerError, "unknown module '5'; allowed: attn, "),
         *(
             ("cells", value, LayerError, "malformed cells .*; allowed: 'full', 'none' or a list")
@@ -196,7 +196,7 @@ def test_attention_is_refused_for_layers_that_have_none(cells: Any) -> None:
             for name in ("max_new_tokens", "rows_per_batch")
             for value in ("20", 2.5)
         ),
-        ("model", "org/name", ModelError, "'org/name' is no loaded model; give what load_model"),
+        ("model", "org/name", ModelError, "'org/name' is not a loaded model; pass the result"),
     ],
 )
 def test_arguments_of_a_wrong_type_are_one_line(

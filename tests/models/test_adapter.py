@@ -204,7 +204,7 @@ def test_an_adapter_that_merging_changes_is_refused(
 
     monkeypatch.setattr(LoraModel, "merge_and_unload", merged)
     text = message(lambda: load_model(str(base), adapter=str(adapter)))
-    assert text.startswith(f"adapter '{adapter}': merged into the weights it changes the logits by")
+    assert text.startswith(f"adapter '{adapter}': merging it changes the logits by")
 
 
 def test_pickled_weights_are_read_only_where_that_is_allowed(base: Path, adapter: Path) -> None:
@@ -227,7 +227,7 @@ def test_what_is_wrong_with_an_adapter_is_one_line(
     assert load(tmp_path / "adaptor") == (
         f"no file or folder '{tmp_path / 'adaptor'}'; nearest match: {adapter}"
     )
-    assert load(base) == f"'{base}' is no adapter: it has no adapter_config.json"
+    assert load(base) == f"'{base}' is not an adapter: it has no adapter_config.json"
     lacking = shutil.copytree(adapter, tmp_path / "lacking")
     tensors = load_file(lacking / WEIGHTS)
     lost = next(iter(tensors))
@@ -251,7 +251,7 @@ def test_an_adapter_of_more_layers_is_refused(base: Path, tmp_path: Path) -> Non
     config = LoraConfig(r=RANK, target_modules=["q_proj"], task_type="CAUSAL_LM")
     adapter = save_adapter(tmp_path / "adapter", tmp_path / "deeper", config)
     text = message(lambda: load_model(str(base), adapter=str(adapter)))
-    assert text.startswith(f"adapter '{adapter}' has 4 weights that fit nowhere in the model, such")
+    assert text.startswith(f"adapter '{adapter}' has 4 weights without a place in the model, such")
     assert "layers.3.self_attn.q_proj.lora_A" in text
     assert text.endswith(f"; it was made for '{tmp_path / 'deeper'}'")
 
@@ -260,7 +260,7 @@ def test_an_adapter_beside_the_model_is_not_applied_unasked(base: Path, adapter:
     for file in adapter.glob("adapter_*"):
         shutil.copy(file, base)
     text = message(lambda: load_model(str(base)))
-    assert text.startswith(f"'{base}' holds an adapter (adapter_config.json) beside the model")
+    assert text.startswith(f"'{base}' has an adapter (adapter_config.json) beside the model")
 
 
 def test_the_key_of_a_run_tells_the_adapter_and_not_where_it_is(

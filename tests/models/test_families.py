@@ -122,7 +122,9 @@ def test_layers_are_told_by_the_user() -> None:
         assert said.endswith(f"it has lists of modules {lists}; name one: model.family.layers=…")
     for side in ("cross_attn", "encoder_layers"):
         said = message(find_parts, new_model(), None, family=Family(**{side: "model.layers"}))
-        assert said.endswith("is no encoder-decoder: leave out cross_attn, encoder_layers")
+        assert said.endswith(
+            "is not an encoder-decoder model: leave out cross_attn, encoder_layers"
+        )
 
 
 def test_an_encoder_decoder_is_told_by_the_user() -> None:

@@ -206,7 +206,7 @@ def test_a_folder_of_this_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     save_llama(tmp_path / "assets" / "tiny")
     assert load_model("assets/tiny", distribution="xtransplant").n_layers == 3
     text = message(lambda: load_model("assets/none", distribution="xtransplant"))
-    assert "holds no 'assets/none'" in text
+    assert "does not contain 'assets/none'" in text
 
 
 def test_a_file_in_parts_is_joined(tmp_path: Path, site: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_file_in_parts_is_joined(tmp_path: Path, site: Path) -> None:
     [
         ("no-such-package==1.0", "pip install --no-deps no-such-package==1.0"),
         ("numpy==0.1", "but version"),
-        ("not a requirement", "is no pip requirement"),
+        ("not a requirement", "is not a pip requirement"),
     ],
 )
 def test_missing_packages(requirement: str, said: str) -> None:

@@ -138,8 +138,8 @@ def test_torchrun_needs_a_plan_for_the_architecture(
     hf = AutoModelForCausalLM.from_config(AutoConfig.for_model("bloom", **sizes))
     hf.save_pretrained(folder)
     text = message(lambda: load_model(str(folder)))
-    assert text.startswith("transformers has no plan by which 2 processes share the matrices of ")
-    assert "'bloom'; start one process without torchrun" in text
+    assert text.startswith("transformers has no plan for sharing the matrices of ")
+    assert "'bloom' among 2 processes; start one process without torchrun" in text
 
 
 def test_generate_is_plain_greedy_whatever_the_checkpoint_says(folder: Path) -> None:
@@ -279,7 +279,7 @@ def test_what_is_no_language_model(tmp_path: Path) -> None:
     ViTConfig(num_hidden_layers=2).save_pretrained(tmp_path / "vit")
     for load in (load_model, load_config):
         text = message(lambda load=load: load(str(tmp_path / "vit")))
-        assert "model type 'vit', of which transformers knows no causal language model" in text
+        assert "model type 'vit', for which transformers has no language model that" in text
 
 
 @pytest.mark.parametrize(

@@ -121,12 +121,12 @@ def test_a_template_of_ones_own(tmp_path):
     ("layout", "phrases", "message"),
     [
         ("{question", "sw: {}", r"^template mine \(sw\) cannot be filled in: expected '}'"),
-        ("{question} {0}", "sw: {}", r"cannot be filled in: .* positional fields; braces stand"),
+        ("{question} {0}", "sw: {}", r"cannot be filled in: .* positional fields; use braces"),
         ("{question:5d}", "sw: {}", r"cannot be filled in: Unknown format code 'd'"),
         ("{question.no}", "sw: {}", r"cannot be filled in: .* no attribute 'no'"),
-        ("{ask} {question}", "sw: {ask: '{'}", r"cannot be filled in: .*; braces stand around"),
-        ("{question}", "sw: {labels: 5}", r"mine.yaml: labels of sw are no list of texts: 5$"),
-        ("{question}", "sw: {labels: [yes]}", r"labels of sw are no list of texts: \[True\]$"),
+        ("{ask} {question}", "sw: {ask: '{'}", r"cannot be filled in: .*; use braces only"),
+        ("{question}", "sw: {labels: 5}", r"mine.yaml: labels of sw are not a list of texts: 5$"),
+        ("{question}", "sw: {labels: [yes]}", r"labels of sw are not a list of texts: \[True\]$"),
     ],
 )
 def test_a_template_of_ones_own_that_is_wrong_is_one_line(tmp_path, layout, phrases, message):

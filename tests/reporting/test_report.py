@@ -30,8 +30,15 @@ from xtransplant.reporting.table_formats import _csv, latex, markdown, shown_fra
 from xtransplant.reporting.tables import all_tables
 
 NAMES = [
-    *("T1_coarse", "T2_upper_bounds", "T3_selected_pairs", "T4_significance", "T5_cost"),
-    *("T6_controls", "answers"),
+    *(
+        "T0_primary",
+        "T1_coarse",
+        "T2_upper_bounds",
+        "T3_selected_pairs",
+        "T4_significance",
+        "T5_cost",
+    ),
+    *("T6_controls", "answers", "tries", "claims", "languages_and_models", "groups", "values"),
 ]
 
 
@@ -80,7 +87,8 @@ def test_the_page_has_the_intervals_of_the_tables(tmp_path: Path) -> None:
     # sw has half the questions, so resamples of its own would be others than those of both.
     write_run(tmp_path / "runs", {"fr": VERDICTS["fr"], "sw": VERDICTS["sw"][:3]})
     study = load_study([tmp_path / "runs"])
-    coarse = all_tables(study)[0].frame.set_index("language")
+    (coarse,) = [one.frame for one in all_tables(study) if one.name == "T1_coarse"]
+    coarse = coarse.set_index("language")
     write_page(Runs([one.run for one in study.outcomes]), tmp_path / "page.html")
     packed = (tmp_path / "page.html").read_text("utf-8").partition('id="data">')[2]
     payload = json.loads(gzip.decompress(base64.b64decode(packed.partition("<")[0])))
@@ -128,7 +136,7 @@ def test_tables_as_readers_see_them(runs: Path) -> None:
 
 
 def test_letters_that_mean_something_elsewhere_are_escaped(runs: Path) -> None:
-    frame = all_tables(load_study([runs]))[0].frame.head(1).assign(model="a|b_c & 5 % {x}\\y")
+    frame = all_tables(load_study([runs]))[1].frame.head(1).assign(model="a|b_c & 5 % {x}\\y")
     table = Table("T", "title", "note", frame, ())
     shown = shown_frame(table)
     assert r"| a\|b_c & 5 % {x}\y |" in markdown(table, shown)
@@ -231,8 +239,12 @@ def test_select_writes_what_run_reads(runs: Path, tmp_path: Path, capsys) -> Non
     assert "optimistic" in text and "fr: 0.667, baseline 0.333" in text
     assert cli.main(["select", str(folder), "--pooled"]) == 0
     assert "all: [0, 1]" in capsys.readouterr().out
+    # A grid on a later split judges what the first selects.
+    write_run(runs, VERDICTS, split="test", first=6)
+    assert cli.main(["select", str(folder), "--pooled"]) == 0
+    assert "split: dev" in capsys.readouterr().out
     assert cli.main(["select", str(runs)]) == 2
-    assert "holds 2 experiments with several cells" in capsys.readouterr().err
+    assert "contains 2 experiments with several cells" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -256,7 +268,7 @@ def test_a_bad_grid_file_is_one_line(tmp_path: Path, capsys, content, message) -
 def test_the_report_refuses_controls_alone(tmp_path: Path, capsys) -> None:
     write_run(tmp_path / "runs", CONTROL, control="noise")
     assert cli.main(["report", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]) == 2
-    assert "holds controls only" in capsys.readouterr().err
+    assert "has only controls" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -14,7 +14,7 @@ from test_golden_study import CONTROL, VERDICTS
 from xtransplant.cli import app as cli
 from xtransplant.store.run_folder import RunFolder
 
-REASON = "not finished, 1 of 2 parts are there, status missing (KeyboardInterrupt)"
+REASON = "not finished, 1 of 2 parts exist, status missing (KeyboardInterrupt)"
 
 
 def interrupt(path: Path) -> Path:
@@ -44,9 +44,22 @@ def test_the_others_are_reported_and_the_run_is_named(
     shown = [(v["module"], v["language"], v["status"]) for v in payload["views"]]
     assert ("attn", "fr", "missing") in shown and ("attn", "sw", "missing") not in shown
     (on_page,) = payload["remarks"]
+    # What T0 says comes first, and a run that is missing in it is the one of the module it chose.
+    assert payload["findings"][0].startswith("quiz, tiny, module mlp: six contrasts")
     terminal, text = capsys.readouterr().err, (out / "report.md").read_text("utf-8")
+    assert text.index(payload["findings"][0]) < text.index("left out of tables")
     for place in (on_page, terminal, text):
         assert f"left out of tables and figures: {stopped}: {REASON}" in place
+
+
+def test_select_goes_on_without_it_and_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path, VERDICTS)
+    stopped = interrupt(write_run(tmp_path, VERDICTS, module="attn"))
+    assert cli.main(["select", str(tmp_path)]) == 0
+    written = capsys.readouterr().out
+    assert "fr: [1, 0]" in written and f"# left out: {stopped}: {REASON}" in written
 
 
 def test_a_run_without_a_part_is_named_too(tmp_path: Path) -> None:
@@ -57,7 +70,7 @@ def test_a_run_without_a_part_is_named_too(tmp_path: Path) -> None:
     assert cli.main(["report", str(runs), "--out", str(out)]) == 0
     payload = payload_of(out / "page.html")
     assert {view["module"] for view in payload["views"]} == {"mlp"}
-    assert f"{stopped}: not finished, 0 of 2 parts are there" in payload["remarks"][0]
+    assert f"{stopped}: not finished, 0 of 2 parts exist" in payload["remarks"][0]
 
 
 def test_without_a_finished_experiment_the_error_says_which_is_unfinished(
@@ -70,7 +83,7 @@ def test_without_a_finished_experiment_the_error_says_which_is_unfinished(
     write_run(runs, CONTROL, control="noise")
     assert cli.main(["report", str(runs), "--out", str(out)]) == 2
     error = capsys.readouterr().err
-    assert "holds controls only" in error and f"(left out: {stopped}: {REASON}" in error
+    assert "has only controls" in error and f"(left out: {stopped}: {REASON}" in error
     assert cli.main(["select", str(stopped)]) == 2
     assert REASON in capsys.readouterr().err
     assert not out.exists()

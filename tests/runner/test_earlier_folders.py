@@ -86,7 +86,7 @@ def test_runs_are_reported() -> None:
     assert (row.baseline, row.accuracy) == (0.0, 0.5)
     # Its control was stopped after one of two languages.
     assert pd.isna(row.control)
-    named = f"{STOPPED}: not finished, 1 of 2 parts are there, status missing (Stopped: SIGTERM)"
+    named = f"{STOPPED}: not finished, 1 of 2 parts exist, status missing (Stopped: SIGTERM)"
     assert named in Path("report/report.md").read_text("utf-8")
     # Nor did that version record what the cost of a fixed cell is computed from.
     costs = pd.read_csv("report/T5_cost.csv")

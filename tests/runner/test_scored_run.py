@@ -110,7 +110,7 @@ def test_a_scorer_that_does_not_fit_is_refused_before_weights_are_loaded(
 
     monkeypatch.setattr("xtransplant.runner.part_worker.load_model", never)
     for scorer, message in {
-        "opinion": "scorer opinion needs the share of people behind each option, instance xnli-",
+        "opinion": "scorer opinion needs the share of people who chose each option, instance xnli-",
         "[paper,optoin]": "unknown scorer 'optoin'; ",
         "[]": "no scorer given; ",
     }.items():

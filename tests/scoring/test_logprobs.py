@@ -57,7 +57,7 @@ def test_without_log_probabilities_one_line_says_what_to_do():
             score(name, None, asked(0.5, 0.5))
         assert str(error.value) == (
             "instance q7 (de) has no option log-probabilities, which this scorer needs; choose "
-            "paper or option, or run it again with another output_root: new runs store them"
+            "scorer paper or option, or run again with another output_root: new runs store them"
         )
 
 

@@ -425,7 +425,7 @@ def test_only_opinion_needs_shares():
     asked = QUESTIONS["two"]
     require_fit(find_scorers(["paper", "option", "statements", "f1", "logprob"]), [asked])
     opinion = find_scorers("opinion")
-    with pytest.raises(ConfigError, match="opinion needs the share of people behind each option"):
+    with pytest.raises(ConfigError, match="opinion needs the share of people who chose"):
         require_fit(opinion, [asked])
     for shares, fits in [((0.2, 0.8), True), ((0.0, 0.0), False), ((0.5, None), False)]:
         options = tuple(Option("(1)", share=share) for share in shares)

@@ -252,7 +252,7 @@ def test_a_pipe_in_place_of_a_lease_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "fr-0000")
     assert read_holder(tmp_path / "fr-0000") is None
     age(tmp_path / "fr-0000", 70)
-    with pytest.raises(OutputError, match="no regular file"):
+    with pytest.raises(OutputError, match="not a regular file"):
         Leases(tmp_path).take("fr-0000")
 
 
@@ -271,8 +271,13 @@ def test_a_half_written_lease_is_cleared_though_nobody_takes_its_part_again(tmp_
     """Its part may have been done by another process meanwhile."""
     half = tmp_path / f".es-0003.{'0' * 32}.tmp"
     half.write_bytes(b"{")
+    reserve = tmp_path / ".reserve"
+    for path in (reserve, tmp_path / f"..reserve.{'0' * 32}.tmp"):
+        path.touch()
+    age(reserve, 70)
     Leases(tmp_path).clear_dead()
     assert not half.exists() and Leases(tmp_path).live() == {}
+    assert reserve.exists()  # no lease
 
 
 def test_leases_that_dead_processes_left_are_cleared(tmp_path):

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xtransplant import files, load_runs
+from xtransplant.config import primary_family
 from xtransplant.errors import OutputError, Stopped
 from xtransplant.store import run_folder as store
 from xtransplant.store.columns import (
@@ -315,8 +316,8 @@ def test_a_part_of_another_key(folder):
         with pytest.raises(OutputError) as error:
             call()
         assert one_line(error) == (
-            f"{folder.part_path('fr', 0)} {fault}; the same command, run again, sets it aside and "
-            "does it again"
+            f"{folder.part_path('fr', 0)} {fault}; run the same command again to set it aside and "
+            "compute it anew"
         )
 
 
@@ -375,11 +376,11 @@ def test_a_part_that_is_cut_off(folder, keep):
     folder.write_part("fr", 0, "none", rows_of(1))
     path = folder.part_path("fr", 0)
     path.write_bytes(path.read_bytes()[:keep])
-    assert folder.fault("fr", 0) == "is cut off, or no parquet file"
+    assert folder.fault("fr", 0) == "is cut off, or not a parquet file"
     assert not folder.is_done("fr", 0)
     with pytest.raises(OutputError) as error:
         folder.read_generations()
-    assert one_line(error).startswith(f"{path} is cut off, or no parquet file; the same command")
+    assert one_line(error).startswith(f"{path} is cut off, or not a parquet file; run the same")
 
 
 def test_no_byte_of_a_part_changes_unseen(folder):
@@ -425,6 +426,7 @@ def test_the_manifest_says_what_ran(folder):
             "config",
             "n_parts",
             "columns",
+            "primary_family",
             "status",
             "reason",
             "data",
@@ -762,3 +764,11 @@ def test_load_runs_meets_a_manifest_of_something_else(folder, tmp_path):
     folder.write_manifest(Manifest(key="k", config={"task": "xnli"}))
     with pytest.raises(OutputError, match="does not say which task, model and module ran"):
         load_runs(tmp_path)
+
+
+def test_the_family_that_was_declared_stays_with_the_folder(folder, monkeypatch):
+    assert folder.read_manifest().primary_family == primary_family.VERSION
+    monkeypatch.setattr(primary_family, "VERSION", primary_family.VERSION + 1)
+    before = folder.read_manifest()
+    folder.open_or_create(before.config, before.n_parts)
+    assert folder.read_manifest().primary_family == before.primary_family

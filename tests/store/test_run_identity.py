@@ -10,14 +10,8 @@ import pytest
 import xtransplant
 from xtransplant.config.schema import REQUIRED, RunConfig
 from xtransplant.config.schema_keys import schema_keys
-from xtransplant.store.run_identity import (
-    FROM_PARTS,
-    Pairing,
-    Rule,
-    RunIdentity,
-    method_axis,
-    unusual_axes,
-)
+from xtransplant.store.axis import Rule, method_axis
+from xtransplant.store.run_identity import FROM_PARTS, Pairing, RunIdentity, unusual_axes
 from xtransplant.types import Cell
 
 OLDEST = {"task": {"name": "quiz"}, "model": {"name": "tiny"}, "module": "mlp"}
@@ -31,7 +25,7 @@ NOT_WHAT_A_RUN_IS = {
     *("translation.model", "translation.revision", "translation.instruction"),
     *("translation.max_new_tokens", "translation.allow_pickle", "translation.folder"),
     # Read from the parts, with its version, or resolved before the manifest is written.
-    *("task.scorer", "task.direction"),
+    *("task.scorer",),
     *("grid.source_layers", "grid.target_layers", "grid.stride", "grid.pairs"),
     # Remarks, and how a command runs.
     *("model.about.family", "model.about.layers", "model.about.parameters"),
@@ -106,19 +100,23 @@ def test_titles_and_labels() -> None:
 @pytest.mark.parametrize(
     ("changes", "pairings"),
     [
-        ({}, {"CONTROL", "SELECTION", "MODULES"}),
-        ({"control": "noise"}, {"CONTROL"}),
+        ({}, {each.name for each in Pairing}),
+        ({"control": "noise"}, {"CONTROL", "CELLS", "UNTOUCHED"}),
         ({"split": "test"}, {"SELECTION"}),
-        ({"cells": (Cell(0, 1),)}, {"SELECTION"}),
+        ({"cells": (Cell(0, 1),)}, {"SELECTION", "MODELS", "CELLS", "UNTOUCHED"}),
         ({"split": "test", "cells": (Cell(0, 1),)}, {"SELECTION"}),
-        ({"module": "attn"}, {"MODULES"}),
-        *(({name: "other"}, set()) for name in ("op", "alpha", "vector", "steps", "norm")),
-        ({"control": "noise", "cells": (Cell(0, 1),)}, set()),
-        ({"control": "noise", "module": "attn"}, set()),
+        ({"module": "attn"}, {"MODULES", "UNTOUCHED"}),
+        *(({name: "other"}, {"UNTOUCHED"}) for name in ("op", "alpha", "vector", "steps", "norm")),
+        ({"control": "noise", "cells": (Cell(0, 1),)}, {"CELLS", "UNTOUCHED"}),
+        ({"control": "noise", "module": "attn"}, {"UNTOUCHED"}),
         ({"task": "other"}, set()),
-        ({"model": "other"}, set()),
+        ({"model": "other"}, {"MODELS"}),
+        ({"direction": "x_to_en"}, {"DIRECTIONS"}),
         # Grids of the same cells are the same grid; a seed makes no other run.
-        ({"grid": "pairs", "grid_file": "f", "seed": 3}, {"CONTROL", "SELECTION", "MODULES"}),
+        (
+            {"grid": "pairs", "grid_file": "f", "seed": 3},
+            {each.name for each in Pairing},
+        ),
     ],
 )
 def test_which_runs_are_paired(changes: dict[str, object], pairings: set[str]) -> None:

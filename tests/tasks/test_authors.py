@@ -203,7 +203,7 @@ def test_lists_of_different_length(data, sample, file):
     other = "split/fr" if file != "split/fr" else "split/en"
     assert refused(data) == (
         f"{path}:2: ends after 2 lines, {sample}/{other}.json has 3; line i of one belongs to "
-        "line i of the other: supply what is missing"
+        "line i of the other: add the missing lines"
     )
 
 

@@ -149,6 +149,6 @@ def test_by_id_then_from_the_cache(tmp_path, hub):
     assert pinned == out
     nothing, err = load(tmp_path, endpoint, f"task.revision={OTHER}", offline=True)
     assert nothing == "" and err == (
-        f"DataError: data 'someone/xnli': revision {OTHER} is asked for, but what is in the cache "
-        f"is {COMMIT}; run `xtransplant prepare` where there is a network"
+        f"DataError: data 'someone/xnli': revision {OTHER} is requested, but the cache "
+        f"has {COMMIT}; run `xtransplant prepare` on a machine with a network"
     )

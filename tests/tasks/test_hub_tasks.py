@@ -282,7 +282,9 @@ def test_a_shot_of_options_is_answered_by_its_marker(tmp_path):
 
 def test_too_few_questions_for_the_shots(tmp_path):
     folder = hub_folders.xnli(tmp_path, n=4)
-    with pytest.raises(DataError, match="1 questions of 'fr' are left for 3 shots beside the"):
+    with pytest.raises(
+        DataError, match="only 1 questions of 'fr' are left for 3 shots besides the"
+    ):
         load("xnli", folder, "languages=[fr]", "limit=1", "prompt.style=few_shot")
 
 
@@ -308,7 +310,7 @@ def test_columns_of_another_data_set(tmp_path):
         tmp_path / "other", {name: ("test", [{"text": "a"}]) for name in ("en", "fr")}
     )
     assert refused("xnli", folder, "languages=[fr]") == (
-        f"data '{folder}' (fr) are not as task xnli expects: KeyError 'label'; "
+        f"data '{folder}' (fr) do not fit task xnli: KeyError 'label'; "
         "check task.revision and task.loader"
     )
 
@@ -319,7 +321,7 @@ def test_rows_that_are_not_parallel(tmp_path):
     hub_folders.write_dataset(
         folder, {"fr": ("test", rows), "en": ("test", rows[:6]), "th": ("test", rows)}
     )
-    assert "question 00006 is there in 'fr', but not in 'en'; 1 such" in (
+    assert "1 questions exist in 'fr' but not in 'en', such as 00006" in (
         refused("xnli", folder, "languages=[fr]")
     )
 
@@ -329,7 +331,7 @@ def test_options_outside_the_keys(tmp_path):
     assert "has 4 options, but task.keys has 2" in (
         refused("belebele", folder, "languages=[sw]", "task.keys=[A,B]")
     )
-    assert "gold answer 'A' is none of its options 1, 2, 3, 4; check task.keys" in (
+    assert "gold answer 'A' is not among its options 1, 2, 3, 4; check task.keys" in (
         refused("belebele", folder, "languages=[sw]", "task.keys=['1','2','3','4']").replace(
             "'B'", "'A'"
         )
@@ -383,11 +385,13 @@ def test_the_fingerprint_is_of_the_languages_only_where_questions_depend_on_them
 
 def test_data_dir_is_for_those_that_have_one(tmp_path):
     message = refused("mkqa", tmp_path, f"task.data_dir='{tmp_path}'", "languages=[fr]")
-    assert message.startswith("task.data_dir has no use in task mkqa; allowed: with globalopinion")
+    assert message.startswith(
+        "task.data_dir has no effect in task mkqa; allowed: with globalopinion"
+    )
 
 
 def test_finished_prompts_have_no_english_instructions():
-    with pytest.raises(ConfigError, match="has no use in task pocket: its prompts are finished"):
+    with pytest.raises(ConfigError, match="has no effect in task pocket: its prompts are finished"):
         load_data(compose(["prompt.instruction_language=en"]))
 
 
@@ -429,7 +433,7 @@ def edited(folder: Path, **columns) -> Path:
             hub_folders.xquad,
             {"answers": {"text": [" "], "answer_start": [0]}},
             "ro",
-            r"question q0 has no gold answer in 'ro'; leave it out",
+            r"question q0 has no gold answer in 'ro'; remove it",
         ),
     ],
 )
@@ -450,7 +454,7 @@ def test_a_question_that_is_there_twice_in_one_language_is_refused(tmp_path):
     (path,) = (folder / "swh_Latn").glob("*.parquet")
     rows = pd.read_parquet(path)
     pd.concat([rows, rows.iloc[:1]]).to_parquet(path)
-    with pytest.raises(DataError, match=r"question \w+-2 is there twice in 'sw'; leave one out"):
+    with pytest.raises(DataError, match=r"question \w+-2 appears twice in 'sw'; remove one"):
         load("belebele", folder, "languages=[sw]")
 
 

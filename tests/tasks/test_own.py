@@ -32,7 +32,7 @@ def configured(file, *overrides):
 
 def test_an_id_in_other_code_points_is_the_same_id(file):
     write(file, {**ROW, "id": "caf\u00e9"}, {**ROW, "id": "cafe\u0301"})
-    with pytest.raises(DataError, match=r":2: id 'caf.+' of language 'sw' is that of line 1"):
+    with pytest.raises(DataError, match=r":2: id 'caf.+' of language 'sw' is also in line 1"):
         load_data(configured(file))
 
 
@@ -69,11 +69,11 @@ def test_rows_become_instances(file):
         ({**CHOICE, "gold": "C"}, "unknown gold answer 'C'; allowed: A, B"),
         ({**CHOICE, "target": "(A) x"}, "option marker (B) is missing from the target prompt"),
         ({**CHOICE, "cluster": 3}, "field 'cluster' must be a text, not 3"),
-        (ROW, "id '1' of language 'sw' is that of line 1; give each instance its own"),
-        ({**ROW, "id": "1 "}, "id '1 ' of language 'sw' is that of line 1; give each instance"),
-        ({**ROW, "id": "1\u200b"}, r"id '1\u200b' of language 'sw' is that of line 1; give each"),
-        ('{"id": "2", "gold": "a", "id": "3"}', "key 'id' stands there twice; keep one"),
-        ('{"id": "2", "gold": {"a": 1, "a": 1}}', "key 'a' stands there twice; keep one"),
+        (ROW, "id '1' of language 'sw' is also in line 1; give each instance its own"),
+        ({**ROW, "id": "1 "}, "id '1 ' of language 'sw' is also in line 1; give each instance"),
+        ({**ROW, "id": "1\u200b"}, r"id '1\u200b' of language 'sw' is also in line 1; give each"),
+        ('{"id": "2", "gold": "a", "id": "3"}', "key 'id' appears twice; keep one"),
+        ('{"id": "2", "gold": {"a": 1, "a": 1}}', "key 'a' appears twice; keep one"),
     ],
 )
 def test_a_bad_line_is_named(file, line, message):
@@ -125,7 +125,7 @@ def test_lost_markers_of_ones_own_prompts_may_be_kept_or_dropped(file):
     with pytest.raises(DataError) as error:
         load_data(configured(file))
     assert str(error.value) == (
-        f"{file}:2: option marker (B) is missing from the source prompt; mend it, or set "
+        f"{file}:2: option marker (B) is missing from the source prompt; add it, or set "
         "task.lost_markers=keep or =drop"
     )
     for choice, ids in (("keep", ["2", "3"]), ("drop", ["2"])):
@@ -138,7 +138,7 @@ def test_a_file_of_the_pivot_alone_is_told_what_to_ask_for(file):
     with pytest.raises(ConfigError) as error:
         configured(file)
     assert str(error.value) == (
-        "task prompts: languages=all leaves none, since its only language 'en' is on the other "
+        "task prompts: languages=all selects none, because its only language 'en' is on the other "
         "side of every pair; name it: languages=[en]"
     )
     assert configured(file, "languages=[en]").languages == ["en"]

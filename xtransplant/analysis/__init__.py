@@ -1,1 +1,1 @@
-"""From a run's parquet files to frames and figures; nothing here knows models or imports torch."""
+"""From a run's parquet files to data frames and statistics, without torch."""

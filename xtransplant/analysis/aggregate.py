@@ -1,7 +1,7 @@
 """From generations to the two views of a run: by instance (upper bound), by cell (fixed layer).
 
-All functions are pure and vectorised; a million rows take seconds. A baseline row is not a cell, so
-no bound, count or list of answers includes it.
+All functions are pure and vectorised; a million rows take seconds. The baseline is not a cell:
+bounds and counts of cells do not include it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 INPUT = ["language", "control", "instance_id", "source_layer", "target_layer", "answer", "correct"]
-"""The columns of `generations` that the views are made of."""
+"""The columns of `generations` that the views are computed from."""
 NO_CELL: tuple[Cell | None, float] = (None, 0.0)
-"""The best cell, and its accuracy, of a run without cells."""
+"""The best cell of a run without cells, and its accuracy."""
 
 
 def instances_frame(
@@ -36,14 +36,14 @@ def instances_frame(
         golds: gold answers by (language, instance id).
 
     Returns:
-        The columns of `instances.parquet`, instances in their order of appearance.
-        `n_distinct_answers` counts the distinct answers of the cells; a text without a readable
-        answer does not count, so it can be 0. `source_fixed_correct` says for each source layer of
+        The columns of `instances.parquet`, with instances in their order of appearance.
+        `n_distinct_answers` counts the distinct answers of the cells; texts without a readable
+        answer do not count, so it can be 0. `source_fixed_correct` tells for each source layer of
         the grid, in ascending order, whether any cell with that source layer is right.
-        `target_fixed_correct` says the same for target layers.
+        `target_fixed_correct` tells the same for target layers.
 
     Raises:
-        OutputError: an instance without exactly one baseline row, or with a cell twice.
+        OutputError: an instance does not have exactly one baseline row, or has a cell twice.
     """
     rows = split_baselines(generations)
     names = rows.instances[["language", "instance_id"]].itertuples(index=False, name=None)
@@ -82,7 +82,7 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
         `n_lost` the reverse.
 
     Raises:
-        OutputError: an instance without exactly one baseline row, or with a cell twice.
+        OutputError: an instance does not have exactly one baseline row, or has a cell twice.
     """
     rows = split_baselines(generations)
     baseline = rows.instances["correct"].to_numpy(dtype=bool)[rows.instance]
@@ -98,7 +98,7 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
             "lost": ~rows.correct & baseline,
         }
     )
-    # groupby would sort the languages.
+    # Categories, because groupby would sort plain names of languages.
     order = pd.unique(judged["language"])
     judged["language"] = pd.Categorical(judged["language"], categories=order)
     pairs = (
@@ -122,8 +122,8 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
 def summarise(instances: pd.DataFrame, pairs: pd.DataFrame) -> list[LanguageSummary]:
     """Return one row per language from the two views of one run, which may have no cells.
 
-    Of cells with the same accuracy, the best is the one with the smallest target layer, then the
-    one with the largest source layer.
+    If cells tie for the highest accuracy, the best cell is the one with the smallest target layer,
+    then the one with the largest source layer.
     """
     ranked = pairs.sort_values(
         ["accuracy", "target_layer", "source_layer"], ascending=[False, True, False]
@@ -176,7 +176,7 @@ def split_baselines(generations: pd.DataFrame) -> SplitRows:
     """Split the rows of one grid into baselines and cells.
 
     Raises:
-        OutputError: an instance without exactly one baseline row, or with a cell twice.
+        OutputError: an instance does not have exactly one baseline row, or has a cell twice.
     """
     names = ["language", "control", "instance_id"]
     instance: Ints = generations.groupby(names, sort=False).ngroup().to_numpy().astype(np.int64)
@@ -205,7 +205,8 @@ def _require_distinct_cells(rows: SplitRows) -> None:
     )
     n_layers = max(int(source.max(initial=0)), int(target.max(initial=0))) + 1
     codes = (rows.instance * n_layers + source) * n_layers + target
-    if len(np.unique(codes)) < len(codes):
+    ordered = np.sort(codes)  # many times faster than np.unique
+    if (ordered[1:] == ordered[:-1]).any():
         first = rows.cells[pd.Series(codes).duplicated().to_numpy()].iloc[0]
         raise OutputError(
             f"instance {first['instance_id']} ({first['language']}) has cell "

@@ -1,6 +1,6 @@
-"""Which runs may stand in one report: those whose figures mean the same; a refusal names why.
+"""The check that runs can be compared in one report; a refusal names the reason.
 
-What may differ is the table in `xtransplant.store.run_identity`.
+The table in `xtransplant.store.run_identity` defines what may differ.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from itertools import pairwise
 
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.errors import OutputError
-from xtransplant.store.run_identity import Axis, Rule
+from xtransplant.store.axis import Axis, Rule
 
 
 def require_together(outcomes: Sequence[Outcomes]) -> None:
     """Check that runs may be compared.
 
-    Runs of one task, and those of one task and model, agree in the axes that have these rules in
-    the table. Runs of one task and split have the same target prompt and gold answer of every
-    instance they share, and experiments the same source prompt. No two runs differ in nothing but
-    seed or limit, and a control has its experiment's instances.
+    Runs of the same task must agree in the axes with `Rule.SAME_IN_TASK`, and runs of the same task
+    and model in those with `Rule.SAME_IN_MODEL`. Runs of the same task and split must have the same
+    target prompt and gold answer for each instance they share; experiments also the same source
+    prompt. Two runs must differ in more than seed and limit, but for controls of several seeds. A
+    control must have the instances of its experiment.
 
     Raises:
-        OutputError: they do not; the message names the field and the first two runs that differ.
+        OutputError: runs cannot be compared; the message names the field and the two runs.
     """
     _require_same_axes(outcomes, Rule.SAME_IN_TASK, ("task",))
     _require_same_instances(outcomes, "content", "target prompt or gold answer")
@@ -35,7 +36,7 @@ def require_together(outcomes: Sequence[Outcomes]) -> None:
 
 
 def _require_same_axes(outcomes: Sequence[Outcomes], rule: Rule, within: tuple[str, ...]) -> None:
-    """Check the axes with a rule for runs that agree in the axes named in `within`."""
+    """Check the axes with a rule among runs that agree in the axes named in `within`."""
 
     def group(one: Outcomes) -> list[str]:
         return [getattr(one.identity, name) for name in within]
@@ -72,7 +73,9 @@ def _require_same_instances(outcomes: Sequence[Outcomes], field: str, what: str)
 def _require_no_repeats(outcomes: Sequence[Outcomes]) -> None:
     seen: dict[Hashable, Outcomes] = {}
     for one in outcomes:
-        other = seen.setdefault(one.identity.group(), one)
+        # Several seeds of one control are averaged, see `Study.replicates`.
+        seed = None if one.identity.is_experiment else one.identity.seed
+        other = seen.setdefault((one.identity.group(), seed), one)
         if other is not one:
             for axis in one.identity.axes(Rule.REPEATS):
                 _require_same(other, one, axis)

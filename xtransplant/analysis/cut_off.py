@@ -1,4 +1,4 @@
-"""Answers that the token limit cut off, and what to look at where a run's figures are doubtful."""
+"""Answers that the token limit cut off, and warnings about a run's results."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def with_cut_off(
 
 
 def doubts(n_texts: int, n_cut_off: int, *, any_right: bool) -> list[str]:
-    """Return warnings about a run's figures with the settings to look at, one line each.
+    """Return warnings about a run's results with the settings to check, one line each.
 
     Args:
-        n_texts: number of its answers, baselines included.
-        n_cut_off: number of those that the token limit cut off.
-        any_right: whether any of its answers is right.
+        n_texts: number of answers of the run, baselines included.
+        n_cut_off: number of answers that the token limit cut off.
+        any_right: whether any answer is right.
     """
     found = []
     if 2 * n_cut_off > n_texts:

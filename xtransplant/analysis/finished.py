@@ -1,4 +1,4 @@
-"""Which runs have ended, so that a report may compare them, and which are left out and why."""
+"""The finished runs, which a report may compare, and the reasons why others are left out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class LeftOut:
     """A run that tables and figures leave out.
 
     Attributes:
-        run: the run.
-        reason: why, and what to do, in one line.
+        run: run that is left out.
+        reason: cause and remedy, in one line.
     """
 
     run: Run
@@ -26,10 +26,10 @@ class LeftOut:
 
 
 def finished(runs: Iterable[Run]) -> tuple[list[Run], list[LeftOut]]:
-    """Return the runs of which every part exists, and the others.
+    """Return the runs whose parts all exist, and the others.
 
-    A run counts as a whole. Without some of its languages its averages would be of other
-    languages than those of the runs beside it.
+    A run is left out even if some of its languages are complete, because its averages would be over
+    other languages than those of other runs.
 
     Raises:
         OutputError: a manifest cannot be read.
@@ -52,6 +52,6 @@ def _why_unfinished(run: Run) -> str | None:
         return None
     cause = f" ({manifest.reason})" if manifest.reason else ""
     return (
-        f"not finished, {n_there} of {len(wanted)} parts are there, status {manifest.status}"
+        f"not finished, {n_there} of {len(wanted)} parts exist, status {manifest.status}"
         f"{cause}; run the same command again to finish"
     )

@@ -1,4 +1,4 @@
-"""Cells that are fixed for a language, however they were chosen, and the runs at these cells."""
+"""Cells that are fixed for a language, chosen in different ways."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class FixedCells:
 
     Attributes:
         scope: judged instances.
-        chosen: how the cells were chosen.
-        cells: cell by language.
+        chosen: name of the way in which the cells were chosen.
+        cells: cell of each language.
     """
 
     scope: Scope
@@ -33,7 +33,7 @@ class FixedCells:
 
 
 def coarse_cell(outcomes: Outcomes) -> Cell | None:
-    """Return the paper's coarse cell of a module, None where it has none or N is unknown."""
+    """Return the paper's coarse cell of a module; None if it has none or N is unknown."""
     if outcomes.identity.module == "mlp":
         return Cell(0, 0)
     if outcomes.identity.module in ("attn", "attn_residual") and outcomes.n_layers:
@@ -44,8 +44,9 @@ def coarse_cell(outcomes: Outcomes) -> Cell | None:
 def fixed_cells(study: Study, one: Outcomes) -> list[FixedCells]:
     """Return the cells of a run that are compared with controls, by language and macro average.
 
-    These are the coarse cell, the cells that an earlier split selected, else those that were given,
-    and the best cell of a grid. Where several ways choose the same cells, `chosen` names them all.
+    These are the coarse cell, the cells selected on another split (or the given cells, if none
+    were selected), and the best cell of a grid. If several ways choose the same cells, `chosen`
+    names them all.
     """
     merged: dict[object, FixedCells] = {}
     for found in _ways(study, one):
@@ -75,7 +76,7 @@ def _everywhere(study: Study, one: Outcomes, chosen: str, cell: Cell) -> Iterato
 
 
 def _best(study: Study, one: Outcomes) -> Iterator[FixedCells]:
-    """Yield the best cell of each scope that has one, the first of equals."""
+    """Yield the best cell of each scope in which any answer is right; the first one in a tie."""
     for scope in _compared(study, one):
         accuracy = scope.mean(one.correct)
         if accuracy.any():
@@ -84,9 +85,12 @@ def _best(study: Study, one: Outcomes) -> Iterator[FixedCells]:
 
 
 def _selected(study: Study, one: Outcomes) -> Iterator[FixedCells]:
-    """Yield the cells that earlier splits selected; folds select several for one language."""
+    """Yield the cells that were selected on other splits.
+
+    Selection by folds is not included, because it gives several cells for one language.
+    """
     groups: dict[tuple[str, str, str], list[Judged]] = {}
-    # Folds come last, and are never computed here: they take the most time.
+    # Folds come last and take the most time, so the loop stops before they are computed.
     for pair in takewhile(lambda pair: "folds" not in pair.protocol, judged_pairs(study, one)):
         groups.setdefault((pair.strategy, pair.chosen, pair.protocol), []).append(pair)
     for (strategy, chosen, protocol), pairs in groups.items():
@@ -111,5 +115,5 @@ def _languages(scope: Scope) -> list[str]:
 
 
 def is_complete(scope: Scope, languages: int) -> bool:
-    """Return whether a scope has instances, a macro average those of that many languages."""
+    """Return whether a scope has instances; a macro average needs those of all languages."""
     return bool(scope.n) and (scope.label != MACRO or len(_languages(scope)) == languages)

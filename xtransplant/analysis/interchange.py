@@ -1,4 +1,4 @@
-"""How often the answer of a control is right for the question whose activation it was given."""
+"""How often a control's answer is right for the drawn question, whose activation it was given."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from xtransplant.types import Cell, Finish, Instance, Reply
 COLUMNS = ("instance_id", "language", "source_layer", "target_layer")
 REPLY = ("text", "finish", "option_logprobs")
 MOST_LAYERS = 2**15
-"""More layers than the columns of a part can count."""
+"""A number above any layer that the 16-bit columns of a part can hold."""
 
 DrawnVerdicts = Mapping[tuple[str, str, Cell | None], bool]
-"""By language, instance id and cell (None for the baseline)."""
+"""Verdicts by language, instance id and cell (None for the baseline)."""
 
 
 def drawn_verdicts(control: Outcomes, cells: Collection[Cell]) -> DrawnVerdicts:
     """Judge a control's answers as if the drawn question had been asked.
 
-    The scorer is that of the run, with the gold answer of the drawn question in the place of the
-    instance's own. Where answers are options, the drawn gold is the key of an option.
+    The scorer is that of the run, with the drawn question's gold answer instead of the instance's
+    own. If answers are options, the drawn gold is the key of an option.
 
     Args:
-        control: a run of `random_instance`.
+        control: run of the control `random_instance`.
         cells: cells to judge; the baseline is judged too.
 
     Returns:
-        Verdicts, none where the parts do not say what was drawn, or where the scorer compares with
-        people's answers and not with a gold answer.
+        Verdicts; none if the parts do not record what was drawn, or if the scorer compares with
+        people's answers instead of a gold answer.
 
     Raises:
         OutputError: a part cannot be read.
@@ -51,7 +51,7 @@ def drawn_verdicts(control: Outcomes, cells: Collection[Cell]) -> DrawnVerdicts:
         if instance.drawn_gold is not None
     }
     table = folder.read_generations_table(control.languages, [*COLUMNS, *REPLY])
-    rows = _at(table, cells).to_pydict()
+    rows = at_cells(table, cells).to_pydict()
     found = {}
     for values in zip(*(rows[name] for name in (*COLUMNS, *REPLY)), strict=True):
         name, language, source, target, *reply = values
@@ -64,12 +64,12 @@ def drawn_verdicts(control: Outcomes, cells: Collection[Cell]) -> DrawnVerdicts:
 def drawn_answers(
     control: Outcomes, verdicts: DrawnVerdicts, cells: Mapping[str, Cell | None]
 ) -> Bools | None:
-    """Return whether each answer is the drawn question's, [I]; None where that is not known.
+    """Return whether each answer is right for the drawn question, [I]; None if it is not known.
 
     Args:
-        control: some or all instances of the run that was judged.
-        verdicts: of `drawn_verdicts`.
-        cells: cell by language, None for the baseline.
+        control: some or all instances of the judged run.
+        verdicts: result of `drawn_verdicts`.
+        cells: cell of each language; None for the baseline.
     """
     keys = [(language, name, cells[language]) for language, name in control.names]
     if not all(key in verdicts for key in keys):
@@ -77,8 +77,8 @@ def drawn_answers(
     return np.array([verdicts[key] for key in keys], dtype=bool)
 
 
-def _at(table: pa.Table, cells: Collection[Cell]) -> pa.Table:
-    """Return the rows of some cells, and the baselines; of a large grid they are a small part."""
+def at_cells(table: pa.Table, cells: Collection[Cell]) -> pa.Table:
+    """Return the rows of some cells and the baselines, which are a small part of a large grid."""
     none = pa.scalar(-1, pa.int16())  # the layers of a baseline
     source, target = (
         table[side].fill_null(none).to_numpy().astype(np.int64)

@@ -1,9 +1,9 @@
 """Intervals of means, by bootstrap over clusters of instances; arrays in, arrays out.
 
-Instances are not independent: questions share a passage, and one question comes in every language.
-So whole clusters are resampled, the same ones for all cells and languages (Miller 2024, arXiv
-2411.00640, section 2.2). Shapes: I instances, C clusters, V values side by side such as the cells
-of a grid, B resamples.
+Instances are not independent: questions share a passage, and each question exists in every
+language. So whole clusters are resampled, the same ones for all cells and languages (Miller 2024,
+arXiv 2411.00640, section 2.2). Shapes: I instances, C clusters, V columns such as the cells of a
+grid, B resamples.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Intervals:
 def resample_weights(n_clusters: int, n_resamples: int = N_RESAMPLES, seed: int = 0) -> Floats:
     """Return how often each resample drew each cluster, [B, C].
 
-    Each resample draws as many clusters as there are, with replacement. Figures over the same
-    number of clusters share their resamples.
+    Each resample draws `n_clusters` clusters with replacement. Means over the same number of
+    clusters use the same resamples.
     """
     rng = np.random.default_rng(seed)
     chances = np.full(n_clusters, 1 / n_clusters)
@@ -55,21 +55,20 @@ def bootstrap_intervals(
 ) -> Intervals:
     """Return the mean of each column with its interval.
 
-    It is for means that are no shares, such as the number of distinct answers: those of 0/1
-    outcomes have better ones (`xtransplant.analysis.shares`).
+    Use this for means that are not shares, such as the number of distinct answers. For 0/1
+    outcomes, `xtransplant.analysis.shares` has better intervals.
 
-    The interval is the percentile one, its tails widened for few clusters as Student's t is
-    (Hesterberg 2015, arXiv 1411.5279). Where all clusters agree, all resamples are equal, although
-    the figure is not certain. The interval is then Clopper and Pearson's for as many trials as
-    clusters, none of which deviates.
+    The interval is the percentile interval, widened for few clusters as Student's t is (Hesterberg
+    2015, arXiv 1411.5279). If all clusters agree, all resamples are equal, although the mean is
+    uncertain. The interval is then Clopper and Pearson's for C trials, none of which deviates.
 
     Args:
-        values: [I] or [I, V].
-        cluster: the cluster of each instance, 0..C-1.
-        group: the group of each instance, 0..G-1; the figure is then the mean of the groups' means
-            (macro average). Without groups it is the mean of all instances (micro average).
-        bounds: the smallest and the largest possible value.
-        weights: resamples, [B, C]; those of `resample_weights` if not given.
+        values: values of the instances, [I] or [I, V].
+        cluster: cluster of each instance, 0..C-1.
+        group: group of each instance, 0..G-1, for the mean of the groups' means (macro average);
+            None for the mean of all instances (micro average).
+        bounds: smallest and largest possible value.
+        weights: resamples, [B, C]; None for those of `resample_weights`.
     """
     columns = np.asarray(values, dtype=np.float64).reshape(len(cluster), -1)
     n_clusters = len(np.unique(cluster))

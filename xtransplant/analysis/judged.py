@@ -1,4 +1,4 @@
-"""A selected pair, judged on instances that did not select it."""
+"""A selected pair of layers, judged on instances that were not used to select it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Judged:
     """The verdicts of one selection strategy in one scope.
 
     Attributes:
-        scope: judged instances; its outcomes lack the dropped ones.
+        scope: judged instances, without the dropped ones.
         strategy: one of `STRATEGIES`.
         chosen: "per language" or "pooled".
         protocol: names of the splits, such as "sample to unseen", or "5 folds".
         cells: distinct cells chosen by all folds and languages.
         correct: verdicts on the instances of the scope's outcomes, [I].
-        in_sample: accuracy on the instances that selected the cell; optimistic.
-        n_dropped: instances of the scope that are not judged, since they overlap with those that
-            selected.
-        refused: why the pair is not judged, "" if it is.
-        accuracy: accuracy of the pair, None if refused.
-        gain: accuracy less that of the baseline, None if refused.
+        in_sample: accuracy on the instances that selected the cell, which is optimistic.
+        n_dropped: number of instances of the scope that are not judged because they overlap with
+            the selecting ones.
+        refused: reason why the pair is not judged; "" if it is judged.
+        accuracy: accuracy of the pair; None if refused.
+        gain: accuracy of the pair minus that of the baseline; None if refused.
     """
 
     scope: Scope
@@ -58,7 +58,7 @@ def chosen_cells(outcomes: Outcomes, strategy: str, *, pooled: bool) -> dict[str
 def verdicts(outcomes: Outcomes, cells: Mapping[str, Cell]) -> Bools:
     """Return the verdict on each instance with the cell of its language, [I].
 
-    Instances of languages without a cell count as wrong; they are in no scope that is judged.
+    Instances of languages without a cell count as wrong, but no judged scope contains them.
     """
     correct = np.zeros(len(outcomes.language), dtype=bool)
     for name, cell in cells.items():

@@ -1,4 +1,4 @@
-"""Pairs that other folds of the same run selected; each resample selects anew."""
+"""Pairs that were selected on other folds of the same run; each resample selects again."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from xtransplant.analysis.judged import (
 )
 from xtransplant.analysis.outcomes import Bools, Outcomes
 from xtransplant.analysis.refitted_folds import (
+    REFITTED,
     OfLanguage,
     Refitted,
     refitted,
@@ -38,7 +39,7 @@ from xtransplant.analysis.study import Study
 from xtransplant.types import Cell
 
 N_REFITS = 1000
-"""Resamples; they are used for a standard deviation, so fewer do than for a quantile."""
+"""Number of resamples; a standard deviation needs fewer than a quantile."""
 
 
 def judged_by_folds(
@@ -47,14 +48,14 @@ def judged_by_folds(
     choices: Sequence[tuple[str, bool]] = tuple(product(STRATEGIES, (False, True))),
     n_refits: int = N_REFITS,
 ) -> Iterator[Judged]:
-    """Yield the verdicts of strategies on a run, each fold judging what the others selected.
+    """Yield the verdicts of strategies on a run; each fold judges what the others selected.
 
-    A run without several cells to choose from, or with one cluster in a language, has none.
+    Nothing is yielded for a run with a single cell, or with a single cluster in a language.
 
     Args:
         study: study of the run.
         outcomes: outcomes of the run.
-        choices: strategies, each with whether one pair is selected for all languages.
+        choices: pairs of a strategy and whether one cell is selected for all languages.
         n_refits: number of resamples.
     """
     clusters = [len(np.unique(rows.cluster)) for _, rows in by_language(outcomes)]
@@ -92,14 +93,14 @@ def _judged(
 
 
 def _gain(scope: Scope, correct: Bools, resampled: Floats) -> Contrast:
-    """Return the gain with the wider interval and the larger p-value of two.
+    """Return the gain with the wider interval and the larger p-value of two methods.
 
-    One takes the selected cells as given, the other refits them. With few clusters or none that
-    differ, resamples do not vary and only the first can tell.
+    One takes the selected cells as given, the other selects again in each resample. If clusters are
+    few or do not differ, the resamples do not vary, and only the first method is informative.
     """
     found, _, p = difference(scope, correct, scope.outcomes.baseline)
     refitted_p = two_sided(resampled, float(found.estimate[0]), found.n_clusters)
-    return widened(found, resampled), "refitted_folds", np.maximum(p, refitted_p)
+    return widened(found, resampled), REFITTED, np.maximum(p, refitted_p)
 
 
 def _resampled(scope: Scope, resampled: Refitted) -> tuple[Floats, Floats]:
@@ -131,7 +132,7 @@ def _refitted(
 def _held_out(
     outcomes: Outcomes, strategy: str, *, pooled: bool
 ) -> tuple[Bools, dict[str, tuple[Cell, ...]]]:
-    """Return the verdicts of `held_out`, [I], and the cells that folds chose, by language."""
+    """Return the verdicts of `held_out`, [I], and the cells that the folds chose, by language."""
     if pooled:
         found = held_out(outcomes, strategy)
         return found.correct, dict.fromkeys(outcomes.languages, found.cells)

@@ -1,4 +1,4 @@
-"""Pairs that one run selected, judged on the instances of another run that did not select them."""
+"""Pairs that were selected on one run, judged on the instances of another run."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from xtransplant.store.run_identity import Pairing
 
 
 def judged_by_run(study: Study, judging: Outcomes) -> Iterator[Judged]:
-    """Yield the verdicts of a run on the pairs of every run that may select for it.
+    """Yield the verdicts of a run on the pairs selected by every suitable other run.
 
-    These are the grids paired with it (`Pairing.SELECTION`) that have its languages, but not one
-    of the very same instances.
+    Suitable are grids paired with the run (`Pairing.SELECTION`) that have all of its languages, but
+    not the same instances.
     """
     for selecting in study.experiments:
         if _selects_for(selecting, judging):
@@ -56,7 +56,7 @@ def _judged(
     if any(column(judging, cell) is None for cell in cells.values()):
         return
     free = unmet(asked, judging, pooled=pooled)
-    left = judging.rows_at(free)
+    left = judging if free.all() else judging.rows_at(free)
     correct = verdicts(left, cells)
     in_sample = accuracies(study, asked, verdicts(asked, cells))
     for whole in scopes(study, judging):

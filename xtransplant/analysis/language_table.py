@@ -1,4 +1,4 @@
-"""Facts about languages: how much data there is, and the distance between two of them."""
+"""Facts about languages: amount of data, family, and the distance between two languages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ class Language:
     """One language.
 
     Attributes:
-        resource_class: class by Joshi et al. 2020 (arXiv 2004.09095), 0 to 5; 5 has most data.
+        resource_class: class of Joshi et al. 2020 (arXiv 2004.09095), 0 to 5; 5 has most data.
+        family: language family, such as "Indo-European".
     """
 
     resource_class: int
+    family: str
 
 
 def language(code: str) -> Language | None:
@@ -43,7 +45,10 @@ def _name(code: str) -> str:
 
 @cache
 def _languages() -> dict[str, Language]:
-    return {row["language"]: Language(int(row["resource_class"])) for row in _rows("languages.csv")}
+    return {
+        row["language"]: Language(int(row["resource_class"]), row["family"])
+        for row in _rows("languages.csv")
+    }
 
 
 @cache

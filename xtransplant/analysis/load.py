@@ -1,4 +1,4 @@
-"""Runs found on disk, as frames."""
+"""Runs on disk, as data frames."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LABELS = ("task", "model", "module")
-"""The axes of a run that all frames begin with; its key follows."""
+"""The axes of a run that all frames begin with; the run key follows."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its folder and what it is."""
+    """One run: its folder and its identity."""
 
     folder: RunFolder
     identity: RunIdentity
 
     def labelled(self, table: pa.Table) -> pa.Table:
-        """Return a table with `task`, `model`, `module` and `key` in front."""
+        """Return a table with the columns `task`, `model`, `module` and `key` added in front."""
         labels = {name: getattr(self.identity, name) for name in LABELS}
         for position, (name, label) in enumerate((labels | {"key": self.folder.key}).items()):
             column = pa.repeat(pa.scalar(label), len(table))
@@ -48,7 +48,7 @@ class Run:
 class Runs:
     """Every run below a folder; each frame is read on first use.
 
-    All frames begin with the columns `task`, `model`, `module`, `key` (of the run). Then follow:
+    All frames begin with the columns `task`, `model`, `module` and `key` (run key). Then follow:
 
     - `generations`: `instance_id`, `language`, `source_language`, `target_language`, `control`,
       `source_layer`, `target_layer` (Int16, 0..N-1, null for the baseline), `text`, `n_tokens`,
@@ -57,12 +57,12 @@ class Runs:
     - `instances`: `instance_id`, `language`, `control`, `gold`, `baseline_answer`,
       `baseline_correct`, `n_cells`, `n_correct`, `n_distinct_answers`, `upper_bound_correct`,
       `source_fixed_correct`, `target_fixed_correct` (a bool for each source or target layer of the
-      grid, ascending), and, where the data have categories, `category` (CS and CA of Global MMLU,
+      grid, ascending), and, if the data have categories, `category` (CS and CA of Global MMLU,
       countries, or your own);
     - `pairs`: `language`, `control`, `source_layer`, `target_layer`, `n`, `n_correct`, `accuracy`,
       `baseline_accuracy` (0 to 1), `n_gained`, `n_lost`.
 
-    Of an unfinished run, `generations` has the finished parts. The other frames leave the run out
+    For an unfinished run, `generations` has the finished parts; the other frames leave the run out
     with a UserWarning. Reading a damaged file raises OutputError.
     """
 
@@ -95,7 +95,7 @@ class Runs:
             path = run.folder.path / name
             if not path.exists():
                 status = run.folder.read_manifest().status
-                # Level 4 is the caller's line: below it are the property, its cache and this.
+                # Level 4 is the caller's line, above the property, its cache and this function.
                 warnings.warn(f"left out {path.parent}: no {name}, status {status}", stacklevel=4)
                 continue
             with reading(path):
@@ -121,14 +121,14 @@ def load_runs(path: str | Path) -> Runs:
     """Find all runs below a folder, or the run in that folder, and return their files as frames.
 
     Args:
-        path: folder such as "outputs", "outputs/xnli", or that of a single run.
+        path: folder such as "outputs" or "outputs/xnli", or the folder of a single run.
 
     Returns:
-        The runs, in order of path; see `Runs` for the columns.
+        The runs, sorted by path; see `Runs` for the columns.
 
     Raises:
-        OutputError: the folder does not exist or holds no run whose manifest can be read. Runs
-            that cannot be read beside others are left out with a UserWarning.
+        OutputError: the folder does not exist, or no run in it can be read. If only some runs
+            cannot be read, they are left out with a UserWarning.
     """
     root = Path(path)
     if not root.is_dir():

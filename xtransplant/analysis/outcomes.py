@@ -1,7 +1,8 @@
 """A run as arrays of verdicts.
 
-There is one row per instance and one column per cell, right or wrong, with the baseline and the
-clusters beside them. All figures of a report are computed from these arrays. Texts are not read.
+The main array has a row for each instance and a column for each cell; its values are right or
+wrong. Other arrays hold the baseline and the clusters. All numbers of a report are computed from
+these arrays, without the texts.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Ints = npt.NDArray[np.int64]
 OF_INSTANCES = (
     *("language", "instance", "cluster", "content", "source", "baseline", "correct"),
     *("baseline_unparsable", "n_unparsable", "n_distinct", "baseline_tokens", "cell_tokens"),
-    *("baseline_cut_off", "n_cut_off", "gold", "drawn_gold"),
+    *("baseline_cut_off", "n_cut_off", "gold", "drawn_gold", "category"),
 )
 """The fields of `Outcomes` with a row for each instance."""
 
@@ -42,13 +43,13 @@ class Outcomes:
     """The verdicts of one run. Shapes: I instances, V cells.
 
     Attributes:
-        run: folder and identity; the identity has the scorer and the cells.
-        cost: cost of the run, None where the manifest does not say.
+        run: folder and identity; the identity includes the scorer and the cells.
+        cost: cost of the run; None if the manifest lacks it.
         language: language of each instance, [I].
         instance: id of each instance, [I].
-        cluster: cluster of each instance, or its id where it has none, [I].
+        cluster: cluster of each instance, or its id if it has none, [I].
         content: target prompt and gold answer, [I].
-        source: source prompt, [I]; controls have other ones than their experiment.
+        source: source prompt, [I]; a control has other source prompts than its experiment.
         baseline: whether the baseline is right, [I].
         correct: whether each cell is right, [I, V].
         baseline_unparsable: whether the baseline's text has no readable answer, [I].
@@ -59,7 +60,8 @@ class Outcomes:
         baseline_cut_off: whether the token limit cut the baseline's text off, [I].
         n_cut_off: number of cells whose text the token limit cut off, [I].
         gold: gold answer, [I].
-        drawn_gold: gold answer of the question that a control drew, "" for none, [I].
+        drawn_gold: gold answer of the question that a control drew; "" for none, [I].
+        category: label of the data to group by; "" for none, [I].
     """
 
     run: Run
@@ -80,20 +82,21 @@ class Outcomes:
     n_cut_off: Ints
     gold: npt.NDArray[np.str_]
     drawn_gold: npt.NDArray[np.str_]
+    category: npt.NDArray[np.str_]
 
     @property
     def identity(self) -> RunIdentity:
-        """Return what the run is."""
+        """Return the identity of the run."""
         return self.run.identity
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """Return the cells of the grid, by source layer, then target layer: the columns, [V]."""
+        """Return the cell of each column, [V], sorted by source layer, then target layer."""
         return self.identity.cells
 
     @property
     def is_grid(self) -> bool:
-        """Return whether the run has several cells to choose from, not chosen ones of `select`."""
+        """Return whether the run has several cells that were not chosen by `select`."""
         return len(self.cells) > 1 and self.identity.grid_file is None
 
     @property
@@ -103,8 +106,13 @@ class Outcomes:
 
     @property
     def n_layers(self) -> int | None:
-        """Return the model's number of layers, None where the manifest does not say."""
+        """Return the model's number of layers; None if the manifest lacks it."""
         return self.cost.n_layers if self.cost else None
+
+    @cached_property
+    def cluster_codes(self) -> Ints:
+        """Number of each instance's cluster, in order of name, [I]."""
+        return np.unique(self.cluster, return_inverse=True)[1].astype(np.int64)
 
     @cached_property
     def upper_bound(self) -> Bools:
@@ -112,7 +120,7 @@ class Outcomes:
         return np.asarray(self.correct.any(1))
 
     def any_by_layer(self, side: str) -> tuple[list[int], Bools]:
-        """Return the layers of one side, and whether any cell with the layer is right, [I, L]."""
+        """Return the layers of one side, and whether any cell with each layer is right, [I, L]."""
         layers, layer = np.unique([getattr(cell, side) for cell in self.cells], return_inverse=True)
         columns = [self.correct[:, layer == number].any(1) for number in range(len(layers))]
         return layers.tolist(), np.stack(columns, axis=1)
@@ -122,7 +130,7 @@ class Outcomes:
         return self.rows_at(self.language == language)
 
     def aligned_with(self, other: Outcomes) -> Outcomes:
-        """Return the rows of the instances of `other`, in its order; all must exist here."""
+        """Return the rows of the instances of `other`, in its order; all must exist in this run."""
         rows = {name: row for row, name in enumerate(self.names)}
         return self.rows_at(np.array([rows[name] for name in other.names], dtype=np.int64))
 
@@ -177,6 +185,7 @@ def read_outcomes(run: Run) -> Outcomes:
         n_cut_off=np.bincount(rows.instance[cut_off], minlength=len(names)),
         gold=np.array([known[name].gold for name in names]),
         drawn_gold=np.array([known[name].drawn_gold or "" for name in names]),
+        category=np.array([known[name].category or "" for name in names]),
     )
 
 
@@ -184,8 +193,13 @@ def _matrices(
     run: Run, rows: SplitRows
 ) -> tuple[tuple[Cell, ...], Bools, npt.NDArray[np.int16], Ints, Ints]:
     """Return the cells, `correct`, `cell_tokens`, `n_unparsable`, `n_distinct` of `Outcomes`."""
-    layers = rows.cells[["source_layer", "target_layer"]].to_numpy(dtype=np.int64)
-    pairs, cell = np.unique(layers, axis=0, return_inverse=True)
+    source, target = (
+        rows.cells[side].to_numpy(dtype=np.int64) for side in ("source_layer", "target_layer")
+    )
+    # One number for each pair: sorting rows of two takes far longer.
+    n_layers = 1 + int(target.max(initial=0))
+    codes, cell = np.unique(source * n_layers + target, return_inverse=True)
+    pairs = np.stack(np.divmod(codes, n_layers), axis=1)
     n = len(rows.instances)
     if len(rows.cells) != n * len(pairs):
         raise OutputError(
@@ -194,8 +208,8 @@ def _matrices(
         )
     correct = np.zeros((n, len(pairs)), dtype=bool)
     tokens = np.zeros((n, len(pairs)), dtype=np.int16)
-    correct[rows.instance, cell.reshape(-1)] = rows.correct
-    tokens[rows.instance, cell.reshape(-1)] = rows.cells["n_tokens"].to_numpy(dtype=np.int16)
+    correct[rows.instance, cell] = rows.correct
+    tokens[rows.instance, cell] = rows.cells["n_tokens"].to_numpy(dtype=np.int16)
     answers, distinct = pd.factorize(rows.cells["answer"])
     found = answers >= 0
     seen = np.unique(rows.instance[found] * max(len(distinct), 1) + answers[found])
@@ -216,6 +230,6 @@ def _scorer(folder: RunFolder, languages: Sequence[str]) -> str:
 
 
 def _cluster(run: Run, instance: Instance) -> str:
-    """Return the cluster of an instance, or its id where it stands alone."""
+    """Return the cluster of an instance, or its id if it has none."""
     found = recovered_cluster(run.identity.task, run.identity.control, instance)
     return found or instance.id

@@ -1,7 +1,7 @@
-"""Instances that selected a pair never judge it: which ones are dropped, and when too few are left.
+"""The exclusion of instances that were used to select a pair from those that judge it.
 
-Splits may overlap whatever they are called: "all" holds the instances of "sample", and passages or
-questions can come in both of two splits. So instances are compared, not names of splits.
+Splits may overlap whatever their names: "all" contains the instances of "sample", and two splits
+can share passages or questions. So instances are compared, not names of splits.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from xtransplant.analysis.contrasts import Scope
 from xtransplant.analysis.outcomes import Bools, Outcomes
 
 LEAST_LEFT = 10
-"""Instances that a language must have left to be judged, where some were dropped."""
+"""Minimum number of instances of a language that must be left to judge, if some were dropped."""
 MET_BY = ("instance", "content", "cluster")
-"""Fields of `Outcomes`; two instances overlap if they agree in one of them. Ids may hold the name
-of their split, so prompt and gold answer are compared too."""
+"""Fields of `Outcomes`; two instances overlap if they agree in one of them. Ids may contain the
+name of the split, so prompt and gold answer are compared too."""
 
 
 def unmet(selecting: Outcomes, judging: Outcomes, *, pooled: bool) -> Bools:
-    """Return which instances of the judging run overlap with none that selected their pair, [I].
+    """Return a mask of the judging instances that do not overlap with selecting ones, [I].
 
     Args:
-        selecting: the instances that selected, of the same task.
-        judging: the run that judges.
-        pooled: whether one pair was selected on all languages. Otherwise a pair was selected on the
-            instances of its own language alone.
+        selecting: instances on which pairs were selected, of the same task.
+        judging: run that judges.
+        pooled: whether one pair was selected on all languages; otherwise the pair of a language was
+            selected only on the instances of this language.
     """
     if pooled:
         return ~_met(selecting, judging)
@@ -42,11 +42,11 @@ def _met(selecting: Outcomes, judging: Outcomes) -> Bools:
 
 
 def refusal(scope: Scope, free: Bools) -> str:
-    """Return why the instances that are left cannot judge a pair, "" if they can.
+    """Return the reason why too few instances are left to judge a pair; "" if they suffice.
 
     Args:
         scope: judging instances, before any is dropped.
-        free: which instances of the scope's run are left, [I].
+        free: mask of the instances of the scope's run that are left, [I].
     """
     language = scope.outcomes.language
     for name in dict.fromkeys(language[scope.rows].tolist()):

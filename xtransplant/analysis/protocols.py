@@ -1,8 +1,8 @@
-"""Selected pairs, judged on instances that did not select them: of another run, or by folds."""
+"""Selected pairs, judged on other instances: those of another run, or of other folds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from xtransplant.analysis.judged import Judged
 from xtransplant.analysis.judged_by_folds import judged_by_folds
@@ -11,7 +11,16 @@ from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.study import Study
 
 
-def judged_pairs(study: Study, outcomes: Outcomes) -> Iterator[Judged]:
-    """Yield the verdicts of every strategy on a run: selected by other runs, then by folds."""
-    yield from judged_by_run(study, outcomes)
-    yield from judged_by_folds(study, outcomes)
+def judged_pairs(study: Study, outcomes: Outcomes) -> Sequence[Judged]:
+    """Return the verdicts of every strategy on a run: selected by other runs, then by folds.
+
+    They are found once for each run of a study.
+    """
+    path = outcomes.run.folder.path
+    if path not in study.judged:
+        study.judged[path] = [
+            *judged_by_run(study, outcomes),
+            *judged_by_folds(study, outcomes),
+        ]
+    found: Sequence[Judged] = study.judged[path]
+    return found

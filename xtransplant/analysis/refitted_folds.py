@@ -1,14 +1,14 @@
-"""Held-out accuracy by folds, resampled with the selection made anew in every resample.
+"""Held-out accuracy by folds, with the selection repeated in every bootstrap resample.
 
-The verdicts of folds depend on each other: each fold judges the cell that the other folds selected
-(Bates, Hastie and Tibshirani 2023, arXiv 2104.00673). An interval that takes the selected cells as
-given is too short, and a paired test of such verdicts rejects too often. So each resample of the
-clusters selects again. A cluster keeps the fold it had, so that its copies never select for each
+The verdicts of folds depend on each other, because each fold judges the cell that the other folds
+selected (Bates, Hastie and Tibshirani 2023, arXiv 2104.00673). An interval that takes the selected
+cells as given is too short, and a paired test of such verdicts rejects too often. So each resample
+of the clusters selects again. A cluster keeps its fold, so that its copies never select for each
 other.
 
-The resamples tell how much the figure varies, not where it lies: where several cells are about
+The resamples show how much the estimate varies, but not where it is: if several cells are about
 equally good, resamples select others, and their gains shrink towards the mean of the cells. So the
-interval is the estimate and Student's t times the standard deviation of the resamples.
+interval is the estimate plus or minus Student's t times the standard deviation of the resamples.
 
 Shapes: I instances, C clusters, V cells, B resamples, G languages, F folds.
 """
@@ -25,8 +25,10 @@ from scipy import stats
 from xtransplant.analysis.intervals import LEVEL, Floats, Intervals, Ints, cluster_sums
 from xtransplant.analysis.outcomes import Bools
 
+REFITTED = "refitted_folds"
+"""Name of the test whose resamples select anew."""
 Counts = npt.NDArray[np.float32]
-"""Whole numbers, which 32 bits hold exactly up to 16 million."""
+"""Whole numbers; 32-bit floats are exact up to 16 million."""
 _BLOCK = 60_000_000  # numbers in memory at once
 
 
@@ -35,10 +37,10 @@ class OfLanguage:
     """The sums of one language over each cluster.
 
     Attributes:
-        right: instances that each cell answers, [C, V].
-        baseline: instances that the untouched prompt answers, [C].
-        size: instances, [C].
-        fold: of each cluster, [C].
+        right: number of instances that each cell answers correctly, [C, V].
+        baseline: number of instances that the baseline answers correctly, [C].
+        size: number of instances, [C].
+        fold: fold of each cluster, [C].
     """
 
     right: Counts
@@ -70,9 +72,9 @@ class Refitted:
     """The sums over the judged instances of each resample, each [B, G].
 
     Attributes:
-        right: instances answered with the cells that the other folds selected.
-        baseline: instances that the untouched prompt answers.
-        size: instances; a resample may have none of a language.
+        right: number of right answers with the cells that the other folds selected.
+        baseline: number of right answers of the baseline.
+        size: number of instances; a resample may have none of a language.
     """
 
     right: Floats
@@ -81,12 +83,12 @@ class Refitted:
 
     @property
     def accuracy(self) -> Floats:
-        """Return the accuracy of each language, NaN where a resample has no instance, [B, G]."""
+        """Return the accuracy of each language, [B, G]; NaN if a resample has no instance."""
         return _ratio(self.right, self.size)
 
     @property
     def gain(self) -> Floats:
-        """Return the accuracy less that of the baseline, [B, G]."""
+        """Return the accuracy minus that of the baseline, [B, G]."""
         return _ratio(self.right - self.baseline, self.size)
 
     @property
@@ -96,7 +98,7 @@ class Refitted:
 
     @property
     def micro_gain(self) -> Floats:
-        """Return the accuracy less that of the baseline over all instances, [B]."""
+        """Return the accuracy minus that of the baseline over all instances, [B]."""
         return _ratio((self.right - self.baseline).sum(1), self.size.sum(1))
 
 
@@ -107,13 +109,12 @@ def refitted(
     *,
     pooled: bool,
 ) -> dict[str, Refitted]:
-    """Select anew in each resample and judge by folds, for each strategy.
+    """Select again in each resample and judge by folds, for each strategy.
 
     Args:
-        languages: those of a run.
-        orders: by strategy, the cells that may be selected; of cells with the same accuracy the
-            first is.
-        weights: how often each resample drew each cluster, [B, C].
+        languages: sums of each language of a run.
+        orders: cells that each strategy may select; the first one wins in a tie.
+        weights: number of times that each resample drew each cluster, [B, C].
         pooled: whether one cell is selected for all languages, by the mean of their accuracies.
     """
     n_folds = 1 + max(int(one.fold.max()) for one in languages)
@@ -133,7 +134,7 @@ def refitted(
 def _scores(
     selecting: Sequence[tuple[Counts, Floats]], *, pooled: bool
 ) -> Sequence[npt.NDArray[np.floating]]:
-    """Return what cells are selected by, of each language or once for all, [B, V]."""
+    """Return the scores by which cells are selected, for each language or once for all, [B, V]."""
     if not pooled:
         return [right for right, _ in selecting]
     present = np.sum([size > 0 for _, size in selecting], axis=0)
@@ -150,7 +151,7 @@ def _judge(
     right: Mapping[str, Floats],
     some: slice,
 ) -> None:
-    """Add what a fold's instances answer with the cells selected by the others, to `right`."""
+    """Add to `right` the right answers of a fold's instances with the cells of the other folds."""
     for strategy, order in orders.items():
         best = [np.asarray(order)[score[:, list(order)].argmax(1)] for score in scores]
         for place, (of, _) in enumerate(sums):
@@ -159,11 +160,11 @@ def _judge(
 
 
 def widened(found: Intervals, resampled: Floats) -> Intervals:
-    """Return the interval of one figure, widened to the one that refitting gives.
+    """Return the interval of one estimate, widened to include the interval from the resamples.
 
     Args:
-        found: figure with the interval that takes the selected cells as given, of shape (1,).
-        resampled: figure in each resample, [B].
+        found: estimate with the interval that takes the selected cells as given, of shape (1,).
+        resampled: estimate in each resample, [B].
     """
     reach = _t(1 - (1 - LEVEL) / 2, found.n_clusters) * _deviation(resampled)
     return replace(
@@ -174,7 +175,7 @@ def widened(found: Intervals, resampled: Floats) -> Intervals:
 
 
 def two_sided(resampled: Floats, estimate: float, n_clusters: int) -> float:
-    """Return the p-value of no gain that belongs to the interval of `widened`."""
+    """Return the two-sided p-value of no gain that matches the interval from the resamples."""
     deviation = _deviation(resampled)
     if estimate == 0 or not deviation:
         return float(estimate == 0)

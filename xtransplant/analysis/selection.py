@@ -1,4 +1,4 @@
-"""Selecting one cell for all instances, and judging it on instances that did not select it."""
+"""Selection of one cell for all instances, and its accuracy on instances that did not select it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from xtransplant.errors import ConfigError, OutputError, unknown
 from xtransplant.types import Cell
 
 STRATEGIES = ("overall", "target_first", "source_last")
-"""Which cells may be selected: all, those with target layer 0, those with source layer N-1
+"""Sets of cells to select from: all cells, those with target layer 0, those with source layer N-1
 (arXiv 2412.12686, table 5)."""
 POOLED = "all"
-"""Takes the place of a language where one cell is selected for all languages."""
+"""Stands for the language if one cell is selected for all languages."""
 N_FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Selected:
-    """The best cell of one language or of all; its accuracy is in-sample and so optimistic."""
+    """The best cell of one language or of all. Its accuracy is in-sample, so it is optimistic."""
 
     language: str
     cell: Cell
@@ -32,11 +32,11 @@ class Selected:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Verdicts with cells that other instances selected.
+    """Verdicts with cells that were selected on other instances.
 
     Attributes:
         correct: verdicts, [I].
-        cells: cell that each fold was judged with.
+        cells: cell with which each fold was judged.
     """
 
     correct: Bools
@@ -46,8 +46,8 @@ class HeldOut:
 def select(outcomes: Outcomes, strategy: str, *, pooled: bool) -> list[Selected]:
     """Select a cell for each language, or one for all by the mean of the languages' accuracies.
 
-    Of cells with the same accuracy, the one with the smallest target layer is selected, then the
-    one with the largest source layer.
+    In a tie, the cell with the smallest target layer is selected, then the one with the largest
+    source layer.
 
     Raises:
         ConfigError: the strategy is unknown.
@@ -58,19 +58,19 @@ def select(outcomes: Outcomes, strategy: str, *, pooled: bool) -> list[Selected]
 
 
 def held_out(outcomes: Outcomes, strategy: str, n_folds: int = N_FOLDS) -> HeldOut:
-    """Select a cell on all folds but one and judge it on that one, fold by fold.
+    """For each fold, select a cell on all other folds and judge it on this one.
 
     Folds consist of whole clusters and depend only on the clusters' names, so they are the same in
-    every language. A question in one language never helps to select for itself in another.
+    every language. So a question in one language never helps to select for itself in another.
 
     Args:
         outcomes: run in one language, or in several; one cell is selected for all of them.
         strategy: one of `STRATEGIES`.
-        n_folds: number of folds; fewer are made of fewer clusters.
+        n_folds: maximum number of folds; there are never more folds than clusters.
 
     Raises:
         ConfigError: the strategy is unknown.
-        OutputError: no cell of the grid fits the strategy, or there is one cluster only.
+        OutputError: no cell of the grid fits the strategy, or there is only one cluster.
     """
     fold = folds(outcomes.cluster, n_folds)
     correct = np.zeros(len(fold), dtype=bool)
@@ -84,7 +84,7 @@ def held_out(outcomes: Outcomes, strategy: str, n_folds: int = N_FOLDS) -> HeldO
         cells.append(outcomes.cells[best])
     if not cells:
         raise OutputError(
-            f"{outcomes.run.folder.path} has one cluster of instances; choosing on some and "
+            f"{outcomes.run.folder.path} has one cluster of instances; selecting on some and "
             "judging on others needs two: run with more instances"
         )
     return HeldOut(correct, tuple(cells))
@@ -103,8 +103,16 @@ def by_language(outcomes: Outcomes) -> list[tuple[str, Outcomes]]:
 
 
 def column(outcomes: Outcomes, cell: Cell) -> int | None:
-    """Return the column of a cell in a run's arrays, None if the run does not have the cell."""
+    """Return the column of a cell in a run's arrays; None if the run does not have the cell."""
     return outcomes.cells.index(cell) if cell in outcomes.cells else None
+
+
+def best_cells(outcomes: Outcomes, n: int) -> list[Cell]:
+    """Return the n best cells, the best first; equally good ones in the order of selection."""
+    order = order_of(outcomes, STRATEGIES[0])
+    everything = np.ones(len(outcomes.instance), dtype=bool)
+    accuracy = np.round(_macro(outcomes, everything), 12)[order]
+    return [outcomes.cells[order[k]] for k in np.argsort(-accuracy, kind="stable")[:n]]
 
 
 def _selected(language: str, outcomes: Outcomes, strategy: str) -> Selected:
@@ -156,7 +164,7 @@ def eligible(outcomes: Outcomes, strategy: str) -> list[int]:
 
 
 def order_of(outcomes: Outcomes, strategy: str) -> list[int]:
-    """Return the columns that a strategy may select; of equally good ones the first is selected.
+    """Return the columns that a strategy may select; the first one wins in a tie.
 
     Raises:
         ConfigError: the strategy is unknown.

@@ -1,11 +1,11 @@
-"""Intervals of shares, and of differences of two shares, that hold at the edges; arrays in and out.
+"""Intervals of shares, and of differences of two shares; arrays in, arrays out.
 
-A share near 0 or 1, few clusters, or a sample that all agrees: there resampling gives intervals
-that are too short or none at all. The intervals here are exact ones for an effective sample size
-(Korn and Graubard 1998, Survey Methodology 24, 193-201): the size of a sample of independent
-instances whose share would vary as much as this one does.
+For a share near 0 or 1, few clusters, or a sample without variation, resampling gives intervals
+that are too short or empty. The intervals here are exact ones for an effective sample size (Korn
+and Graubard 1998, Survey Methodology 24, 193-201): the number of independent instances whose share
+would vary as much as this one.
 
-Shapes: I instances, C clusters, V values side by side such as the cells of a grid.
+Shapes: I instances, C clusters, V columns such as the cells of a grid.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ TAIL = (1 - LEVEL) / 2
 def share_intervals(values: npt.ArrayLike, cluster: Ints, group: Ints | None = None) -> Intervals:
     """Return the share of each column with the interval of Korn and Graubard.
 
-    Where no instance of a column differs from the others, the sample does not tell how much
-    clusters vary. The effective size is then the number of clusters.
+    If all instances of a column agree, the sample does not show how much clusters vary. The
+    effective size is then the number of clusters.
 
     Args:
-        values: right or wrong, [I] or [I, V].
-        cluster: the cluster of each instance.
-        group: the group of each instance; the figure is then the mean of the groups' shares (macro
-            average). Without groups it is the share of all instances.
+        values: outcomes, right or wrong, [I] or [I, V].
+        cluster: cluster of each instance.
+        group: group of each instance, for the mean of the groups' shares (macro average); None for
+            the share of all instances.
     """
     sample = _Sample.of(cluster, group)
     columns = np.asarray(values, dtype=np.float64).reshape(sample.n, -1)
     share, residuals = sample.means(columns)
-    low, high = _exact(share, sample.effective_size(share, sample.covariance(residuals, residuals)))
+    variance = sample.covariance(residuals, residuals)
+    low, high = _exact(share, sample.effective_size(share * (1 - share), variance), TAIL)
     return Intervals(share, low, high, sample.n, sample.n_clusters)
 
 
@@ -45,45 +46,129 @@ def difference_intervals(
 ) -> Intervals:
     """Return the mean of each column of differences with an interval that agrees with its test.
 
-    The difference is the share of instances gained minus the share lost. The interval joins the
-    intervals of the two shares (MOVER: Zou and Donner 2008, Statistics in Medicine 27, 1693-1702)
-    with their correlation. Whether it holds zero is for the test to say whose p-value stands beside
-    it: where the test rejects no difference, an interval across zero ends at zero, zero not
-    included; where it does not, the interval is extended to zero.
+    The difference is the share of instances gained minus the share lost. The interval combines the
+    intervals of the two shares and their correlation (MOVER: Zou and Donner 2008, Statistics in
+    Medicine 27, 1693-1702). The test decides whether the interval contains zero: if it rejects the
+    null hypothesis, an interval across zero is cut so that it excludes zero; if it does not, the
+    interval is extended to zero.
 
     Args:
-        differences: one outcome minus another, so -1, 0 or 1, [I] or [I, V].
-        cluster: the cluster of each instance.
+        differences: one outcome minus another (-1, 0 or 1), [I] or [I, V].
+        cluster: cluster of each instance.
         p: two-sided p-value of no difference, [V].
-        group: as for `share_intervals`.
+        group: group of each instance, as for `share_intervals`.
+    """
+    return agreeing(DifferenceSample.of(differences, cluster, group).interval(TAIL), p)
+
+
+@dataclass(frozen=True, eq=False)
+class DifferenceSample:
+    """What a sample tells of differences of outcomes: the shares gained and lost.
+
+    Attributes:
+        gained: share of instances gained, [V].
+        lost: share of instances lost, [V].
+        size_gained: independent instances whose share gained would vary as much, [V].
+        size_lost: the same of the share lost, [V].
+        correlation: of the two shares, [V].
+        n: number of instances.
+        n_clusters: number of clusters.
+    """
+
+    gained: Floats
+    lost: Floats
+    size_gained: Floats
+    size_lost: Floats
+    correlation: Floats
+    n: int
+    n_clusters: int
+
+    @classmethod
+    def of(
+        cls, differences: npt.ArrayLike, cluster: Ints, group: Ints | None = None
+    ) -> DifferenceSample:
+        """Take the shares of differences; arguments as for `difference_intervals`."""
+        sample = _Sample.of(cluster, group)
+        columns = np.asarray(differences, dtype=np.float64).reshape(sample.n, -1)
+        gained, of_gained = sample.means(columns.clip(0, None))
+        lost, of_lost = sample.means((-columns).clip(0, None))
+        var_gained = sample.covariance(of_gained, of_gained)
+        var_lost = sample.covariance(of_lost, of_lost)
+        both = sample.covariance(of_gained, of_lost)
+        return cls(
+            gained=gained,
+            lost=lost,
+            size_gained=sample.effective_size(gained * (1 - gained), var_gained),
+            size_lost=sample.effective_size(lost * (1 - lost), var_lost),
+            correlation=_correlation(both, var_gained, var_lost, gained, lost),
+            n=sample.n,
+            n_clusters=sample.n_clusters,
+        )
+
+    def interval(self, tail: float) -> Intervals:
+        """Return the differences with intervals that leave out a share at each end (MOVER)."""
+        gained_low, gained_high = _exact(self.gained, self.size_gained, tail)
+        lost_low, lost_high = _exact(self.lost, self.size_lost, tail)
+        estimate = self.gained - self.lost
+        low = estimate - _joined(self.gained - gained_low, lost_high - self.lost, self.correlation)
+        high = estimate + _joined(gained_high - self.gained, self.lost - lost_low, self.correlation)
+        return Intervals(estimate, low.clip(-1, 1), high.clip(-1, 1), self.n, self.n_clusters)
+
+
+def difference_of_means(
+    differences: npt.ArrayLike, cluster: Ints, group: Ints | None = None
+) -> tuple[float, float, int]:
+    """Return the mean of one column of differences, its standard error, and the number of clusters.
+
+    Arguments as for `difference_intervals`, but the differences may be any numbers.
     """
     sample = _Sample.of(cluster, group)
-    columns = np.asarray(differences, dtype=np.float64).reshape(sample.n, -1)
-    gained, of_gained = sample.means(columns > 0)
-    lost, of_lost = sample.means(columns < 0)
-    var_gained = sample.covariance(of_gained, of_gained)
-    var_lost = sample.covariance(of_lost, of_lost)
-    correlation = _correlation(
-        sample.covariance(of_gained, of_lost), var_gained, var_lost, gained, lost
-    )
-    gained_low, gained_high = _exact(gained, sample.effective_size(gained, var_gained))
-    lost_low, lost_high = _exact(lost, sample.effective_size(lost, var_lost))
-    estimate = gained - lost
-    low = estimate - _joined(gained - gained_low, lost_high - lost, correlation)
-    high = estimate + _joined(gained_high - gained, lost - lost_low, correlation)
-    found = Intervals(estimate, low.clip(-1, 1), high.clip(-1, 1), sample.n, sample.n_clusters)
-    return agreeing(found, p)
+    mean, residuals = sample.means(np.asarray(differences, dtype=np.float64).reshape(sample.n, 1))
+    variance = sample.covariance(residuals, residuals)
+    return float(mean[0]), float(np.sqrt(variance[0])), sample.n_clusters
+
+
+def deviations_by_cluster(
+    values: npt.ArrayLike, cluster: Ints, group: Ints, n_clusters: int
+) -> Floats:
+    """Return what each of C clusters adds to the deviation of a mean of groups' means, [C].
+
+    Args:
+        values: [I].
+        cluster: the cluster of each instance, 0..C-1; some may have none.
+        group: the group of each instance.
+        n_clusters: C.
+    """
+    sample = replace(_Sample.of(cluster, group), cluster=cluster, n_clusters=n_clusters)
+    column = np.asarray(values, dtype=np.float64).reshape(sample.n, 1)
+    return np.asarray(sample.means(column)[1][:, 0])
+
+
+def independent_instances(
+    differences: npt.ArrayLike, cluster: Ints, group: Ints | None = None
+) -> float:
+    """Return how many independent instances would tell as much of a difference.
+
+    It is below the number of instances where clusters agree within, where languages of unequal
+    size count alike, and for few clusters. Arguments as for `difference_intervals`, of one column.
+    """
+    sample = _Sample.of(cluster, group)
+    column = np.asarray(differences, dtype=np.float64).reshape(sample.n, 1)
+    mean, residuals = sample.means(column)
+    squares, _ = sample.means(column**2)
+    variance = sample.covariance(residuals, residuals)
+    return float(sample.effective_size(squares - mean**2, variance)[0])
 
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
-    """Instances with the weights of their mean, and the clusters they are drawn in.
+    """Instances with their weights in the mean, and their clusters.
 
     Attributes:
-        weight: of each instance in the mean, [I]; they add up to 1.
-        group: of each instance, 0..G-1, [I].
-        cluster: of each instance, 0..C-1, [I].
-        n_clusters: C.
+        weight: weight of each instance in the mean, [I]; the weights add up to 1.
+        group: group of each instance, 0..G-1, [I].
+        cluster: cluster of each instance, 0..C-1, [I].
+        n_clusters: number C of clusters.
     """
 
     weight: Floats
@@ -104,9 +189,9 @@ class _Sample:
         return len(self.weight)
 
     def means(self, columns: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Return the mean of each column, [V], and what each cluster adds to its deviation, [C, V].
+        """Return the mean of each column, [V], and each cluster's sum of deviations, [C, V].
 
-        An instance deviates from the mean of its own group.
+        Deviations are from the mean of the instance's own group.
         """
         values = np.asarray(columns, dtype=np.float64)
         n_groups = int(self.group.max()) + 1
@@ -121,13 +206,17 @@ class _Sample:
             return np.zeros(left.shape[1])
         return np.asarray((left * right).sum(0) * self.n_clusters / (self.n_clusters - 1))
 
-    def effective_size(self, share: Floats, variance: Floats) -> Floats:
-        """Return how many independent instances would vary as much, at most those there are, [V].
+    def effective_size(self, of_one: Floats, variance: Floats) -> Floats:
+        """Return the effective sample size, [V]; it is at most the number of instances.
 
-        It is made smaller for few clusters, as Student's t is wider than the normal.
+        It is reduced for few clusters, because Student's t is wider than the normal distribution.
+
+        Args:
+            of_one: variance of a single instance, [V].
+            variance: of the mean, [V].
         """
         with np.errstate(divide="ignore", invalid="ignore"):
-            size = 1 + share * (1 - share) / variance
+            size = 1 + of_one / variance
         if self.n_clusters > 1:
             few, many = stats.t.ppf(TAIL, self.n_clusters - 1), stats.t.ppf(TAIL, self.n - 1)
             size = size * (many / few) ** 2
@@ -135,22 +224,26 @@ class _Sample:
         return np.asarray(np.where(unknown, self.n_clusters, np.minimum(size, self.n)))
 
 
-def _exact(share: Floats, size: Floats) -> tuple[Floats, Floats]:
-    """Return Clopper and Pearson's interval of a share of `size` instances, which may be broken."""
+def _exact(share: Floats, size: Floats, tail: float) -> tuple[Floats, Floats]:
+    """Return Clopper and Pearson's interval, which leaves out the share `tail` at each end.
+
+    `size` need not be a whole number.
+    """
     right = share * size
     wrong = size - right
     with np.errstate(invalid="ignore"):
-        low = np.where(right > 1e-9, stats.beta.ppf(TAIL, right, wrong + 1), 0.0)
-        high = np.where(wrong > 1e-9, stats.beta.ppf(1 - TAIL, right + 1, wrong), 1.0)
+        low = np.where(right > 1e-9, stats.beta.ppf(tail, right, wrong + 1), 0.0)
+        high = np.where(wrong > 1e-9, stats.beta.ppf(1 - tail, right + 1, wrong), 1.0)
     return low, high
 
 
 def _correlation(
     covariance: Floats, var_gained: Floats, var_lost: Floats, gained: Floats, lost: Floats
 ) -> Floats:
-    """Return the correlation of the shares gained and lost; of one instance where nothing varies.
+    """Return the correlation of the shares gained and lost.
 
-    An instance that is gained is not lost, so the two go against each other.
+    If nothing varies between clusters, it is the correlation within one instance, which is negative
+    because a gained instance is not lost.
     """
     both = var_gained * var_lost
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -160,15 +253,15 @@ def _correlation(
 
 
 def _joined(one: Floats, other: Floats, correlation: Floats) -> Floats:
-    """Return the distance to the end of the joined interval from those of the two shares."""
+    """Return the distance from a difference to an end of its interval, given those of shares."""
     return np.asarray(np.sqrt((one**2 + other**2 - 2 * correlation * one * other).clip(0)))
 
 
 def agreeing(found: Intervals, p: Floats) -> Intervals:
-    """Let each interval hold zero if and only if its test does not reject zero.
+    """Adjust each interval so that it contains zero if and only if its test does not reject zero.
 
     Args:
-        found: of differences.
+        found: intervals of differences.
         p: two-sided p-value of no difference, [V].
     """
     rejected = p <= 1 - LEVEL

@@ -1,7 +1,7 @@
 """Paired tests over clusters of instances, and corrections for many tests; arrays in, arrays out.
 
 Instances of a cluster are not independent, so permutations swap whole clusters, the same ones for
-all columns. Shapes: I instances, C clusters, V values side by side such as the cells of a grid.
+all columns. Shapes: I instances, C clusters, V columns such as the cells of a grid.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from xtransplant.analysis.intervals import Floats, Ints, cluster_sums
 
 N_PERMUTATIONS = 5000
 CORRECTIONS: dict[str, str] = {"holm": "holm", "bh": "fdr_bh"}
-"""The names that statsmodels has for them."""
+"""Corrections, with their names in statsmodels."""
 
 
 def mcnemar(n_gained: npt.ArrayLike, n_lost: npt.ArrayLike) -> Floats:
@@ -41,18 +41,18 @@ def max_t_test(
 ) -> Floats:
     """Return each column's p-value by permutation, corrected for the best of all columns (max-T).
 
-    Under the null hypothesis the transplanted and the untouched outcomes of a whole cluster can be
-    swapped. A swap changes the sign of the cluster's differences in all columns at once. The
+    Under the null hypothesis, the outcomes with and without the transplant can be swapped for whole
+    clusters. A swap changes the sign of the cluster's differences in all columns at once. The
     statistic of a column is its sum, divided by the root of the sum of squares over clusters, which
     no swap changes. The p-value is the share of swaps whose largest statistic is at least as large
-    (Westfall and Young 1993). With one column this is the plain paired permutation test. The
-    smallest p-value of many columns is that of the best cell of a grid.
+    (Westfall and Young 1993). With one column this is the plain paired permutation test. With many
+    columns, the smallest p-value is that of the best cell of a grid.
 
     Args:
         differences: outcome of a cell minus outcome of the baseline, [I] or [I, V].
-        cluster: the cluster of each instance, 0..C-1.
-        alternative: "greater" tests for gains alone.
-        seed: of the random swaps.
+        cluster: cluster of each instance, 0..C-1.
+        alternative: alternative hypothesis; "greater" tests only for gains.
+        seed: seed of the random swaps.
         n_permutations: number of swaps; the p-value is at least 1 / (n_permutations + 1).
     """
     columns = np.asarray(differences, dtype=np.float64).reshape(len(cluster), -1)
@@ -66,7 +66,7 @@ def max_t_test(
     permuted = signs @ scaled
     if alternative == "two-sided":
         observed, permuted = np.abs(observed), np.abs(permuted)
-    # Sums of the same terms in another order differ in their last bits.
+    # A tolerance, because sums of the same terms in another order differ in their last bits.
     reached = (permuted.max(1, keepdims=True) >= observed - 1e-9).sum(0)
     return np.asarray((1 + reached) / (1 + n_permutations), dtype=np.float64)
 
@@ -76,13 +76,13 @@ def paired_test(
 ) -> tuple[str, Floats]:
     """Return the name of the two-sided test, and each column's uncorrected p-value.
 
-    The test is McNemar's exact one where every instance is a cluster of its own and all count
-    alike, and `sign_flip_p` elsewhere.
+    If every instance is its own cluster and all have equal weight, the test is McNemar's exact
+    test, otherwise `sign_flip_p`.
 
     Args:
         differences: one outcome minus another, [I] or [I, V].
-        cluster: the cluster of each instance.
-        weights: of the instances, where they do not count alike, [I].
+        cluster: cluster of each instance.
+        weights: weights of the instances, [I]; None if they are equal.
     """
     columns = np.asarray(differences, dtype=np.float64).reshape(len(cluster), -1)
     names, codes = np.unique(cluster, return_inverse=True)
@@ -94,7 +94,7 @@ def paired_test(
 
 
 def corrected(p: Sequence[float] | Floats, method: Literal["holm", "bh"]) -> Floats:
-    """Return p-values corrected for their number, by Holm or by Benjamini and Hochberg ("bh")."""
+    """Return p-values corrected for multiple tests, by Holm or by Benjamini and Hochberg ("bh")."""
     if len(p) == 0:
         return np.zeros(0)
     return np.asarray(multipletests(p, method=CORRECTIONS[method])[1], dtype=np.float64)

@@ -1,7 +1,7 @@
 """The subcommands: arguments in, one call, exit status out.
 
-Help is plain text without rich markup, because its examples hold square brackets. Each command
-imports what it needs when it runs, so that `--help` and `ls` answer at once.
+Help is plain text without rich markup, because its examples contain square brackets. Each command
+imports what it needs when it runs, so that `--help` and `ls` are fast.
 """
 
 from __future__ import annotations
@@ -116,9 +116,9 @@ def _bound_spinning() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status; a user's mistake is one line, status 2."""
+    """Run a command line; return the exit status. A user's mistake gives one line and status 2."""
     _open_streams()
-    warnings.showwarning = _warn  # type: ignore[assignment]  # takes less
+    warnings.showwarning = _warn  # type: ignore[assignment]  # fewer arguments
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A character that the terminal cannot show must not end a long run.
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         resumes = command in ("run", "translate")
         return _fail(f"interrupted; {RESUME}" if resumes else "interrupted", 130)
     except BrokenPipeError:
-        _drop_output()  # the reader of the pipe has ended
+        _drop_output()  # the process that reads the pipe has ended
         return 1
     except OSError as error:
         return _fail_of_system(error)
@@ -162,7 +162,7 @@ PATH_MISTAKES = (
     *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
     *(errno.ENAMETOOLONG, errno.EINVAL),
 )
-"""Errors of a path that the user can mend; others are the machine's."""
+"""Errors of a path that the user can fix; others are failures of the machine."""
 
 
 def _fail_of_system(error: OSError) -> int:
@@ -179,7 +179,7 @@ def _fail_of_system(error: OSError) -> int:
 
 
 def _warn(message: Warning | str, *_where: object) -> None:
-    """Show a warning in one line, as other remarks."""
+    """Show a warning in one line, like other remarks."""
     from xtransplant.terminal import Console
 
     Console().info(f"warning: {' '.join(str(message).split())}")
@@ -188,7 +188,7 @@ def _warn(message: Warning | str, *_where: object) -> None:
 def _open_streams() -> None:
     """Open the null device for standard streams that the parent process closed.
 
-    Otherwise the next file that is opened would get their number, and what is printed.
+    Otherwise the next opened file would get their number, and printed text would go into it.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:

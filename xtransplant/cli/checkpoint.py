@@ -141,7 +141,7 @@ def try_(
         str,
         typer.Option(help="A name from xtransplant ls models, org/name, a folder, or a GGUF file."),
     ],
-    source: Annotated[str, typer.Option(help="Prompt whose activations are taken.")],
+    source: Annotated[str, typer.Option(help="Prompt whose activations are captured.")],
     target: Annotated[str, typer.Option(help="Prompt that is answered.")],
     module: Annotated[
         str, typer.Option(help="Module to transplant: " + ", ".join(ModuleType) + ".")

@@ -1,6 +1,6 @@
 """The longer help texts of the command line: the keys of a run, and examples to copy.
 
-A paragraph keeps its line breaks where its first line is a backspace character.
+A paragraph keeps its line breaks if its first line is a backspace character.
 """
 
 from textwrap import wrap
@@ -8,7 +8,7 @@ from textwrap import wrap
 from xtransplant.config.schema import CONTROLS
 
 COLUMN, WIDTH = " " * 18, 46
-"""Where the description of a key starts, and how many characters it has."""
+"""Indentation and width of the description of a key."""
 
 *_first, _last = wrap(", ".join(CONTROLS), WIDTH - 2)
 _controls = f"\n{COLUMN}".join([*_first, f"{_last:<{WIDTH}}"])
@@ -32,7 +32,7 @@ Keys:
   shard.index     this process's share of the parts, from 0     [0]
   shard.count     number of shares                              [1]
   output_root     folder of the results                         [outputs]
-  rows_per_batch  cells that decode together                    [null: chosen]
+  rows_per_batch  cells that are decoded together               [null: chosen]
   device          auto, cpu, cuda, cuda:1                       [auto]
   device_map      auto: layers over all GPUs, then the CPU      [null]
   dry_run         show the plan and stop                        [false]
@@ -123,7 +123,7 @@ Examples:
   xtransplant rescore outputs/xnli scorer=option
   xtransplant rescore outputs/xnli/llama2-7b/mlp scorer=paper,option
   xtransplant rescore outputs 'scorer=regex(pattern="answer is (\\\\w+)")'
-  xtransplant rescore outputs           the same scorers, in the version of this package
+  xtransplant rescore outputs           same scorers, in this package's version
 """
 
 REPORT_EXAMPLES = """\b

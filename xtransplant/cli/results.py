@@ -1,4 +1,4 @@
-"""The subcommands that work on the folders of finished runs; `app` registers them."""
+"""The subcommands for results of runs; `app` registers them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xtransplant.errors import ConfigError, unknown
 from xtransplant.files import write_whole
 
 Folders = Annotated[
-    list[Path], typer.Argument(metavar="OUT...", help="Folders of runs, or of folders of runs.")
+    list[Path], typer.Argument(metavar="OUT...", help="Folders of runs, or folders above them.")
 ]
 
 
@@ -23,7 +23,7 @@ def rescore(
         typer.Argument(
             metavar="scorer=NAME[,NAME]",
             show_default=False,
-            help="The first gives answer and correct; default: the run's own.",
+            help="Scorers; the first gives answer and correct; default: the run's own.",
         ),
     ] = None,
 ) -> None:
@@ -41,15 +41,23 @@ def rescore(
 
 def report(
     folders: Folders,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and figures go.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for tables and figures.")],
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Write page.html, which holds every text.")
+    ] = True,
+    margin: Annotated[
+        float,
+        typer.Option(metavar="POINTS", help="Smaller differences count as none (equivalence)."),
+    ] = 2.0,
 ) -> None:
-    """Write tables and figures over finished runs.
+    """Write tables and figures of finished runs.
 
-    Tables (CSV, Markdown, LaTeX) and figures (PNG, PDF) of all runs below the given folders, with
-    95 % intervals, tests and controls. Runs that do not belong together are refused. Runs that have
-    not ended are left out and named. Begin with report.md.
-    docs/results.md explains each column and figure.
+    Tables (CSV, Markdown, LaTeX) and figures (PNG, PDF) cover all runs below the given folders,
+    with 95 % intervals, tests and controls. Runs that cannot be compared are refused. Unfinished
+    runs are left out and listed. Begin with report.md; docs/results.md explains each column.
     """
+    if not 0 < margin < 100:
+        raise ConfigError(f"--margin {margin:g}; allowed: more than 0 and less than 100 points")
     from xtransplant.reporting.report import write_report
     from xtransplant.terminal import Console, visible
 
@@ -61,11 +69,13 @@ def report(
             files.append(path)
             on_step(f"wrote {path.name}", len(files), len(files))
 
-        written = write_report(folders, out, on_file)
+        written = write_report(folders, out, on_file, margin=margin / 100, with_page=page)
     console.table(
         ("table", "rows", "what it says"),
         [(table.name, str(len(table.frame)), table.title) for table in written.tables],
     )
+    for finding in written.findings:
+        console.write(visible(finding))
     for remark in written.remarks:
         console.info(visible(remark))
     console.write(f"{len(files)} files: {out}")
@@ -86,8 +96,8 @@ def select(
 ) -> None:
     """Select the best pair of layers on one split, to measure it on another.
 
-    The accuracy of the selected pair on the instances that selected it is optimistic; give the
-    YAML to xtransplant run with grid=pairs grid.file=FILE split=… for an honest one.
+    The accuracy of the selected pair on the instances that selected it is optimistic. To measure it
+    on other instances, give the file to xtransplant run: grid=pairs grid.file=FILE split=…
     """
     from xtransplant.analysis.selected_file import selected_yaml
     from xtransplant.terminal import Console

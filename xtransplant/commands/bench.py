@@ -1,4 +1,4 @@
-"""The command bench: the engine's speed beside the oracle's and the machine's matrix products."""
+"""`xtransplant bench`: the engine's speed, compared with the oracle and with matrix products."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ WARM_UP_CELLS = ((0, 0), (-1, 0), (0, -1))
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """What is measured, beside the run's configuration.
+    """The measurements to make, in addition to the run's configuration.
 
     Attributes:
         source: file with the source prompt; None for the built-in one.
         target: file with the target prompt; None for the built-in one.
         prompt_tokens: length to which the target prompt is cut or repeated; None to leave it.
         instances: number of prompt pairs; they differ by a number at their start.
-        together: whether to measure also every module and one control (the target prompt as its own
-            source) over the same prompts in one call, beside the run's module alone. Each has the
-            cells of the grid that its layers allow.
-        options: whether to measure also the log-probabilities of the options (1), (2) and (3),
-            beside the grid without them.
-        cells_compared: number of cells that the oracle computes too, of all measured grids.
+        together: whether to measure also, in one call, every module and one control (the target
+            prompt as its own source) over the same prompts. Each has the cells of the grid that its
+            layers allow.
+        options: whether to measure also the grid with the log-probabilities of the options (1), (2)
+            and (3).
+        cells_compared: number of cells, of all measured grids, that the oracle computes too.
         random_weights: whether to build the model from its configuration, without a checkpoint.
     """
 
@@ -67,21 +67,21 @@ class BenchSettings:
 def run_bench(
     config: RunConfig, settings: BenchSettings, on_step: OnStep = silent
 ) -> dict[str, Any]:
-    """Measure, and return the figures.
+    """Measure, and return the results by name.
 
     Times are in seconds unless a name says otherwise. `floor_seconds` is the time that the matrix
-    products of all generated tokens would take at the measured rate if no rows shared anything. A
-    figure that does not apply is None.
+    products of all generated tokens would take at the measured speed if rows shared nothing. A
+    value that does not apply is None.
 
     Args:
         config: run whose model and grid are used.
-        settings: what is measured.
+        settings: measurements to make.
         on_step: progress callback.
 
     Raises:
-        ConfigError: `dry_run`, which has no effect here.
-        DataError: a prompt file that cannot be read, or is empty.
-        XtransplantError: as `load_model` and `transplant_all`.
+        ConfigError: `dry_run` is set, which has no effect here.
+        DataError: a prompt file cannot be read, or is empty.
+        XtransplantError: as for `load_model` and `transplant_all`.
     """
     if config.dry_run:
         raise ConfigError("dry_run=true has no effect on bench; leave it out")
@@ -108,7 +108,7 @@ def run_bench(
 
 
 class _Bench:
-    """Measures one thing after the other; each method adds to `figures` and `answers`."""
+    """Makes the measurements; each method adds its results to `figures` and `answers`."""
 
     def __init__(
         self, model: Model, pairs: Sequence[PromptPair], config: RunConfig, on_step: OnStep
@@ -122,7 +122,7 @@ class _Bench:
         self.alone = Work(rows=[])
 
     def grid_alone(self, *, random_weights: bool) -> None:
-        """Measure the run's grid, and the rate of matrix products right before and after it."""
+        """Measure the run's grid, and the speed of matrix products before and after it."""
         requests = self._requests(self.cells)
         self.on_step("warming up", 0, 0)
         self._transplant(self._requests(WARM_UP_CELLS)[:1])
@@ -153,7 +153,7 @@ class _Bench:
         }
 
     def one_at_a_time(self) -> None:
-        """Measure some of the instances, each in a call of its own."""
+        """Measure some of the instances, each in a separate call."""
         requests = self._requests(self.cells)
         sample = requests[:: max(1, len(requests) // 20)]
         start = time.perf_counter()
@@ -207,7 +207,7 @@ class _Bench:
         }
 
     def by_the_oracle(self, n_cells: int) -> None:
-        """Measure a sample of all cells with the oracle; capturing is not in its time."""
+        """Measure a sample of all cells with the oracle; the time of capturing is not included."""
         everything = [(pair, grid, cell) for pair, grid in self.answers for cell in grid.cells]
         sample = random.Random(self.config.seed).sample(everything, min(n_cells, len(everything)))
         equal, seconds = 0, 0.0
@@ -247,7 +247,7 @@ class _Bench:
     def _beside(
         self, pairs: Sequence[PromptPair], requests: Sequence[Request]
     ) -> tuple[float, float]:
-        """Measure requests, and the grid alone once more because the machine's speed drifts.
+        """Measure requests, and the grid alone again, because the machine's speed drifts.
 
         Returns:
             Seconds of the requests, and mean seconds of the grid alone.

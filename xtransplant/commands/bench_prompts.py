@@ -13,10 +13,10 @@ from xtransplant.types import PromptPair
 
 
 def read_texts(source: Path | None, target: Path | None) -> tuple[str, str]:
-    """Return the texts of both prompts: of a file, or of the built-in pair if it is None.
+    """Return the texts of both prompts, from a file each, or the built-in text if it is None.
 
     Raises:
-        DataError: a file that cannot be read, or is empty.
+        DataError: a file cannot be read, or is empty.
     """
     return _text(source, "source.txt"), _text(target, "target.txt")
 
@@ -29,7 +29,7 @@ def prompt_pairs(
     Args:
         model: model whose tokenizer is used.
         texts: source and target prompt.
-        instances: number of pairs; if there are several, each starts with its number.
+        instances: number of pairs; if there are several, each prompt starts with a number.
         prompt_tokens: length to which target prompts are cut or repeated; None to leave them.
     """
     pairs = []
@@ -46,7 +46,7 @@ def prompt_pairs(
 
 
 def of_length(ids: Sequence[int], n_tokens: int) -> list[int]:
-    """Repeat a prompt, or cut out its middle: its start (the number) and its end stay."""
+    """Repeat a prompt or remove its middle; its start (the number) and its end are kept."""
     repeated = list(ids) * (n_tokens // len(ids) + 1)
     n_front = n_tokens // 2
     return repeated[:n_front] + repeated[n_front - n_tokens :]
@@ -58,7 +58,7 @@ def require_both_fit(
     """Check that both prompts, and the new tokens after the target prompt, fit into the context.
 
     Raises:
-        PromptError: they do not; the message names the option by which another prompt is given.
+        PromptError: they do not fit; the message names the option for another prompt.
     """
     answer = 0 if model.decoder_prompt else new_tokens
     for side, file, prompt, following in (

@@ -1,4 +1,4 @@
-"""The command check: the fast engine against the naive oracle, on a run's first prompt pair."""
+"""`xtransplant check`: compare the engine with the naive oracle on a run's first prompt pair."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from xtransplant.types import Cell, ModuleType, PromptPair
 
 @dataclass(frozen=True)
 class Comparison:
-    """Engine and oracle on cells of one module.
+    """A comparison of engine and oracle on cells of one module.
 
     Attributes:
         module: module that was transplanted.
-        n_cells: number of cells compared.
-        different: cells whose tokens differ from the oracle's. Where two tokens are almost equally
-            likely, weights that are merged may choose the other one.
+        n_cells: number of compared cells.
+        different: cells whose tokens differ from the oracle's. If two tokens are almost equally
+            likely, a model with a merged adapter may choose the other one.
         n_changed: number of cells whose oracle tokens differ from the baseline's. If it is 0, no
             write had an effect, and equality shows little.
-        baseline_equal: whether the tokens of the untouched prompt are equal.
+        baseline_equal: whether the baselines' tokens are equal.
     """
 
     module: ModuleType
@@ -48,27 +48,27 @@ class Comparison:
 
     @property
     def identical(self) -> bool:
-        """Whether every token is the oracle's."""
+        """Whether all tokens equal the oracle's."""
         return self.baseline_equal and not self.different
 
 
 def run_check(
     config: RunConfig, console: Console, *, n_cells: int, modules: Sequence[ModuleType] = ()
 ) -> bool:
-    """Compare both on the run's first prompt pair, and show a table.
+    """Compare engine and oracle on the run's first prompt pair, and show a table.
 
     Args:
         config: run whose model, task and grid are used.
-        console: where the table is shown.
-        n_cells: number of cells per module: a random sample of the grid, drawn with the run's seed.
-        modules: modules to compare; if none are given, all that the model has.
+        console: console to show the table on.
+        n_cells: number of cells per module, drawn at random from the grid with the run's seed.
+        modules: modules to compare; empty for all that the model has.
 
     Returns:
         Whether all tokens are identical.
 
     Raises:
-        ConfigError: a key that has no effect here.
-        XtransplantError: as `load_model` and `transplant`.
+        ConfigError: a key has no effect here.
+        XtransplantError: as for `load_model` and `transplant`.
     """
     _require_effect(config)
     require_prompt_is_enough(config.intervention.vector, "check")
@@ -105,13 +105,13 @@ def _require_effect(config: RunConfig) -> None:
     control = CONTROLS[config.control]
     if control.seeds or control.mean or control.untouched:
         raise ConfigError(
-            f"control={config.control} has no effect on check, which transplants what it captured; "
-            "leave it out"
+            f"control={config.control} has no effect on check, which transplants captured "
+            "activations; leave it out"
         )
 
 
 def _unmerged(config: RunConfig, model: Model, on_step: OnStep) -> Model:
-    """Return the oracle's model: an adapter's weights stay beside it, so a wrong merge shows."""
+    """Return the oracle's model, whose adapter is not merged, so that a wrong merge shows."""
     if config.model.adapter is None:
         return model
     arguments = weights_arguments(config)
@@ -119,7 +119,7 @@ def _unmerged(config: RunConfig, model: Model, on_step: OnStep) -> Model:
 
 
 def _show(comparisons: Sequence[Comparison], console: Console) -> None:
-    """Show a row per module and the verdict; warn where equality shows little."""
+    """Show a row per module and the verdict; warn if equality shows little."""
     header = ("module", "cells", "identical", "changed", "differing cells")
     console.table(header, [_table_row(comparison) for comparison in comparisons])
     n_cells = sum(comparison.n_cells for comparison in comparisons)
@@ -131,8 +131,8 @@ def _show(comparisons: Sequence[Comparison], console: Console) -> None:
     )
     if unchanged := [c.module for c in comparisons if c.n_changed == 0]:
         console.info(
-            f"warning: no transplant of {', '.join(unchanged)} changed the answer, so that being "
-            "identical shows little there; try more --cells, new tokens or another prompt"
+            f"warning: no transplant of {', '.join(unchanged)} changed the answer, so identical "
+            "tokens show little there; try more --cells, more new tokens or another prompt"
         )
 
 
@@ -173,12 +173,12 @@ def writable_modules(model: Model, intervention: Intervention) -> list[ModuleTyp
 
 
 def module_cells(model: Model, grid: GridConfig, module: ModuleType) -> list[Cell]:
-    """Return the cells of a grid whose two layers have the module; in a hybrid some layers lack it.
+    """Return the cells of a grid whose layers both have the module; hybrids have layers without it.
 
-    If no cell is left, all are returned, so that `transplant` refuses the first with its reason.
+    If no cell is left, return all, so that `transplant` refuses the first one with a reason.
 
     Raises:
-        LayerError: a module that the model does not have, or a layer outside 0..N-1.
+        LayerError: the model does not have the module, or a layer is outside the model.
     """
     cells = run_cells(grid, n_layers(model.hf.config, module))
     parts = model.modules(module)
@@ -203,7 +203,7 @@ def compare(
 
     Args:
         model: loaded model.
-        unmerged: the same with an adapter's weights beside its own, for the oracle.
+        unmerged: the same model with an adapter that is not merged, for the oracle.
         prompts: source and target prompt.
         module: module that is transplanted.
         cells: cells to compare.

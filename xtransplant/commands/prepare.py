@@ -11,7 +11,7 @@ from xtransplant.terminal import Console
 def run_prepare(config: RunConfig, console: Console) -> None:
     """Fetch and convert all inputs of a run, which then needs no network.
 
-    The plan is made in full, so a mistake in the configuration is found here.
+    The full plan is made, so mistakes in the configuration are found here.
     """
     with console.steps() as on_step:
         plan = make_plan(config, on_step)

@@ -1,14 +1,14 @@
-"""Score the stored texts of runs again: parts get the verdicts of other scorers, without a model.
+"""`xtransplant rescore`: score the stored texts of runs again, without a model.
 
-    1  Verdicts are computed and written to `scores/`, the new parts to `.rescored/`.
-    2  instances.parquet and pairs.parquet, which rest on the old verdicts, are removed.
-    3  Each new part is renamed over its old one.
-    4  instances.parquet and pairs.parquet are made from the new parts.
+    1  Compute the verdicts and write them to `scores/`, and new parts to `.rescored/`.
+    2  Remove instances.parquet and pairs.parquet, which are based on the old verdicts.
+    3  Rename each new part over its old one.
+    4  Write instances.parquet and pairs.parquet from the new parts.
 
-If the command is killed before step 3, every part still has its old verdicts. If it is killed
-during step 3, parts hold verdicts of two scorers; readers refuse such a folder, and the same
-command finishes the work. No file of an interrupted attempt is reused, so a command with another
-scorer may follow as well.
+If the command is killed before step 3, all parts still have their old verdicts. If it is killed
+during step 3, parts have verdicts of two scorers; readers refuse such a folder, and running the
+command again finishes the work. No file of an interrupted attempt is used again, so the next
+command may also name another scorer.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from xtransplant.types import LanguageSummary
 
 STAGE = ".rescored"
 SECONDS_FOR_ANOTHER = 1.5
-"""How long to wait for another process that scores the same run, before giving up."""
+"""Maximum time to wait for another process that scores the same run."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Job:
     folder: RunFolder
     scorers: tuple[Scorer, ...]
     setting: object
-    """The same scorers as the configuration writes them."""
+    """The scorers in the form of the configuration."""
 
 
 def rescore(out: Path, settings: Sequence[str], console: Console) -> None:
@@ -52,21 +52,21 @@ def rescore(out: Path, settings: Sequence[str], console: Console) -> None:
 
     Args:
         out: folder of one run or of several.
-        settings: scorers by name or as calls, the first for `answer` and `correct`; if empty,
-            those that each run's configuration names, in this version of the package.
-        console: where progress and summaries are shown.
+        settings: names or calls of scorers; the first one gives `answer` and `correct`. If empty,
+            the scorers in each run's configuration, in this version of the package.
+        console: console to show progress and summaries on.
 
     Raises:
-        ConfigError: an unknown scorer, or one that does not fit an instance.
-        DataError: option log-probabilities are needed and were not stored.
-        OutputError: no run there, or a file that cannot be read or written.
+        ConfigError: a scorer is unknown, or does not fit an instance.
+        DataError: option log-probabilities are needed but were not stored.
+        OutputError: there is no run, or a file cannot be read or written.
     """
     jobs = [_job(run.folder, list(settings)) for run in load_runs(out).runs]
     for job in jobs:
         require_own_folders(job.folder.path)
         _require_fit(job)
     for job in jobs:
-        # Two at once would mix the verdicts of two scorers.
+        # Two processes at a time would mix the verdicts of two scorers.
         with job.folder.leases.lock("rescore", SECONDS_FOR_ANOTHER):
             parts = job.folder.parts()
             _stage(job, parts, console)
@@ -87,14 +87,12 @@ def _job(folder: RunFolder, settings: list[str]) -> _Job:
 
 def _require_fit(job: _Job) -> None:
     if not job.folder.parts():
-        raise OutputError(
-            f"{job.folder.path} has no finished part to score; give the command of its run again"
-        )
+        raise OutputError(f"{job.folder.path} has no finished part to score; run its command again")
     require_fit(job.scorers, job.folder.read_instances())
 
 
 def _stage(job: _Job, parts: Sequence[Path], console: Console) -> None:
-    """Compute and write all verdicts, and write the new parts beside the old ones."""
+    """Compute and write all verdicts; write the new parts to the staging folder."""
     folder = job.folder
     keep_settings(folder, job.scorers)
     with console.steps() as on_step:
@@ -114,7 +112,7 @@ def _stage(job: _Job, parts: Sequence[Path], console: Console) -> None:
 
 
 def _take_staged(job: _Job, parts: Sequence[Path]) -> list[LanguageSummary]:
-    """Put the staged parts in place, make the two views, return the complete languages' summary."""
+    """Put the staged parts in place, write the views, and summarise the complete languages."""
     folder, before = job.folder, job.folder.read_manifest()
     task = {**before.config["task"], "scorer": job.setting}
     folder.update_manifest(config={**before.config, "task": task}, status="running", reason=None)
@@ -125,10 +123,12 @@ def _take_staged(job: _Job, parts: Sequence[Path]) -> list[LanguageSummary]:
         for path in parts:
             with writing(path):
                 os.replace(folder.path / STAGE / path.name, path)
-        shutil.rmtree(folder.path / STAGE, ignore_errors=True)  # hidden, and never read again
+        shutil.rmtree(
+            folder.path / STAGE, ignore_errors=True
+        )  # errors are harmless: it is not read again
         complete = folder.complete_languages()
         summary = aggregate_run(folder) if complete else []
-    if len(complete) < len(before.n_parts):  # the run itself has not ended
+    if len(complete) < len(before.n_parts):  # the run itself is unfinished
         folder.update_manifest(status=before.status, reason=before.reason)
     return summary
 

@@ -1,4 +1,4 @@
-"""`xtransplant status`: progress of the runs below a folder, from their files alone."""
+"""`xtransplant status`: progress of the runs below a folder, read from their files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xtransplant.store.part_names import stray_line, stray_parts, unwritten_part
 from xtransplant.terminal import Console
 
 RECENT = 20
-"""Number of newest parts from which the rate is computed."""
+"""Number of newest parts that the rate is computed from."""
 SILENT = "its processes ended without a message"
 HEADINGS = ("run", "status", "parts", "workers", "heartbeat", "parts/h", "time left", "reason")
 
@@ -30,14 +30,14 @@ class RunStatus:
 
     Attributes:
         run: folder of the run.
-        status: status in the manifest; but "missing" if a run has had no process for a while, and
-            "unreadable" if the manifest cannot be read.
-        parts_done: number of finished parts, in all languages of any command.
-        parts: number of parts in these languages.
-        workers: number of parts that processes work on.
-        seconds_since_heartbeat: age of the oldest worker's heartbeat; None without workers.
+        status: status in the manifest; "missing" if its processes have ended without a message or a
+            part is gone, "unreadable" if the manifest cannot be read.
+        parts_done: number of finished parts, over the languages of all commands.
+        parts: number of parts, over the same languages.
+        workers: number of parts that processes are working on.
+        seconds_since_heartbeat: age of the oldest heartbeat; None without workers.
         parts_per_hour: rate of all processes over the newest parts; None for fewer than two parts.
-        seconds_left: time left at that rate; None without workers or a rate.
+        seconds_left: time left at this rate; None without workers or a rate.
         reason: cause of a failure or stop.
     """
 
@@ -65,7 +65,7 @@ def status_of(run: Path) -> RunStatus:
     beats = list(Leases(run / ".leases").live().values())
     status, reason = manifest.status, manifest.reason
     if status == "done" and unwritten:
-        status, reason = "missing", f"{unwritten[0]} is gone; the same command does it again"
+        status, reason = "missing", f"{unwritten[0]} is gone; run the same command again"
     elif status == "running" and not beats and _age(manifest.updated) > STALE_AFTER:
         status, reason = "missing", SILENT
     if strays := stray_parts(parts, manifest.n_parts):
@@ -85,7 +85,7 @@ def status_of(run: Path) -> RunStatus:
 
 
 def show_status(out: Path, console: Console, *, as_json: bool) -> None:
-    """Show the progress of every run below a folder; errors as for `find_runs`."""
+    """Show the progress of every run below a folder; errors are as for `find_runs`."""
     runs = [status_of(run) for run in find_runs(out)]
     if as_json:
         console.write(json.dumps([asdict(run) for run in runs], indent=2))
@@ -97,7 +97,7 @@ def show_status(out: Path, console: Console, *, as_json: bool) -> None:
 def watch_status(
     out: Path, console: Console, seconds: float, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Show the progress again and again, until Ctrl-C; errors as for `find_runs`."""
+    """Show the progress repeatedly, until Ctrl-C; errors are as for `find_runs`."""
 
     def frames() -> Iterator[list[Sequence[str]]]:
         while True:
@@ -135,17 +135,17 @@ def _count(runs: Sequence[RunStatus]) -> str:
 
 
 def _times(parts: Path, n_parts: Mapping[str, int]) -> list[float]:
-    """Return when each part was written."""
+    """Return the time at which each part was written."""
     times = []
     for path in parts.glob("[!.]*.parquet"):
         if path.stem.rpartition("-")[0] in n_parts:
-            with suppress(OSError):  # moved away in this moment, or a link that leads nowhere
+            with suppress(OSError):  # moved away just now, or a broken link
                 times.append(path.stat().st_mtime)
     return times
 
 
 def _rate(times: Sequence[float]) -> float | None:
-    """Return the rate of the newest parts, in parts a second."""
+    """Return the rate of the newest parts, in parts per second; None if there are too few."""
     newest = sorted(times)[-RECENT:]
     if len(newest) < 2 or newest[-1] == newest[0]:
         return None

@@ -1,4 +1,4 @@
-"""`xtransplant translate`: find the texts that a run lacks in a language, and translate them."""
+"""`xtransplant translate`: find the texts that a run lacks in its languages, and translate them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from xtransplant.tasks.translations import needs_translation
 from xtransplant.terminal import Console
 
 BATCH = 16
-"""Texts between two writes; an interrupted command loses at most these."""
+"""Number of texts between two writes; an interrupted command loses at most so many."""
 
 
 def run_translate(config: RunConfig, console: Console) -> None:
-    """Translate the texts that a run with this configuration lacks; others are kept."""
+    """Translate the texts that a run with this configuration lacks; keep existing ones."""
     wanted = texts_to_translate(config)
     translations = open_translations(config)
     missing = {
@@ -52,8 +52,8 @@ def run_translate(config: RunConfig, console: Console) -> None:
 
 
 def texts_to_translate(config: RunConfig) -> Mapping[str, list[str]]:
-    """Return the distinct texts a run needs in each language, in the order they are read."""
-    # A control may read other languages than the run's.
+    """Return the distinct texts that a run needs in each language, in the order of reading."""
+    # All languages are noted, because a control may read others than the run's.
     wanted = defaultdict[str, dict[str, None]](dict)
 
     def note(text: str, language: str) -> str:

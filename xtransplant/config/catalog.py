@@ -1,4 +1,4 @@
-"""The entries of `conf/`, one line each; read as plain YAML, since importing Hydra takes time."""
+"""The entries of `conf/`, one line each; read as plain YAML, because importing Hydra is slow."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from xtransplant.types import Cell
 from xtransplant.yaml_file import read_yaml
 
 Line = tuple[str, ...]
-"""The texts of one line of a list, column by column."""
+"""The texts of one line of a list, one for each column."""
 
 BYTES_PER_WEIGHT = handlers(
     "model.dtype", DTYPES, {"float32": 4, "bfloat16": 2, "float16": 2, "tf32": 4}
 )
-"""By dtype."""
+"""Bytes of a weight, by dtype."""
 
 
 def listing(kind: str, config_dir: Path | None = None) -> tuple[Line, list[Line]]:
@@ -41,7 +41,7 @@ def listing(kind: str, config_dir: Path | None = None) -> tuple[Line, list[Line]
 
 
 def _by_size(name: str, entry: Mapping[str, Any]) -> tuple[str, int]:
-    """Order models that differ in size only, such as bloomz-560m and bloomz-7b1, by size."""
+    """Return a sort key by which models that differ only in size are ordered by size."""
     size = _about(entry).get("parameters")
     family = re.sub(r"-([\d.]+[bm]\d*|small|base|large|xl|xxl)\b.*", "", name)
     return (family, int(size)) if size else (name, 0)
@@ -78,7 +78,7 @@ def _memory(gibibytes: float) -> str:
 
 def _task(entry: Mapping[str, Any]) -> Line:
     return (
-        " ".join(map(str, entry.get("languages", []))) or "of its file",
+        " ".join(map(str, entry.get("languages", []))) or "those of its file",
         str(entry.get("size", "")),
         str(entry.get("direction", "???")),
         str(entry.get("scorer", "???")),

@@ -1,4 +1,4 @@
-"""Composing a checked `RunConfig` from overrides and the YAML files of `conf/`.
+"""Composition of a checked `RunConfig` from overrides and the YAML files of `conf/`.
 
 Hydra is imported only when a run is composed, so that `xtransplant ls` stays quick.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ANY_CHECKPOINT = "hf"
-"""The model entry for any checkpoint; its results are named after its id."""
+"""The model entry for any checkpoint; its results are named after the checkpoint's id."""
 
 TAKES_CALLS = ("task.scorer",)
 """Keys whose values may be calls such as `regex(pattern="a")`."""
@@ -37,18 +37,18 @@ GROUPS = ("model", "task", "grid", "intervention", "decode", "experiment")
 
 
 NAMES = ("model.name", "task.name", "grid.name")
-"""Settings that become part of paths."""
+"""Settings that become parts of paths."""
 
 
 def conf_dir() -> Path:
-    """Return the shipped `conf` folder: inside an installed package, beside it in a checkout."""
+    """Return the shipped `conf` folder: in the package if installed, beside it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "conf"
     return installed if installed.is_dir() else package.parent / "conf"
 
 
 def entries(group: str, config_dir: Path | None = None) -> dict[str, Path]:
-    """Return the YAML file of each entry of a config group, shipped and the user's, by name.
+    """Return the YAML files of a config group's entries, both shipped and the user's, by name.
 
     Raises:
         ConfigError: `config_dir` is not a folder, or repeats the name of a shipped entry.
@@ -58,7 +58,7 @@ def entries(group: str, config_dir: Path | None = None) -> dict[str, Path]:
         return shipped
     if not config_dir.is_dir():
         raise ConfigError(
-            f"config folder {str(config_dir)!r} is no folder; "
+            f"config folder {str(config_dir)!r} is not a folder; "
             f"allowed: a folder that holds any of {', '.join(GROUPS)}"
         )
     own = {path.stem: path for path in sorted((config_dir / group).glob("*.yaml"))}
@@ -73,8 +73,8 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> RunConf
     """Compose a run from Hydra overrides, with `direction`, `split` and `languages` resolved.
 
     Args:
-        overrides: such as `["task=xnli", "languages=[fr,sw]"]`.
-        config_dir: folder of the user's own entries, `model/*.yaml` and so on.
+        overrides: overrides such as `["task=xnli", "languages=[fr,sw]"]`.
+        config_dir: folder of the user's own entries (`model/*.yaml` and so on).
 
     Raises:
         ConfigError: an override or an entry is wrong.
@@ -89,13 +89,13 @@ def sweep(
     job: Callable[[Callable[[], RunConfig], list[str]], T],
     config_dir: Path | None = None,
 ) -> list[T]:
-    """Call `job` for every combination of swept values, by Hydra's sweeper and launcher.
+    """Call `job` for every combination of swept values, with Hydra's sweeper and launcher.
 
     Every value is checked before the first job starts.
 
     Args:
-        overrides: such as `["module=attn,mlp", "limit=range(1,5)"]`.
-        job: function that does one job. It takes a function that composes the job's
+        overrides: overrides such as `["module=attn,mlp", "limit=range(1,5)"]`.
+        job: function that does one job. Its arguments are a function that composes the job's
             configuration, and the job's overrides. Launchers pickle it.
         config_dir: as for `compose`.
 
@@ -121,7 +121,7 @@ def sweep(
     with _hydra(config_dir) as search_path:
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        # All values are listed, because Hydra's glob() does not search the user's folder.
+        # Values are listed one by one because Hydra's glob() does not search the user's folder.
         spelled_out = [_values_in_one(values) for values in axes]
         batches = hydra.multirun(
             "config", task, [*search_path, *spelled_out], with_log_configuration=False
@@ -130,10 +130,10 @@ def sweep(
 
 
 def find_model(name_or_id: str, config_dir: Path | None = None) -> ModelConfig:
-    """Return the entry of that name, or one for a Hugging Face id, a local folder or a GGUF file.
+    """Return the model entry with a name, or one for a Hugging Face id, local folder or GGUF file.
 
     Raises:
-        ConfigError: not a name of `conf/model`, nor an id, folder or file.
+        ConfigError: the text is neither a name in `conf/model` nor an id, folder or file.
     """
     names = entries("model", config_dir)
     if name_or_id in names:
@@ -169,7 +169,7 @@ def _compose_checked(overrides: Sequence[str], config_dir: Path | None) -> RunCo
 
 
 def _own_files(choices: Mapping[str, str], config_dir: Path | None) -> dict[str, Path]:
-    """Return the files of the user's own folder that were chosen, by config group."""
+    """Return the chosen files of the user's own folder, by config group."""
     if config_dir is None:
         return {}
     paths = {group: config_dir / group / f"{choices.get(group)}.yaml" for group in GROUPS}
@@ -177,10 +177,10 @@ def _own_files(choices: Mapping[str, str], config_dir: Path | None) -> dict[str,
 
 
 def _refuse_interpolated_names(composed: DictConfig) -> None:
-    """Refuse `${...}` in names, by which a secret of the environment would get into paths.
+    """Refuse `${...}` in names: it could put a secret of the environment into paths.
 
     Raises:
-        ConfigError: a name holds one.
+        ConfigError: a name contains an interpolation.
     """
     from omegaconf import OmegaConf
 
@@ -188,8 +188,8 @@ def _refuse_interpolated_names(composed: DictConfig) -> None:
         section, name = key.split(".")
         if OmegaConf.is_interpolation(composed[section], name):
             raise ConfigError(
-                f"{key} holds an interpolation (${{…}}); allowed: a plain name, since it becomes "
-                "part of paths"
+                f"{key} contains an interpolation (${{…}}); allowed: a plain name, because it "
+                "becomes part of paths"
             )
 
 
@@ -249,10 +249,10 @@ def _values_in_one(overrides: Sequence[str]) -> str:
 
 
 def _readable(override: str) -> str:
-    """Return an override as Hydra can read it.
+    """Return an override in a form that Hydra can read.
 
-    The home folder of `KEY=~/FOLDER`, which shells leave as it is, is expanded. Scorers with
-    arguments are put in quotes: Hydra takes `regex(…)` for a function of its own.
+    `~` in `KEY=~/FOLDER`, which shells do not expand, becomes the home folder. Scorers with
+    arguments are quoted, because Hydra takes `regex(…)` for one of its own functions.
     """
     key, equals, value = override.partition("=")
     if value.startswith("~/"):

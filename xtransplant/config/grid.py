@@ -1,4 +1,4 @@
-"""The cells of a grid, from its settings and the number of layers."""
+"""The cells of a grid, computed from its settings and the number of layers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ def resolve_cells(
     stride: int = 1,
     pairs: Sequence[Sequence[int]] | None = None,
 ) -> list[Cell]:
-    """Return the cells of a grid, source layer by source layer, or pairs in the order given.
+    """Return the cells of a grid: the product of two axes, or a list of pairs.
 
     Args:
         n_layers: number of layers of the model.
-        source_layers: layers, negative ones counted from the end; None for every `stride`-th
-            layer from 0.
-        target_layers: likewise.
+        source_layers: source layers, negative ones counted from the end; None for every
+            `stride`-th layer from 0.
+        target_layers: target layers, with the same rules.
         stride: step of an axis whose layers are None.
-        pairs: (source_layer, target_layer) of each cell, instead of the product of two axes.
+        pairs: (source_layer, target_layer) of each cell, instead of two axes.
 
     Returns:
-        Cells with layers from 0 to `n_layers` - 1, without duplicates.
+        Cells with layers from 0 to `n_layers` - 1, without duplicates: ordered by source layer, or
+        in the order of `pairs`.
 
     Raises:
         LayerError: a layer outside the model, a malformed pair, a stride below 1, no cells, or

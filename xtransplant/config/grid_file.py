@@ -1,4 +1,4 @@
-"""A run's cells, and the file of selected pairs that `xtransplant select` writes for a run."""
+"""A run's cells, and the file of selected pairs that `xtransplant select` writes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def selected_pairs_yaml(facts: Mapping[str, str], pairs: Mapping[str, Cell], rem
 
     Args:
         facts: task, split, model, module and strategy of the selection.
-        pairs: selected cell by language, or of "all".
-        remark: lines of a comment above them.
+        pairs: selected cell by language; the key "all" stands for all languages together.
+        remark: text of the comment at the top of the file.
     """
     by_language = {name: [cell.source_layer, cell.target_layer] for name, cell in pairs.items()}
     comment = "".join(f"# {line}\n" for line in remark.splitlines())
@@ -34,7 +34,7 @@ def run_cells(grid: GridConfig, n_layers: int) -> list[Cell]:
 
     Raises:
         ConfigError: `grid.file` cannot be read.
-        LayerError: as `config.grid.resolve_cells`.
+        LayerError: as for `config.grid.resolve_cells`.
     """
     if grid.untouched:
         return []
@@ -43,12 +43,12 @@ def run_cells(grid: GridConfig, n_layers: int) -> list[Cell]:
 
 
 def read_pairs(path: Path) -> list[list[int]]:
-    """Return the distinct pairs of a file; every language of a run gets all of them.
+    """Return the distinct pairs of a file, for all languages of a run alike.
 
     So the run key does not depend on the languages that a command names.
 
     Raises:
-        ConfigError: the file cannot be read, or does not hold pairs.
+        ConfigError: the file cannot be read, or does not contain pairs.
     """
     pairs = read_yaml(path, setting="grid.file", allowed=FORM).get("pairs")
     if not isinstance(pairs, dict) or not pairs:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from xtransplant.errors import ConfigError
 
 NAME = re.compile(r"\w(?:[\w .,+@()-]*[\w.)+@-])?")
-"""A name of a model, task, split or grid: it becomes part of paths, tables and pages."""
+"""Pattern of the name of a model, task, split or grid."""
 LONGEST_NAME = 100
 
 
 def require_names(model: str, task: str, grid: str, splits: Sequence[str]) -> None:
-    """Check the names of a run; errors as for `require_name`."""
+    """Check the names of a run; errors are as for `require_name`."""
     require_name("model.name", model)
     require_name("task.name", task)
     require_name("grid.name", grid)
@@ -25,8 +25,8 @@ def require_name(key: str, name: str) -> None:
     """Check a name that becomes part of paths, tables and pages.
 
     Raises:
-        ConfigError: it is empty, too long, begins otherwise than with a letter or digit, or has a
-            character outside the alphabet of names.
+        ConfigError: the name is empty, is too long, does not begin with a letter or digit, or has
+            a character that is not allowed.
     """
     if len(name) <= LONGEST_NAME and NAME.fullmatch(name):
         return

@@ -15,7 +15,7 @@ REQUIRED = ("id", "language", "source", "target", "gold")
 
 
 def own_file(task: TaskConfig) -> Path:
-    """Return the file of task prompts; DataError if there is none."""
+    """Return the path of the user's prompt file; raise DataError if there is none."""
     if not task.file:
         raise DataError(f"task {task.name} has no file; give one: task.file=my.jsonl")
     path = Path(task.file).expanduser()
@@ -25,10 +25,10 @@ def own_file(task: TaskConfig) -> Path:
 
 
 def languages_in(path: Path) -> list[str]:
-    """Return the languages of a file, in the order of their first lines.
+    """Return the languages of a file, in the order in which they first appear.
 
     Raises:
-        DataError: a line without a language, with its number.
+        DataError: a line has no language; the message has the line number.
     """
     languages = []
     for number, row in enumerate(read_json_lines(path), start=1):
@@ -38,14 +38,14 @@ def languages_in(path: Path) -> list[str]:
 
 
 def row_object(row: object, where: str) -> Mapping[str, Any]:
-    """Return a row if it is a JSON object, else raise DataError."""
+    """Return a row if it is a JSON object; raise DataError otherwise."""
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected a JSON object with {', '.join(REQUIRED)}")
     return row
 
 
 def row_text(row: Mapping[str, Any], name: str, where: str) -> str:
-    """Return a field of a row if it is a text that is not blank, else raise DataError."""
+    """Return a field of a row if it is a non-blank text; raise DataError otherwise."""
     value = row.get(name)
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{where}: field {name!r} must be a text, not {value!r:.40}")
@@ -53,7 +53,7 @@ def row_text(row: Mapping[str, Any], name: str, where: str) -> str:
 
 
 def row_language(row: Mapping[str, Any], where: str) -> str:
-    """Return a row's language, which names files; DataError if it is no code."""
+    """Return a row's language code; raise DataError if it is not a code, as file names need one."""
     language = row_text(row, "language", where)
     if not re.fullmatch(r"\w[\w-]*", language):
         raise DataError(

@@ -1,6 +1,6 @@
-"""The run key: a hash of what changes results, and the folder that it names.
+"""The run key: a hash of everything that changes results. It names the run's folder.
 
-How keys stay the same from one version to the next: docs/run-keys.md.
+docs/run-keys.md explains how keys stay the same from one version to the next.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from xtransplant.config.schema import DRAWING_CONTROLS, InterventionConfig, RunConfig
-from xtransplant.config.untouched import UNTOUCHED, is_untouched
+from xtransplant.config.schema import InterventionConfig, RunConfig
+from xtransplant.config.untouched import SAMPLES, UNTOUCHED, is_untouched
 from xtransplant.types import Cell
 
+DRAWING_CONTROLS = ("random_instance", "noise", "displacement", "shuffled_language", SAMPLES)
+"""Controls that draw, so that the seed changes their results."""
 FIRST = (
     *("model.dtype", "model.language_token"),
     *("model.family.layers", "model.family.attn", "model.family.mlp"),
@@ -27,13 +29,13 @@ FIRST = (
     *("prompt.style", "prompt.instruction_language", "prompt.shots"),
     "decode.max_new_tokens",
 )
-"""Settings that the first version hashed, in the form that `_first_facts` gives them."""
+"""Settings that the first version hashed, in the form that `_first_facts` returns."""
 
-DATA = "the data's fingerprint tells which texts were read"
-MODEL = "the model's identity tells which weights were read"
-CELLS = "the cells are hashed, not how they were chosen"
+DATA = "the data's fingerprint covers the texts that were read"
+MODEL = "the model's identity covers the weights that were read"
+CELLS = "the cells themselves are hashed"
 TOLD = "it is only displayed"
-WORK = "it says where and how the work is done, which changes no result"
+WORK = "it sets where and how the work is done, which does not change results"
 
 LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("model.id", "model.revision", "model.distribution"), MODEL),
@@ -57,21 +59,21 @@ LEFT_OUT: Mapping[str, str] = {
     "task.splits": "the split is hashed",
     "task.direction": "the direction is hashed",
     "task.languages": "the instances are in files by language; see `_first_facts` for one control",
-    "task.scorer": "scorers only read texts, and the parts say which one did",
+    "task.scorer": "scorers only read texts, and the parts name the scorer",
     "languages": "the parts are files by language",
 }
-"""Settings that are not in the key, and why."""
+"""Settings that are not in the key, with the reason."""
 
 INTERVENTION = tuple(f"intervention.{field.name}" for field in fields(InterventionConfig))
 
 COUNTS_WHERE: Mapping[str, Callable[[RunConfig], bool]] = {
     "seed": lambda config: config.control in DRAWING_CONTROLS,
     "module": lambda config: not is_untouched(config),
-    "decode.temperature": lambda config: config.control == "samples",
+    "decode.temperature": lambda config: config.control == SAMPLES,
     **dict.fromkeys(INTERVENTION, lambda config: not is_untouched(config)),
     "prompt.shots": lambda config: config.prompt.style == "few_shot",
 }
-"""Settings that change results in some runs only; in all others they are hashed as the default."""
+"""Settings that change results only in some runs; in all others their defaults are hashed."""
 
 
 def run_key(
@@ -86,12 +88,12 @@ def run_key(
     """Hash what changes results, and nothing else, to 12 hexadecimal characters.
 
     Args:
-        config: a run.
+        config: configuration of the run.
         data_fingerprint: digest of the data's content, of templates and of translations.
-        model_identity: id and revision, or digest of the content; never a path.
-        cells: the grid, resolved; its order and its name do not count.
-        fixes: names of later fixes that changed the prompts or draws of this very run, so that it
-            is done again and no others are.
+        model_identity: id and revision of the model, or digest of its content; never a path.
+        cells: resolved cells of the grid; their order does not matter.
+        fixes: names of bug fixes since the first version that changed the prompts or draws of this
+            run. They give it a new key, so that it is computed again.
         learned: split and fingerprint of the data from which vectors are learned; None if none are.
     """
     settings, defaults = dict(_settings(config)), dict(_settings(RunConfig()))
@@ -109,7 +111,7 @@ def run_key(
 
 
 def idle_settings(settings: Mapping[str, Any]) -> set[str]:
-    """Return the settings that change nothing in a run with some settings, by dotted key."""
+    """Return the dotted keys of the settings that have no effect in a run with these settings."""
     config = RunConfig()
     for key, value in settings.items():
         *sections, name = key.split(".")
@@ -118,7 +120,7 @@ def idle_settings(settings: Mapping[str, Any]) -> set[str]:
 
 
 def run_folder(config: RunConfig, key: str) -> Path:
-    """Return where the results of a run go."""
+    """Return the folder for the results of a run."""
     module = UNTOUCHED if is_untouched(config) else config.module
     return Path(config.output_root) / config.task.name / config.model.name / module / key
 
@@ -132,7 +134,7 @@ def _first_facts(
 ) -> dict[str, Any]:
     """Return what the first version hashed, in its form. Nothing may be added here.
 
-    A later setting enters the key by itself, off its default; see docs/run-keys.md.
+    `run_key` adds later settings if they are off their defaults; see docs/run-keys.md.
     """
     task = config.task
     family = {
@@ -157,7 +159,7 @@ def _first_facts(
         "seed": settings["seed"],
         "limit": config.limit,
     }
-    if config.control == "shuffled_language":  # it draws from these
+    if config.control == "shuffled_language":  # it draws from the languages
         facts["languages"] = sorted(task.languages)
     return facts
 

@@ -1,9 +1,8 @@
-"""The configuration as data: every key, its type and its default. No Hydra, no local import.
+"""The schema of the configuration: every key, its type and its default.
 
-Enumerated values are plain `str` fields, which `validate.check_values` compares with the tuples
-below or with an enum of `types`. OmegaConf reads and shows an Enum by member name, so an enum field
-would accept `MLP` and refuse `mlp`. Each value has a handler, or the import of the module that
-handles it fails. The classes are not frozen, since Hydra 1.3 cannot compose into a frozen schema.
+Settings with a fixed set of values are plain `str` fields, since OmegaConf reads and shows an Enum
+by member name; `validate.check_values` checks them. A value without a handler fails at import. The
+classes are not frozen, since Hydra 1.3 cannot compose into a frozen schema.
 """
 
 from __future__ import annotations
@@ -27,18 +26,16 @@ INSTRUCTION_LANGUAGES = ("target", "en")
 SAMPLE_UNITS = ("id", "cluster")
 LOST_MARKERS = ("refuse", "keep", "drop")
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
-DRAWING_CONTROLS = ("random_instance", "noise", "displacement", "shuffled_language", "samples")
-"""Controls that draw, so that the seed changes their results."""
 
 
 def one_of(values: Sequence[str], default: str | None) -> Any:
-    """Return a field whose values are enumerated; `validate.CHOICES` finds them here."""
+    """Return a field with a fixed set of values, which `validate.CHOICES` reads from it."""
     return field(default=default, metadata={"choices": values})
 
 
 @dataclass
 class FamilyConfig:
-    """Where an architecture keeps its parts, if they are not found; see `docs/models.md`.
+    """Paths of an architecture's modules, for one that is not known; see `docs/models.md`.
 
     Attributes:
         layers: path from the language model to its list of decoder layers.
@@ -57,12 +54,12 @@ class FamilyConfig:
 
 @dataclass
 class ModelAbout:
-    """What `xtransplant ls models` shows of a checkpoint; it has no other effect.
+    """What `xtransplant ls models` shows about a checkpoint; it has no other effect.
 
     Attributes:
-        family: transformers' model type.
-        layers: N; for an encoder-decoder model the number of decoder layers.
-        parameters: number of parameters, a vision tower included, tied ones counted once.
+        family: model type in transformers.
+        layers: number of layers; of decoder layers in an encoder-decoder model.
+        parameters: number of parameters, including a vision tower, tied ones counted once.
         licence: name of the licence.
         gated: whether the hub requires an access token.
     """
@@ -82,11 +79,11 @@ class ModelConfig:
         name: folder of its results; for the entry `hf`, the last path component of `id`.
         id: Hugging Face id, local folder, GGUF file, or path inside `distribution`.
         revision: commit, tag or branch of a Hugging Face id.
-        dtype: float32, bfloat16, float16, or tf32: float32 with a GPU's TF32 products.
+        dtype: float32, bfloat16, float16 or tf32 (float32 with TF32 matrix products on a GPU).
         distribution: pip requirement of the installed package that contains the file `id`.
         trust_remote_code: whether to run Python code that comes with the checkpoint.
         allow_pickle: whether to read pickled weights, which can run code.
-        family: layout of an architecture that is not known.
+        family: module paths of an unknown architecture.
         adapter: Hugging Face id or local folder of a PEFT adapter.
         adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
         language_token: token that starts the answer of a translator's decoder.
@@ -112,33 +109,34 @@ class TaskConfig:
     """A task: `conf/task/<name>.yaml`.
 
     Attributes:
-        name: folder of its results.
-        loader: one of `xtransplant.tasks.loaders.LOADERS`.
+        name: name, used for the folder of its results.
+        loader: key of `xtransplant.tasks.loaders.LOADERS`.
         id: Hugging Face id of its data, or a local folder in the hub's layout.
         revision: commit, tag or branch of a Hugging Face id.
-        config: the data's configuration for a language; may hold `{language}` and `{flores}`.
-        data_split: the split of the data from which instances are drawn.
+        config: configuration of the data for a language; may contain `{language}`, `{flores}`.
+        data_split: split of the data from which instances are drawn.
         pivot_id: Hugging Face id or folder of the pivot's texts, if they are not in `id`.
         pivot_revision: commit, tag or branch of `pivot_id`.
         pivot_config: configuration of the pivot's texts.
         data_dir: folder of the authors' finished prompts, or of the data files of task pocket.
-        data_dir_languages: the languages in `data_dir`, if they are not all of the task's.
-        file: JSONL file of task prompts.
+        data_dir_languages: languages in `data_dir`, if they are not all of the task's.
+        file: JSONL file of the task `prompts`.
         licence: licence of the data.
         size: amount of data, as shown by `xtransplant ls tasks`.
         template: name of a file in `xtransplant/assets/prompts`, or the path of the user's own.
         keys: option keys in their order; a prompt shows "(A)" for key A.
-        machine_translated: whether the data are in the pivot only, the rest translations of them.
+        machine_translated: whether prompts in languages other than the pivot are translations.
         splits: names of the splits; the first is the default.
-        sample_size: units per language in split `sample`, if splits are drawn here.
-        sample_seed: seed of the drawing of splits.
+        sample_size: units per language in split `sample`, for tasks whose splits are drawn here.
+        sample_seed: seed for drawing the splits.
         sample_by: unit of splits: `id` (an instance) or `cluster` (all of a question or passage).
-        lost_markers: of prompts that do not show all of their options: `refuse`, `keep`, `drop`.
+        lost_markers: `refuse`, `keep` or `drop` prompts that do not show all of their options.
         languages: all languages of the task.
-        pivot: the language of the other prompt of every pair.
+        pivot: language of one of the two prompts of every pair.
         direction: `en_to_x` or `x_to_en`.
-        scorer: a setting of `scoring.registry.find_scorers`, or a list: the first gives `answer`
-            and `correct`, the verdicts of the others are kept beside.
+        scorer: a setting as for `xtransplant.scoring.registry.find_scorers`, or a list of them. The
+            first gives the columns `answer` and `correct`; verdicts of the others are kept in
+            `scores/`.
     """
 
     name: str = REQUIRED
@@ -171,12 +169,13 @@ class TaskConfig:
 
 @dataclass
 class PromptConfig:
-    """How a question is asked.
+    """How questions are put into prompts.
 
     Attributes:
-        style: `plain`; `chat` (in the checkpoint's template); `few_shot` (after `shots` answers).
-        instruction_language: `target` for the language of the question; `en` for English
-            instructions around a question in its own language.
+        style: `plain`; `chat` (in the checkpoint's chat template); `few_shot` (after `shots`
+            answered questions in the prompt's own language).
+        instruction_language: `target` for instructions in the language of the question, `en` for
+            English instructions.
         shots: number of answered questions before the question, with style `few_shot`.
     """
 
@@ -187,16 +186,17 @@ class PromptConfig:
 
 @dataclass
 class TranslationConfig:
-    """The model that `xtransplant translate` uses, and where its translations are kept.
+    """The model that `xtransplant translate` uses, and the folder of its translations.
 
     Attributes:
         model: Hugging Face id or local folder of a seq2seq or causal model.
         revision: commit, tag or branch of a Hugging Face id.
-        instruction: prompt of a model without language codes; holds `{source_language}`,
-            `{target_language}` and `{text}`; null for the text alone, or a default prompt.
-        max_new_tokens: longest translation, in tokens.
+        instruction: prompt for a model without language codes, with the fields
+            `{source_language}`, `{target_language}` and `{text}`; None for the text alone, or, with
+            a causal model, for a default prompt.
+        max_new_tokens: maximum length of a translation, in tokens.
         allow_pickle: whether to read pickled weights, which can run code.
-        folder: folder of translations; null for `translations` in the project's cache folder.
+        folder: folder of translations; None for `translations` in the project's cache folder.
     """
 
     model: str = "facebook/nllb-200-distilled-600M"
@@ -209,16 +209,16 @@ class TranslationConfig:
 
 @dataclass
 class GridConfig:
-    """Which cells: `conf/grid/<name>.yaml`; see `xtransplant.config.grid.resolve_cells`.
+    """The cells of a run: `conf/grid/<name>.yaml`; see `xtransplant.config.grid.resolve_cells`.
 
     Attributes:
         name: name of the entry.
         source_layers: source layers; None for every `stride`-th layer.
         target_layers: target layers; None for every `stride`-th layer.
         stride: step of an axis whose layers are not listed.
-        pairs: cells; if given, nothing else counts.
-        file: file of `xtransplant select`, instead of `pairs`.
-        untouched: whether there are no cells: the untouched model alone.
+        pairs: cells as pairs of layers, instead of two axes.
+        file: file written by `xtransplant select`, instead of `pairs`.
+        untouched: whether there are no cells, only the untouched model.
     """
 
     name: str = REQUIRED
@@ -262,19 +262,19 @@ class RunConfig:
     """One run.
 
     Attributes:
-        module: a value of `types.ModuleType`.
-        languages: "all" for all of the task except its pivot, one name, or a list of names.
-        direction: a value of `types.Direction`; None for the task's.
-        pivot: a language of the task in the place of its pivot; None for the task's.
+        module: value of `types.ModuleType`.
+        languages: "all" for all languages of the task except its pivot, one name, or a list.
+        direction: value of `types.Direction`; None for the task's direction.
+        pivot: language of the task in place of its pivot; None for the task's pivot.
         split: name of a split; None for the task's first.
         limit: maximum number of instances per language; None for all.
         seed: of what a control draws, and of the cells that `check` and `bench` sample.
-        control: what stands in for the source, see `tasks.controls`; "none" for the experiment.
-        output_root: folder in which result folders are created.
+        control: a control of `xtransplant.tasks.controls`; "none" for the experiment itself.
+        output_root: folder of the result folders.
         dry_run: whether to show the plan and stop.
         rows_per_batch: cells that decode together, which never changes results; None: chosen.
         device: "auto", "cpu", "cuda", "cuda:1", …
-        device_map: one of `DEVICE_MAPS`, by which layers are spread over all GPUs, then the CPU.
+        device_map: one of `DEVICE_MAPS`, by which layers are spread; None for a single device.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)

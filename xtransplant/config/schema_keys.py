@@ -23,12 +23,12 @@ def schema_keys(schema: type = RunConfig, prefix: str = "") -> dict[str, str]:
 
 
 def is_text(type_: str) -> bool:
-    """Return whether a field of this type, as `schema_keys` gives it, holds text or texts."""
+    """Return whether a type, as returned by `schema_keys`, is text or a list of texts."""
     return type_.removesuffix(" | None") in ("str", "list[str]")
 
 
 def enumerated_keys(schema: type = RunConfig, prefix: str = "") -> dict[str, Sequence[str]]:
-    """Return the dotted keys that take one of a few texts, with these texts."""
+    """Return the dotted keys that have a fixed set of values, with these values."""
     keys: dict[str, Sequence[str]] = {}
     for field in fields(schema):
         section: object = field.default_factory

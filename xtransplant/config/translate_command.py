@@ -1,4 +1,4 @@
-"""The command that translates the texts of a run, for messages."""
+"""The command that translates the texts of a run, shown in messages."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CHOOSES_TEXTS = (
     *("file", "id", "revision", "config", "data_split", "sample_size", "sample_seed", "sample_by"),
     *("pivot_id", "pivot_revision", "pivot_config"),
 )
-"""Keys of a task that decide which questions are read."""
+"""Keys of a task that determine which questions are read."""
 
 
 def _shipped(task: str) -> Mapping[str, object]:
-    """Return the shipped YAML of a task; empty for a user's own task."""
+    """Return the content of a task's shipped YAML file; empty for a user's own task."""
     path = entries("task").get(task)
     return read_yaml(path) if path else {}
 

@@ -10,13 +10,15 @@ from math import isfinite
 from xtransplant.config.schema import RunConfig
 from xtransplant.errors import ConfigError
 
+SAMPLES = "samples"
+"""The control whose answers are drawn from the untouched model; its cells only number the tries."""
 UNTOUCHED = "untouched"
 """Stands in the place of the module, in paths and tables."""
 
 
 def is_untouched(config: RunConfig) -> bool:
     """Return whether nothing is written in a run."""
-    return config.grid.untouched or config.control == "samples"
+    return config.grid.untouched or config.control == SAMPLES
 
 
 def require_sense(config: RunConfig) -> None:
@@ -39,7 +41,7 @@ def require_sense(config: RunConfig) -> None:
         raise ConfigError(
             f"bad value {temperature:g} for decode.temperature; allowed: a number above 0"
         )
-    if temperature != 1 and config.control != "samples":
+    if temperature != 1 and config.control != SAMPLES:
         raise ConfigError(
             f"decode.temperature={temperature:g} has no effect without control=samples, since "
             "decoding is greedy; allowed: 1"

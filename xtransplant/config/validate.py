@@ -1,7 +1,7 @@
-"""Checks of a configuration; each mistake is told in one line.
+"""Checks of a configuration, with one-line errors.
 
-Keys, names and types are checked before Hydra composes, values afterwards. The schema and Hydra's
-grammar are known here, the places of YAML files are not.
+Keys, names and types are checked before Hydra composes a configuration, values afterwards. This
+module knows the schema and Hydra's grammar, but not where YAML files are.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ CHOICES: Mapping[str, Sequence[str]] = {
 
 
 MOST_BRACKETS = 20
-"""Deepest nesting of brackets in an override; Hydra's parser takes minutes for many."""
+"""Maximum nesting of brackets in an override; Hydra's parser takes minutes for deep nesting."""
 
 PLAIN = re.compile(r"[\w./@:+-]+")
 """A value without quotes, brackets and spaces."""
@@ -64,18 +64,18 @@ PLAIN = re.compile(r"[\w./@:+-]+")
 def check_overrides(
     overrides: Sequence[str], options: Options, *, sweep: bool = False
 ) -> list[list[str]]:
-    """Check each override on its own: syntax, key, group entry, type.
+    """Check each override by itself: syntax, key, group entry, type.
 
     Args:
-        overrides: as typed.
-        options: the entries of each group.
+        overrides: overrides as typed.
+        options: entries of each group.
         sweep: whether an override may have several values.
 
     Returns:
-        For each override the overrides it sweeps over; itself alone if it has one value.
+        For each override, a list with one override for each of its values.
 
     Raises:
-        ConfigError: the first mistake.
+        ConfigError: an override is wrong; the message is about the first one.
     """
     keys = schema_keys()
     schema = OmegaConf.structured(RunConfig)
@@ -103,7 +103,10 @@ def check_overrides(
 
 
 def _kept_as_text(override: Override, text: str, type_: str) -> str:
-    """Return an override that Hydra reads as text if its field is one, such as revision=83e2010."""
+    """Return an override whose value Hydra reads as text if its field is one.
+
+    Without quotes, Hydra would read revision=83e2010 as a number.
+    """
     line = override.input_line or text
     value: object = override.value()
     if not is_text(type_) or value is None or not isinstance(value, int | float):
@@ -154,10 +157,10 @@ def check_values(config: RunConfig) -> None:
 
 
 def selected_languages(config: RunConfig) -> list[str]:
-    """Return the languages of a run, each once; "all" stands for the data's without the pivot.
+    """Return the languages of a run, each once; "all" means the data's, except for the pivot.
 
     Raises:
-        ConfigError: a language or pivot that the task does not have, or no language.
+        ConfigError: the task does not have a language or the pivot, or no language is left.
     """
     task, asked, pivot = config.task, config.languages, config.pivot or config.task.pivot
     if config.pivot and config.pivot != task.pivot:
@@ -167,7 +170,7 @@ def selected_languages(config: RunConfig) -> list[str]:
         asked = [language for language in there if language != pivot]
         if there and not asked:
             raise ConfigError(
-                f"task {task.name}: languages=all leaves none, since its only language "
+                f"task {task.name}: languages=all selects none, because its only language "
                 f"{pivot!r} is on the other side of every pair; name it: "
                 f"languages=[{pivot}]"
             )
@@ -181,9 +184,9 @@ def selected_languages(config: RunConfig) -> list[str]:
 
 
 def message_of(error: Exception, options: Options) -> str:
-    """Return the message of an error of Hydra or OmegaConf, which has many lines, as one line.
+    """Return the message of an error of Hydra or OmegaConf as one line.
 
-    Such errors are about YAML files and `hydra.` keys; other mistakes are found before.
+    Such errors concern YAML files and `hydra.` keys; other mistakes are found earlier.
     """
     text = str(error).partition("Config search path")[0]
     key = re.search(r"full_key: (\S+)", text)
@@ -227,7 +230,7 @@ def _single_values(override: Override, options: Options) -> Iterator[Override]:
         texts = value.filter(list(options.get(override.key_or_group, [])))
     elif override.is_discrete_sweep():
         texts = list(override.sweep_string_iterator())
-        # Hydra has read 1e5 as a number by then; plain values are as they were typed.
+        # By now Hydra has read 1e5 as a number, so plain values are taken as typed.
         typed = [each.strip() for each in (override.input_line or "").partition("=")[2].split(",")]
         if len(typed) == len(texts) and all(PLAIN.fullmatch(each) for each in typed):
             texts = typed
@@ -242,7 +245,7 @@ def _single_values(override: Override, options: Options) -> Iterator[Override]:
 def _unknown_key(key: str, keys: Mapping[str, str], options: Options) -> str:
     everything = [*keys, *options]
     close = get_close_matches(key, everything, n=1, cutoff=0.4)
-    # Groups have many fields, which are shown only if one of them is the nearest match.
+    # Groups have many fields; they are listed only if one of them is the nearest match.
     hidden = tuple(f"{group}." for group in options if not close or _section(close[0]) != group)
     return unknown("key", key, [name for name in everything if not name.startswith(hidden)])
 

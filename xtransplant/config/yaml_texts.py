@@ -1,7 +1,7 @@
-"""Texts of a user's YAML files that YAML takes for something else.
+"""Texts of a user's YAML files that YAML reads as numbers.
 
-`revision: 83e2010` is a number to YAML, and infinite; `name: 007` is 7. Fields of text keep what is
-written in the file. On the command line `validate.check_overrides` sees to the same.
+YAML reads `revision: 83e2010` as infinity and `name: 007` as 7. Text fields keep what is written in
+the file. For the command line, `validate.check_overrides` does the same.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from xtransplant.yaml_file import read_yaml
 
 
 def restore_texts(config: RunConfig, files: Mapping[str, Path]) -> None:
-    """Put back what fields of text, and lists of texts, say in YAML files.
+    """Restore the values of text fields, and of lists of texts, as written in YAML files.
 
     Args:
-        config: composed; it is changed.
-        files: the user's own files that it was composed of, by config group.
+        config: composed configuration, which is changed.
+        files: user's own files that it was composed from, by config group.
     """
     from omegaconf import OmegaConf
 
@@ -35,7 +35,7 @@ def restore_texts(config: RunConfig, files: Mapping[str, Path]) -> None:
                 continue
             section, _, name = key.rpartition(".")
             owner = attrgetter(section)(config) if section else config
-            if getattr(owner, name) == _texts(read[key]):  # nobody has given it another value
+            if getattr(owner, name) == _texts(read[key]):  # no override has changed it
                 setattr(owner, name, text)
 
 

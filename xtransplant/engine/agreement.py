@@ -1,8 +1,8 @@
-"""A check at load: on a few tokens the engine computes what the model itself computes.
+"""A check at load that, on a few tokens, the engine computes what the model itself computes.
 
-One batch holds the untouched prompt, a row that writes for every layer and inner module, and rows
-of a shorter prompt, so that padding and positions are checked too. Each pass reads all weights,
-which is the cost of the check, so it makes few passes.
+One batch holds the prompt without a write, one row with a write for each layer and inner module,
+and rows of a shorter prompt, so that padding and positions are checked too. The cost of the check
+is that each pass reads all weights, so there are few passes.
 
 Shape suffixes: R rows, O options, D model width.
 """
@@ -31,14 +31,14 @@ _N_TOKENS, _N_SHORTER, _N_NEXT = 6, 4, 3
 
 
 def require_agreement(model: Model, states: States) -> None:
-    """Check that writes take effect in every layer, and that shared prefixes change nothing.
+    """Check that writes have an effect in every layer, and that shared prefixes change nothing.
 
     Args:
         model: any supported model.
         states: result of `probe.verify`.
 
     Raises:
-        ModelError: a write without effect, or log-probabilities that differ; the message names the
+        ModelError: a write has no effect, or log-probabilities differ; the message names the
             module.
     """
     vocabulary = model.text_config.vocab_size
@@ -52,7 +52,7 @@ def require_agreement(model: Model, states: States) -> None:
     writes = _writes(model, states)
     # A write to a layer's output always has an effect, so only inner modules are tested.
     written = [row for row in writes if row.module not in _BLOCKS]
-    # One row per module, of a middle layer, to keep the plain pass small.
+    # One row per module, at a middle layer, to keep the plain pass small.
     middle = {row.module: row for row in writes if row.layer <= model.n_layers // 2}
     compared = [replace(row, target=1) for row in (Row(model.n_layers), *middle.values())]
     with probing(model):
@@ -79,7 +79,7 @@ def _require_same(
     rows: Sequence[Row],
     answers: Sequence[Continuation],
 ) -> None:
-    """Compare with a plain pass; option k is the first k + 1 tokens of `following`."""
+    """Compare with a plain pass; option k consists of the first k + 1 tokens of `following`."""
     expected_RO = _logprobs(model, prompt, following, rows).cumsum(-1)
     for row, answer, expected_O in zip(rows, answers, expected_RO, strict=True):
         error = float((torch.tensor(answer.option_logprobs) - expected_O).abs().mean())
@@ -93,7 +93,7 @@ def _require_same(
 
 
 def _writes(model: Model, states: States) -> list[Row]:
-    """Return rows that write probe vectors: the residual stream's norm, another direction."""
+    """Return rows that write probe vectors: the residual stream's norm, but another direction."""
     rows = []
     for (module, layer), state_D in states.items():
         blocks = module if module in _BLOCKS else ModuleType.BLOCK
@@ -109,7 +109,7 @@ def _writes(model: Model, states: States) -> list[Row]:
 
 @torch.inference_mode()
 def _logprobs(model: Model, prompt: Tokens, following: Tokens, rows: Sequence[Row]) -> torch.Tensor:
-    """Return the log-probability of each following token, [R, O], by a plain pass with writes."""
+    """Return the log-probability of each following token, [R, O], from a plain pass with writes."""
     before = model.decoder_prompt or prompt
     ids_R = torch.tensor([[*before, *following]] * len(rows), device=model.device)
     inputs = {"input_ids": ids_R, "logits_to_keep": len(following) + 1}
@@ -128,10 +128,10 @@ def _logprobs(model: Model, prompt: Tokens, following: Tokens, rows: Sequence[Ro
 
 
 def _tolerance(hf: Any) -> float:
-    """Return the largest difference that rounding explains.
+    """Return the largest difference that rounding can explain.
 
-    Sums round differently in another batch shape. In lower precision a router may choose other
-    experts. Checkpoints in 8 bits round activations to 8 bits too, whatever their dtype.
+    Sums are rounded differently in another batch shape. In lower precision, a router may choose
+    other experts. Checkpoints in 8 bits also round activations to 8 bits, whatever their dtype.
     """
     exact = (
         hf.dtype == torch.float32

@@ -1,9 +1,9 @@
 """Attention of many rows over shared prefixes, each row with a short suffix of its own.
 
 Rows of one prompt see the same prefix. The prefix part is therefore one matrix product per prompt
-and KV head, with the rows folded into the query length. Nothing here knows what a cell is.
+and KV head, with the rows folded into the query length.
 
-Shape suffixes: R rows, B prompts, C rows of a prompt at most, H query heads, K key/value heads,
+Shape suffixes: R rows, B prompts, C maximum rows of a prompt, H query heads, K key/value heads,
 G query heads per KV head (H = K * G), P prefix tokens, S suffix tokens, E head width; c = C * G,
 t = P + S.
 """
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import torch
 
 MAX_SCORES = 1 << 20
-"""Most scores held at once on a CPU: the softmax then stays in the cache.
+"""Maximum number of scores held at once on a CPU, so that the softmax stays in the CPU's cache.
 
 Without a limit, memory would grow with rows x prompt length. Larger blocks were not faster.
 """
 
 MAX_SCORES_GPU = 1 << 26
-"""Most scores held at once on a GPU, where every block costs a dozen kernel launches.
+"""Maximum number of scores held at once on a GPU, where each block costs a dozen kernel launches.
 
 The scores and their copies take 0.7 GB in bfloat16, 1.1 GB in float32 with a soft-cap.
 """
@@ -36,9 +36,9 @@ class Places:
     Attributes:
         n_prompts: number of lines.
         width: number of rows in a line.
-        index: each row's place in the flattened table; None if all rows belong to one prompt, and
-            the table is a view of them. It is moved to the rows' device at each use, because a
-            model's layers may be spread over several devices.
+        index: place of each row in the flattened table; None if all rows belong to one prompt, so
+            that the table is a view of them. It is moved to the rows' device at each use, because
+            a model's layers may be on several devices.
     """
 
     n_prompts: int = 1
@@ -64,12 +64,13 @@ ONE_PROMPT = Places()
 
 @dataclass(frozen=True)
 class ScoreRule:
-    """How a layer makes scores of queries and keys.
+    """How a layer computes scores from queries and keys.
 
     Attributes:
         scaling: factor on the products.
         softcap: bound on the scaled scores (Gemma 2); None for no bound.
-        sinks_H: score of one more token without a value, which every query sees (gpt-oss).
+        sinks_H: score of an extra token without a value, which every query sees (gpt-oss); None if
+            there is none.
     """
 
     scaling: float
@@ -85,18 +86,18 @@ def attend(
     places: Places = ONE_PROMPT,
     padding_BP: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Attend from one token a row to its prompt's prefix and to the row's own suffix.
+    """Attend from one token of each row to its prompt's prefix and to its own suffix.
 
     Args:
-        query_RHE: one query a row and head.
-        prefix: keys and values, each [B, K, P, E].
-        suffix: keys and values, each [R, K, S, E].
-        rule: how scores are made.
-        places: which prompt each row belongs to.
-        padding_BP: True where a prefix has no token; None if all are equally long.
+        query_RHE: query of each row and head.
+        prefix: keys and values of the prefixes, each [B, K, P, E].
+        suffix: keys and values of the suffixes, each [R, K, S, E].
+        rule: rule for the scores.
+        places: places that tell which prompt each row belongs to.
+        padding_BP: mask, True where a prefix has no token; None if all are equally long.
 
     Returns:
-        [R, H, E], in the query's dtype; the softmax runs in float32, as in transformers.
+        Output, [R, H, E], in the query's dtype; the softmax runs in float32, as in transformers.
     """
     suffix_keys_RKSE, suffix_values_RKSE = suffix
     (n_rows, n_heads, width), n_kv = query_RHE.shape, suffix_keys_RKSE.shape[1]

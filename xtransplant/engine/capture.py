@@ -26,7 +26,7 @@ class _Enough(Exception):
 
 
 class _LastTokens:
-    """Output or input of one module in each layer at the last token: [B, D] per layer."""
+    """Outputs or inputs of one module per layer at the last token: [B, D] per layer."""
 
     def __init__(self, parts: Sequence[nn.Module | None], n_prompts: int) -> None:
         self._parts = parts
@@ -38,7 +38,7 @@ class _LastTokens:
 
     def _keep(self, layer: int) -> Hook:
         def keep(hidden: torch.Tensor) -> None:
-            # Some modules see the tokens of all prompts in one dimension: [B * P, D].
+            # Some modules get the tokens of all prompts in one dimension: [B * P, D].
             hidden_BPD = hidden.reshape(self._n_prompts, -1, hidden.shape[-1])
             self._states[layer] = hidden_BPD[:, -1].clone()
 
@@ -58,13 +58,13 @@ def capture(
     n_layers: int,
     names: Sequence[str],
 ) -> dict[ModuleType, torch.Tensor]:
-    """Run each prompt once and keep each module's activation at its last token.
+    """Run each prompt once and return each module's activations at the last token.
 
     Args:
         model: any supported model.
         prompts: token ids of each prompt.
-        modules: modules whose activations are wanted.
-        n_layers: L; the first L layers are captured.
+        modules: modules to capture.
+        n_layers: number L of layers to capture, from the first.
         names: name of each prompt in messages.
 
     Returns:
@@ -126,8 +126,8 @@ def _stop(_hidden: torch.Tensor) -> None:
 def noise_like(acts_LD: torch.Tensor, seed: int) -> torch.Tensor:
     """Return Gaussian noise with the norm of each layer's activation, [L, D] or [L, M, D].
 
-    It is the same on every device, and a layer's noise depends only on the seed and the layer, not
-    on the number of layers.
+    The noise is the same on every device. The noise of a layer depends only on the seed and the
+    layer, not on the number of layers.
     """
     noise_LD = torch.stack(
         [

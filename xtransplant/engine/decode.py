@@ -1,6 +1,7 @@
-"""Decoding of many rows of several prompts: which prompts and rows run together.
+"""Decoding of many rows of several prompts, in groups and batches.
 
-Rows of one target prompt share its prefix and trunk. If a prompt has more rows than fit into
+A row is one continuation of a target prompt. Rows of one prompt share the prompt's prefix and the
+layers that they compute alike (the trunk, see `layout`). If a prompt has more rows than fit into
 memory, they run in several batches. If prompts have few rows, several prompts share a batch.
 """
 
@@ -35,8 +36,8 @@ class Target:
     """A target prompt.
 
     Attributes:
-        token_ids: the prompt, two tokens or more.
-        options: token sequences whose log-probabilities after the prompt are wanted.
+        token_ids: token ids of the prompt, at least two.
+        options: token sequences to compute the log-probability of, after the prompt.
         name: name of the prompt in messages.
     """
 
@@ -58,17 +59,18 @@ def decode(
     Args:
         model: any supported model.
         targets: prompts to continue.
-        rows: rows in any order; a row's `target` is the number of its prompt.
-        max_new_tokens: most tokens generated per row.
-        rows_per_batch: number of rows that decode together; None chooses a number that fits.
+        rows: rows in any order; a row's `target` is the index of its prompt.
+        max_new_tokens: maximum number of tokens generated per row.
+        rows_per_batch: number of rows that are decoded together; None to choose one that fits.
 
     Returns:
         The continuation of each row, in the order of `rows`.
 
     Raises:
-        NumericsError: NaN or infinite numbers; the message names prompt and layer.
-        ModelError: out of memory with a single row.
-        torch.OutOfMemoryError: out of memory with a single prompt, or in one of several processes.
+        NumericsError: a number is NaN or infinite; the message names prompt and layer.
+        ModelError: memory runs out with a single row.
+        torch.OutOfMemoryError: memory runs out with a single prompt, or in one of several
+            processes that share the model.
     """
     samples = any(row.draws for row in rows)
     decoder = _Decoder(model, targets, max_new_tokens, rows_per_batch, samples=samples)
@@ -93,17 +95,17 @@ def decode(
         in_group = [replace(rows[number], target=place[rows[number].target]) for number in numbers]
         members = [targets[target] for target in group]
         out.update(zip(numbers, decoder.run(members, prefixes, in_group), strict=True))
-        del prefixes  # those of a group are freed before the next are read
+        del prefixes  # free them before the next group's prefixes are read
     return [out[number] for number in range(len(rows))]
 
 
 class _Decoder:
     """Decodes groups of prompts in batches of rows that fit into memory.
 
-    Arguments as for `decode`; `samples` says whether some rows draw tokens, which takes all logits.
+    Arguments are as for `decode`; `samples` tells whether rows draw tokens, which takes all logits.
 
     Attributes:
-        n_rows: number of rows that fit into a batch; it is halved where memory runs out.
+        n_rows: number of rows that fit into a batch; halved when memory runs out.
         n_prompts: number of prompts that fit into a group.
     """
 
@@ -134,7 +136,7 @@ class _Decoder:
         longest = max(len(target.token_ids) for target in targets)
         self.n_prompts = prompts_that_fit(*where, n_tokens=longest)
         if model.own_attention or not shares_prefix:
-            self.n_prompts = 1  # their masks are not made for prefixes of several lengths
+            self.n_prompts = 1  # such models cannot mask prefixes of different lengths
 
     def run(
         self, targets: Sequence[Target], prefixes: Prefixes | None, rows: Sequence[Row]
@@ -144,7 +146,7 @@ class _Decoder:
         Args:
             targets: prompts of the group.
             prefixes: prefixes of the prompts; None in an encoder-decoder model.
-            rows: rows sorted by target layer; `target` is the place of a prompt in the group.
+            rows: rows sorted by target layer; `target` is the index of a prompt in the group.
         """
         done: list[Continuation] = []
         while len(done) < len(rows):
@@ -156,7 +158,7 @@ class _Decoder:
             try:
                 done += self._run_batch(targets, prefixes, batch)
             except torch.OutOfMemoryError:
-                if n_processes() > 1:  # the others are in the middle of the batch
+                if n_processes() > 1:  # the other processes are in the middle of the batch
                     raise
                 self.n_rows = _halved(self.n_rows, len(batch))
         return done
@@ -179,7 +181,7 @@ class _Decoder:
             )
         except NonFiniteLogits as error:
             target = targets[error.row.target]
-            # It raises an error of its own where the untouched prompt is at fault.
+            # This raises its own error if the prompt fails even without a write.
             capture(model, [target.token_ids], [ModuleType.BLOCK], model.n_layers, [target.name])
             raise NumericsError(f"{target.name}: {error}") from error
 
@@ -190,16 +192,16 @@ def _groups(
     """Group prompts so that a group's rows fit into a batch; a prompt with more rows is alone.
 
     Args:
-        targets: prompts.
+        targets: prompts to group.
         counts: number of rows of each prompt.
-        n_rows: most rows of a group of several prompts.
-        n_prompts: most prompts of a group.
+        n_rows: maximum number of rows of a group of several prompts.
+        n_prompts: maximum number of prompts of a group.
 
     Yields:
-        The numbers of the prompts of a group.
+        Indices of the prompts of a group.
     """
     group: list[int] = []
-    # By length, because prefixes of one group are padded to the longest.
+    # Sorted by length, because prefixes of one group are padded to the longest.
     for target in sorted(range(len(targets)), key=lambda t: len(targets[t].token_ids)):
         together = sum(counts[t] for t in group) + counts[target]
         if group and (together > n_rows or len(group) >= n_prompts):
@@ -219,7 +221,8 @@ def _batch_size(leaves: Ints, n_layers: int, n_rows: int, *, alike: bool) -> int
         leaves: layers at which the pending rows leave the trunk, about ascending.
         n_layers: N.
         n_rows: number of average rows that fit.
-        alike: whether every row counts as an average one: a batch then has at most `n_rows` rows.
+        alike: whether every row counts as an average one, so that a batch has at most `n_rows`
+            rows.
     """
     average = 1 if alike else n_layers + 1
     weights = np.ones(len(leaves), np.int64) if alike else 2 * (n_layers + 2 - leaves)

@@ -1,9 +1,9 @@
 """Rows of one target prompt in an encoder-decoder model.
 
-The prompt goes to the encoder. All rows share the encoder's states and the keys and values of
+The encoder reads the prompt. All rows share the encoder's states and the keys and values of
 cross-attention: one copy, expanded to the rows. Only rows that write in the encoder
 (`encoder_block`) have their own. The decoder's prompt has one or two tokens, so rows have little to
-share there; each runs from the first layer with a cache of its own.
+share there: each runs from the first layer with its own cache.
 
 Shape suffixes: R rows, B rows of encoder states (1 or R), T tokens, D model width, V vocabulary.
 """
@@ -42,9 +42,9 @@ def decode_rows(
     Args:
         model: encoder-decoder model.
         token_ids: prompt for the encoder.
-        options: token sequences whose log-probabilities as the decoder's answer are wanted.
+        options: token sequences to compute the log-probability of, as the decoder's answer.
         rows: rows sorted by target layer.
-        max_new_tokens: most tokens generated per row.
+        max_new_tokens: maximum number of tokens generated per row.
 
     Returns:
         The continuation of each row.
@@ -70,24 +70,24 @@ def decode_rows(
 
 
 class _Encoded:
-    """A prompt as the decoder reads it: the encoder's states, and keys and values made of them.
+    """A prompt as the decoder reads it: the encoder's states, and the keys and values from them.
 
     Args:
         model: encoder-decoder model.
         token_ids: prompt for the encoder.
-        rows: rows that write in the encoder; if there are none, all rows share one state.
+        rows: rows that write in the encoder; without any, all rows share the same states.
     """
 
     def __init__(self, model: Model, token_ids: Sequence[int], rows: Sequence[Row]) -> None:
         self._states_BTD = _encode(model, token_ids, rows)
-        # Built without the config, so that its layers keep every token.
+        # Built without the config, so that its layers keep all tokens.
         cache: Any = EncoderDecoderCache(DynamicCache(), DynamicCache())
         _forward(model, self._states_BTD, _prompts(model, self._states_BTD.shape[0]), cache)
         self._layers: list[Any] = cache.cross_attention_cache.layers
         self._keys_values = [(layer.keys, layer.values) for layer in self._layers]
 
     def of_rows(self, rows: Ints) -> tuple[torch.Tensor, DynamicCache]:
-        """Return states and cross-attention cache of some rows; views if all rows share them."""
+        """Return states and cross-attention cache for some rows; views if all rows share them."""
         cross = DynamicCache()
         for layer, (keys, values) in zip(self._layers, self._keys_values, strict=True):
             layer.keys, layer.values = self._select(keys, rows), self._select(values, rows)
@@ -101,7 +101,7 @@ class _Encoded:
 
 
 def _encode(model: Model, token_ids: Sequence[int], rows: Sequence[Row]) -> torch.Tensor:
-    """Return the encoder's states: one for each row that writes there, or one for all rows."""
+    """Return the encoder's states: for each row that writes there, or once for all rows."""
     ids = torch.tensor([token_ids], device=model.device)
     with hooks(on_output=joining_writes(model, rows)):
         states_BTD: torch.Tensor = model.hf.get_encoder()(input_ids=ids).last_hidden_state
@@ -111,7 +111,7 @@ def _encode(model: Model, token_ids: Sequence[int], rows: Sequence[Row]) -> torc
 def _decode(
     model: Model, encoded: _Encoded, rows: Sequence[Row], max_new_tokens: int
 ) -> list[Tokens]:
-    """Decode; rows that end leave the batch."""
+    """Decode; rows that have ended leave the batch."""
     eos = list(model.eos_token_ids)
     own = DynamicCache()
     tokens: list[list[int]] = [[] for _ in rows]

@@ -1,4 +1,4 @@
-"""Cost of a grid, estimated from a model's configuration: parameters and FLOPs."""
+"""The cost of a grid (parameters and FLOPs), estimated from a model's configuration."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from xtransplant.types import Cell
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Number of matmul parameters: of all decoder layers together, and of the unembedding."""
+    """Numbers of matmul parameters: of all decoder layers together, and of the unembedding."""
 
     layers: int
     unembedding: int
 
 
 def model_size(config: Any) -> ModelSize:
-    """Count matmul parameters on torch's meta device: nothing is loaded or allocated.
+    """Count matmul parameters on torch's meta device, without loading or allocating anything.
 
-    In an encoder-decoder model only the decoder counts. The encoder has about as many parameters;
-    a prompt is read by the one and answered by the other.
+    In an encoder-decoder model, only the decoder is counted. The encoder, which reads the prompt,
+    has about as many parameters as the decoder, which answers it.
     """
     with torch.device("meta"):
         hf: Any = auto_class(config).from_config(config)
@@ -39,9 +39,9 @@ def model_size(config: Any) -> ModelSize:
 
 
 def _matmul_parameters(part: nn.Module, text_config: Any) -> int:
-    """Count the parameters of a module itself that one token meets.
+    """Count the matmul parameters in a module itself (not its children) that one token uses.
 
-    Experts are one tensor, of which a token meets a few. The router is left out.
+    Experts are one tensor, of which a token uses a few. The router is not counted.
     """
     if isinstance(part, nn.Linear | Conv1D):
         return int(part.weight.numel())

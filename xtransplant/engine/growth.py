@@ -1,4 +1,7 @@
-"""Rows that leave the trunk join the batch: index arrays of a step, and the hooks that use them."""
+"""How rows that leave the trunk join the batch: index arrays of a step, and hooks that use them.
+
+`layout` explains trunk rows and own rows.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ class Growth:
     """Pre-hooks of the decoder layers; their index arrays are set before each step.
 
     Attributes:
-        gathers: for each layer, the rows of the layer below from which its rows start; None if they
-            are the same rows.
-        positions: for each layer, the embedded rows whose positions its rows have; None if all rows
-            have the same position.
+        gathers: indices, for each layer, of the rows of the layer below that its rows start from;
+            None if they are the same rows.
+        positions: indices, for each layer, of the embedded rows whose positions its rows have; None
+            if all rows have the same position.
         n_embedded: number of embedded rows.
     """
 
@@ -61,7 +64,7 @@ class Growth:
 
 
 def gathers(layout: StepLayout, n_layers: int, device: torch.device) -> Indices:
-    """Return for each layer the rows of the layer below where its rows start; None if the same."""
+    """Return for each layer the rows of the layer below that its rows start from; None if equal."""
     n_own = np.concatenate([[0], layout.n_own])
     return _on_device(
         [
@@ -80,7 +83,7 @@ def positions(layout: StepLayout, n_layers: int, device: torch.device) -> Indice
 def moves(
     previous: StepLayout, layout: StepLayout, parent: Ints, n_layers: int, device: torch.device
 ) -> list[Move | None]:
-    """Return for each layer how its rows continue suffixes; None if none moves."""
+    """Return for each layer how its rows continue earlier suffixes; None if no suffix moves."""
     firsts, parents = [], []
     for layer in range(n_layers):
         rows = previous.slots(layer, parent[layout.rows(layer)])
@@ -101,7 +104,7 @@ def parents(
     layers: Sequence[int],
     device: torch.device,
 ) -> dict[int, torch.Tensor]:
-    """Return the rows of the previous step, at first the prompts, that each layer continues."""
+    """Return the rows of the previous step (at first: prompts) that each layer continues."""
     indices = [
         prompt[layout.rows(layer)]
         if previous is None

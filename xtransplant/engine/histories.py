@@ -1,6 +1,6 @@
 """The entries of a decoding step, as arrays: rows with the tokens that follow their prompt.
 
-A row decodes freely. Beside that, it follows the beginnings of its answer options to get their
+A row decodes greedily. It also follows the beginnings of its answer options, to compute their
 log-probabilities. If both have the same tokens, they are one entry. Plain numpy, without torch.
 """
 
@@ -22,12 +22,13 @@ class Histories:
     """The entries of a step, sorted by the layer at which they leave the trunk.
 
     Attributes:
-        row: number of each entry's row.
+        row: index of each entry's row.
         parent: entry of the previous step that it continues.
         token: newest token.
-        history: number of the tokens so far, prompt included; equal numbers mean equal tokens.
-        free: whether it is the row's greedy continuation.
-        node: node in the option trees; `NOWHERE` if no option begins with its tokens.
+        history: number that identifies the tokens so far, prompt included; entries with equal
+            tokens have equal numbers.
+        free: whether the entry is the row's greedy continuation.
+        node: node in the option trees; `NOWHERE` if no option begins with the entry's tokens.
     """
 
     row: Ints
@@ -42,7 +43,7 @@ class Histories:
         """Return the entries of the first step: the last token of each row's prompt.
 
         Args:
-            prompt: number of each row's prompt.
+            prompt: index of each row's prompt.
             last_token: last token of each prompt.
             trees: options of the prompts.
         """
@@ -56,8 +57,8 @@ class Histories:
     def advance(self, chosen: Ints, ends: Bools, trees: OptionTrees, leaves: Ints) -> Histories:
         """Return the entries of the next step.
 
-        A free entry continues with its greedy token, the beginning of an option with each token
-        that follows it in the tree.
+        A free entry continues with its greedy token. The beginning of an option continues with each
+        token that follows it in the tree.
 
         Args:
             chosen: greedy token of each entry.
@@ -94,10 +95,10 @@ class OptionPairs:
     """Tokens of options whose log-probabilities a step yields.
 
     Attributes:
-        entry: entry after which the token comes.
+        entry: entry that the token follows.
         node: node of the entry.
-        token: the token.
-        child: node to which the token leads.
+        token: token of the option.
+        child: node that the token leads to.
     """
 
     entry: Ints
@@ -110,7 +111,7 @@ class OptionPairs:
 
     @classmethod
     def of(cls, histories: Histories, trees: OptionTrees) -> OptionPairs:
-        """List the options' next tokens of each entry."""
+        """Return the next tokens of the options that each entry begins."""
         pairs = [
             (entry, histories.node[entry], token, child)
             for entry in np.flatnonzero(histories.node != NOWHERE)
@@ -120,7 +121,7 @@ class OptionPairs:
 
 
 def _number(history: Ints, token: Ints) -> Ints:
-    """Return new numbers of the histories, each with its new token."""
+    """Return new numbers for histories that are extended by a token each."""
     if not len(token):
         return token
     return np.unique(history * (token.max() + 1) + token, return_inverse=True)[1]

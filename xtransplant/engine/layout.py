@@ -1,12 +1,12 @@
-"""Which rows a step computes at each layer. Plain numpy: no torch, no model.
+"""The rows that a step computes at each layer. Plain numpy, without torch.
 
 A grid row that writes at layer j equals the untouched prompt below j. While decoding it equals
 every other row with the same generated tokens up to and including j: the write changes nothing that
 a later token reads there. If it writes at every step, it equals them below j. So at layer l a step
 computes
 
-    the **own** rows:   those that have left the trunk, in grid order, then
-    the **trunk** rows: one for each distinct history among the rows that have not.
+    the **own** rows:   rows that have left the trunk, in grid order, then
+    the **trunk** rows: one row for each distinct history (generated tokens) among the others.
 
 Grid rows are sorted by the layer at which they leave the trunk, so the own rows are always the
 first ones alive. A trunk row is needed up to the deepest grid row of its history; trunk rows are
@@ -29,9 +29,9 @@ class StepLayout:
     """The rows of one decoding step.
 
     Attributes:
-        n_own: for each layer 0..N-1, the number of grid rows alive that compute their own row.
-        history: for each grid row alive, the number of its history; histories are numbered in the
-            order of their deepest grid rows.
+        n_own: number of active grid rows that compute their own row, for each layer 0..N-1.
+        history: number of the history of each active grid row; histories are numbered in the order
+            of their deepest grid rows.
     """
 
     n_own: Ints
@@ -57,15 +57,15 @@ class StepLayout:
         return cls(n_own, _number_by_deepest(history))
 
     def rows(self, layer: int) -> Ints:
-        """Return a grid row (its number among those alive) for each computed row of the layer.
+        """Return the index of an active grid row for each computed row of the layer.
 
-        Layer -1 stands for the embeddings, where every row is still on the trunk.
+        Layer -1 stands for the embeddings, where all rows are on the trunk.
         """
         n_own, first_needed = self._bounds(layer)
         return np.concatenate([np.arange(n_own), self._deepest[first_needed:]])
 
     def slots(self, layer: int, rows: Ints) -> Ints:
-        """Return the computed row of the layer that holds the value of each of the grid rows."""
+        """Return for each of some grid rows the computed row of the layer that holds its value."""
         n_own, first_needed = self._bounds(layer)
         return np.where(rows < n_own, rows, n_own + self.history[rows] - first_needed)
 

@@ -1,4 +1,4 @@
-"""A checkpoint opened, probed and compared with the engine, before anything is computed with it."""
+"""Loading a checkpoint, with the checks that come before any computation."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def load_model(id: str, *, on_step: OnStep = silent, **options: Unpack[LoadKeywo
         The model in evaluation mode, without gradients, decoding greedily.
 
     Raises:
-        ModelError: a checkpoint that cannot be found, read or understood.
-        TypeError: an argument that is not a field of `LoadOptions`.
+        ModelError: the checkpoint cannot be found, read or understood.
+        TypeError: an argument is not a field of `LoadOptions`.
     """
     model = open_model(id, LoadOptions(**options), on_step)
     require_agreement(model, verify(model))
     if model.own_attention:
         LOG.warning(
-            "%s: the model has attention code of its own, so each row reads a copy of the prefix",
+            "%s: the model has its own attention code, so each row reads a copy of the prefix",
             id,
         )
     if state_bytes(model):

@@ -1,4 +1,4 @@
-"""How many rows and prompts fit into memory at once."""
+"""The number of rows and prompts that fit into memory at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from xtransplant.models.parallel import from_first
 
 CPU_BUDGET = 256 << 20
-"""Bytes for the suffixes of rows that decode together on a CPU."""
+"""Bytes for the suffixes of rows that are decoded together on a CPU."""
 
 
 def kv_bytes(text_config: Any, itemsize: int) -> int:
@@ -30,19 +30,19 @@ def rows_that_fit(
     state_bytes: int = 0,
     by_block: bool,
 ) -> int:
-    """Return how many rows fit into the memory for rows that decode together; 1 or more.
+    """Return the number of rows that fit into memory together; at least 1.
 
     Args:
         text_config: configuration of the language model.
         dtype: type of keys and values.
         device: device of the rows.
         n_tokens: number of tokens per row whose keys and values are kept.
-        n_branches: number of option beginnings that a row has beside its own history for a few
-            steps. Each of them, and the row itself, has recurrent states and logits of its own.
+        n_branches: number of option beginnings that a row follows besides its own history. Each of
+            them, and the row itself, has its own recurrent states and logits.
         state_bytes: size of one row's recurrent states.
         by_block: whether the unembedding runs in blocks, so that no row keeps its logits.
     """
-    # A row owns the layers above its target layer: half of them on average.
+    # A row has its own keys and values above its target layer: in half of the layers on average.
     suffix = kv_bytes(text_config, dtype.itemsize) * n_tokens // 2
     logits = 0 if by_block else 4 * int(text_config.vocab_size)
     return max(1, _budget(device) // (suffix + (logits + state_bytes) * (1 + n_branches)))
@@ -51,22 +51,22 @@ def rows_that_fit(
 def prompts_that_fit(
     text_config: Any, dtype: torch.dtype, device: torch.device, *, n_tokens: int
 ) -> int:
-    """Return how many prefixes of `n_tokens` tokens are kept at once; 1 or more.
+    """Return the number of prefixes of `n_tokens` tokens that are kept at once; at least 1.
 
-    Prefixes get three times the memory of the rows. Where prompts have few rows each, prefixes take
-    most of the memory, and matrix products are only as large as the number of prompts.
+    Prefixes get three times the memory of the rows. If prompts have few rows each, prefixes take
+    most of the memory, and more prompts make matrix products larger.
     """
     return max(1, 3 * _budget(device) // (kv_bytes(text_config, dtype.itemsize) * n_tokens))
 
 
 def _budget(device: torch.device) -> int:
-    """Return the bytes for the suffixes of rows: on a GPU an eighth of the free memory.
+    """Return the number of bytes for the suffixes of rows: on a GPU, an eighth of the free memory.
 
     Prefixes take up to three eighths (see `prompts_that_fit`). The other half is for the tensors of
     a forward pass.
     """
     if device.type != "cuda":
         return CPU_BUDGET
-    # torch keeps memory that earlier grids freed, and uses it again.
+    # Memory that earlier grids freed stays with torch, which uses it again.
     held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return from_first((torch.cuda.mem_get_info(device)[0] + held) // 8)

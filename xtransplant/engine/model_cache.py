@@ -1,9 +1,9 @@
-"""A prompt's prefix as a Hugging Face model keeps it, and the cache that the model is given.
+"""A prompt's prefix as a Hugging Face model keeps it, and the cache that is passed to the model.
 
-For most models the engine computes attention (`prefix_cache`), and the cache given here only counts
-tokens. Some families have attention code of their own (BLOOM, Falcon, XGLM): they get a copy of the
-prefix for each row, of one layer at a time. State-space and linear-attention layers (Jamba,
-Falcon-H1, Qwen3-Next) overwrite a state with each token, so each row has its own state.
+For most models, the engine computes attention (`prefix_cache`), and the cache passed to the model
+only counts tokens. Some families have their own attention code (BLOOM, Falcon, XGLM): they get a
+copy of the prefix for each row, one layer at a time. State-space and linear-attention layers
+(Jamba, Falcon-H1, Qwen3-Next) overwrite a state with each token, so each row has its own state.
 
 Shape suffixes: K key/value heads, P prefix tokens, E head width.
 """
@@ -33,7 +33,9 @@ from xtransplant.models.families import Model
 
 @torch.inference_mode()
 def prefill(model: Model, prompts: Sequence[Tokens]) -> Prefixes:
-    """Read the prefixes of some prompts, which are best sorted by length.
+    """Run the prefixes of some prompts through the model and keep their keys, values and states.
+
+    Sort the prompts by length for the fewest passes.
 
     Raises:
         ModelError: an attention layer does not keep the keys and values of all tokens.
@@ -54,7 +56,7 @@ def prefill(model: Model, prompts: Sequence[Tokens]) -> Prefixes:
 
 
 def _read_pass(model: Model, prompts: Sequence[Tokens]) -> Any:
-    # Sliding windows are cut from whole prefixes later.
+    # Keep whole prefixes; sliding windows are cut from them later.
     kept: Any = DynamicCache(config=model.hf.config)
     kept.layers = [DynamicLayer() if _slides(layer) else layer for layer in kept.layers]
     read(model, prompts, kept)
@@ -86,7 +88,7 @@ def _tables(layer: Any, lengths: Sequence[int]) -> KeysValues | None:
 def _fill(
     tables: KeysValues | None, kept: KeysValues | None, part: slice, lengths: Sequence[int]
 ) -> None:
-    """Copy a layer's keys and values of the prompts of a pass, without padding, to lines `part`."""
+    """Copy a layer's keys and values from a pass, without padding, to the lines `part`."""
     for table_BKPE, kept_BKPE in zip(tables or (), kept or (), strict=True):
         for line, of_prompt, n_tokens in zip(
             table_BKPE[part], kept_BKPE, lengths[part], strict=True
@@ -123,10 +125,10 @@ class RowsCache(Cache):
         """Select the states that the rows of a step continue.
 
         Args:
-            rows: for each layer, rows of the previous step; in the first step, numbers of prompts.
+            rows: rows of the previous step, by layer; in the first step, numbers of prompts.
         """
-        # Called on the class, because a layer of both kinds would move its (empty) keys too. The
-        # stubs give the mixin's method the type of a whole layer.
+        # Called on the class, because a layer of both kinds would move its (empty) keys too. Any is
+        # for the stubs, in which the mixin's method takes a whole layer.
         for number, index in rows.items():
             state = self._states[number]
             own: Any = index.to(_tensors(state)[0].device)
@@ -140,7 +142,7 @@ class RowsCache(Cache):
         *_: Any,
         **__: Any,
     ) -> KeysValues:
-        """Return the keys and values of all tokens, or only the new ones if the engine attends."""
+        """Return the keys and values of all tokens; only the new ones if the engine attends."""
         if self._own_attention:
             return self._shared.copied(layer_idx, (key_states, value_states))
         return key_states, value_states

@@ -1,7 +1,7 @@
-"""Token sequences of answer options as trees, and the log-probabilities of their branches.
+"""Token sequences of answer options as trees, and the log-probabilities of the options.
 
-Plain numpy: no torch, no model. Options that start with the same token share that branch, so a
-decoding step computes each prefix once.
+Options that start with the same tokens share a branch, so each beginning is computed once. Plain
+numpy, without torch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from xtransplant.engine.layout import Ints
 
 NOWHERE = -1
-"""Stands for the node of a history with which no option begins."""
+"""The node of a history with which no option begins."""
 
 Tokens = tuple[int, ...]
 
@@ -26,7 +26,8 @@ class OptionTrees:
         roots: root of each prompt; `NOWHERE` for a prompt without options.
         children: children of each node, by token.
         depth: number of tokens of the longest option.
-        branches: most option beginnings that one row follows in one step, beside its own history.
+        branches: maximum number of option beginnings that a row follows in one step, besides its
+            own history.
     """
 
     def __init__(self, options: Sequence[Sequence[Tokens]]) -> None:
@@ -44,14 +45,14 @@ class OptionTrees:
         self.branches = max((_branches(option_list) for option_list in roots), default=0)
 
     def step(self, node: int, token: int) -> int:
-        """Return the node to which a token leads; `NOWHERE` if no option continues there."""
+        """Return the node that a token leads to; `NOWHERE` if no option continues from it."""
         child = self.children[node].get(token, NOWHERE) if node != NOWHERE else NOWHERE
         return child if child != NOWHERE and self.children[child] else NOWHERE
 
     def option_logprobs(
         self, prompt: int, node_logprobs: npt.NDArray[np.float64]
     ) -> tuple[float, ...] | None:
-        """Return each option's log-probability, from those of all nodes; None without options."""
+        """Return each option's log-probability, given those of all nodes; None without options."""
         leaves = self._leaves[self._lists[prompt]]
         return tuple(float(node_logprobs[leaf]) for leaf in leaves) or None
 

@@ -1,7 +1,7 @@
-"""The method as one would write it first: one `generate` per cell, batch 1, one hook.
+"""The naive implementation of the method: one `generate` per cell, batch size 1, one hook.
 
-It is slow and obvious. `xtransplant check`, `xtransplant bench` and the tests compare the engine
-with it. It shares nothing with the engine but the model.
+It is slow and simple. `xtransplant check`, `xtransplant bench` and the tests compare the engine
+with it. It shares no code with the engine except the loaded model.
 """
 
 from __future__ import annotations
@@ -200,6 +200,6 @@ def sample(
 
 
 def _hidden(output: Any) -> torch.Tensor:
-    """Return a module's output as [1, T, D]; OPT's feed-forward has no batch dimension."""
+    """Return a module's output as [1, T, D]; OPT's feed-forward output lacks a batch dimension."""
     hidden: torch.Tensor = output[0] if isinstance(output, tuple) else output
     return hidden if hidden.dim() == 3 else hidden[None]

@@ -1,10 +1,10 @@
-"""Passes over whole prompts: several of them at once, padded on the left.
+"""Passes over whole prompts, several at once, padded on the left.
 
-Reading several short prompts together makes their matrix products larger. Padding is on the left:
-the last token of every prompt is then at the same place, and a sliding window is the same slice of
-all prompts.
+Reading several short prompts together makes matrix products larger. With padding on the left, the
+last tokens of all prompts are at the same index, and a sliding window is the same slice of all
+prompts.
 
-Shape suffixes: B prompts, P tokens of the longest, V vocabulary.
+Shape suffixes: B prompts, P tokens of the longest prompt, V vocabulary.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PASS_TOKENS = 2048
-"""Most tokens of a pass, padding included; a longer prompt has a pass of its own."""
+"""Maximum number of tokens of a pass, padding included; a longer prompt gets its own pass."""
 
 
 def passes(model: Model, prompts: Sequence[Tokens]) -> Iterator[slice]:
-    """Split a list of prompts, which is best sorted by length, into passes.
+    """Split a list of prompts into passes; sort it by length for the fewest passes.
 
-    Models with recurrent states or attention code of their own, and encoder-decoder models, read
+    Models with recurrent states or with their own attention code, and encoder-decoder models, read
     one prompt at a time, because padding would change their results.
     """
     if model.own_attention or model.decoder_prompt or keeps_states(model):
@@ -48,14 +48,14 @@ def passes(model: Model, prompts: Sequence[Tokens]) -> Iterator[slice]:
 def in_halves(
     work: Callable[[Sequence[Item]], Result], items: Sequence[Item]
 ) -> Iterator[tuple[Sequence[Item], Result]]:
-    """Do the work for all items at once; if memory runs out, for one half after the other.
+    """Do the work for all items at once; if memory runs out, for each half in turn.
 
     Yields:
-        Items that were done together, and their result.
+        Items that were done together, with their result.
 
     Raises:
-        torch.OutOfMemoryError: memory runs out for one item; or in one of several processes that
-            share the model, which cannot retry alone.
+        torch.OutOfMemoryError: memory runs out for a single item, or in one of several processes
+            that share the model and cannot retry alone.
     """
     try:
         result = work(items)
@@ -65,14 +65,14 @@ def in_halves(
     else:
         yield items, result
         return
-    # Outside the handler, because in it the error keeps the tensors of the failed work alive.
+    # After the handler, because inside it the error keeps the tensors of the failed work alive.
     middle = len(items) // 2
     yield from in_halves(work, items[:middle])
     yield from in_halves(work, items[middle:])
 
 
 def padding(lengths: Sequence[int], device: torch.device) -> torch.Tensor | None:
-    """Return a mask of the padding of prompts padded on the left, [B, P]; None without padding."""
+    """Return a mask, [B, P], that is True at the padding on the left; None without padding."""
     longest = max(lengths)
     if min(lengths) == longest:
         return None
@@ -81,7 +81,7 @@ def padding(lengths: Sequence[int], device: torch.device) -> torch.Tensor | None
 
 
 def keeps_states(model: Model) -> bool:
-    """Return whether some layer has a recurrent state (state-space or linear-attention layers)."""
+    """Return whether a layer has a recurrent state (state-space and linear-attention layers do)."""
     layers = DynamicCache(config=model.hf.config).layers
     return any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers)
 

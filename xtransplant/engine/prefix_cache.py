@@ -1,7 +1,7 @@
-"""K/V of the target prompts, kept once, and the attention layers that read them.
+"""Keys and values of the target prompts, kept once, and the attention that reads them.
 
-Prefixes of several prompts are padded on the left. All of them then end at the same place, and a
-sliding window is the same slice of each.
+Prefixes of several prompts are padded on the left. So all end at the same index, and a sliding
+window is the same slice of each.
 
 Shape suffixes: R rows, B prompts, H query heads, K key/value heads, P prefix tokens, S suffix
 tokens, E head width.
@@ -31,11 +31,11 @@ IMPLEMENTATION = "xtransplant_shared_prefix"
 
 @dataclass(frozen=True)
 class Move:
-    """Where a layer's rows find their suffixes.
+    """The suffixes that a layer's rows continue.
 
     Attributes:
-        first: the first row that moves; rows before it keep their suffix.
-        parents: for each row from `first` on, the row of the previous step that it continues.
+        first: first row that moves; rows before it keep their suffix.
+        parents: rows of the previous step that the rows from `first` on continue.
     """
 
     first: int
@@ -44,13 +44,13 @@ class Move:
 
 @dataclass(frozen=True)
 class Prefixes:
-    """What a model keeps of some prompts without their last tokens.
+    """The prefixes (all tokens but the last) of some prompts, as a model keeps them.
 
     Attributes:
-        lengths: number of tokens of each prompt.
+        lengths: number of tokens of each prefix.
         keys_values: keys and values of each layer, each [B, K, P, E], padded on the left; None for
             a layer without attention.
-        states: for each prompt, transformers' cache of the layers that have a recurrent state.
+        states: cache layers of transformers with a recurrent state, by number, for each prompt.
     """
 
     lengths: Sequence[int]
@@ -59,15 +59,15 @@ class Prefixes:
 
 
 class SharedPrefixCache:
-    """K/V of the prefixes, kept once, and of the tokens that follow in each row.
+    """Keys and values of the prefixes, kept once, and of the suffix of each row.
 
     A layer's suffix buffers are [rows, K, tokens, E] and grow to the rows that the layer needs.
-    Answer options add many rows, but only for a few tokens, so the buffers then start with room for
-    few tokens. Otherwise they start at full length, because growing a buffer copies it.
+    Answer options add many rows, but only for a few tokens, so with options the buffers start with
+    room for few tokens. Otherwise they start at full length, because growing a buffer copies it.
 
     Args:
-        prefixes: prefixes of all prompts; one or more layers have keys and values.
-        max_new_tokens: most tokens of a suffix.
+        prefixes: prefixes of all prompts; at least one layer has keys and values.
+        max_new_tokens: maximum number of tokens of a suffix.
         first_tokens: number of tokens that a buffer has room for at first.
     """
 
@@ -89,7 +89,7 @@ class SharedPrefixCache:
         return max(self.lengths) + self._step
 
     def positions(self, prompt: Ints) -> Ints:
-        """Return the positions of rows of these prompts; one number if all are equal."""
+        """Return the positions of rows of the given prompts; one number if there is one prompt."""
         positions = np.array(self.lengths)[prompt] + self._step
         return positions if len(self.lengths) > 1 else positions[:1]
 
@@ -97,9 +97,8 @@ class SharedPrefixCache:
         """Prepare for the next token.
 
         Args:
-            moves: for each layer, how its rows continue those of the previous step; None if
-                unchanged.
-            places: for each layer, which prompts its rows belong to.
+            moves: suffixes that the rows of each layer continue; None if unchanged.
+            places: places of the rows of each layer, which tell their prompts.
         """
         self._moves, self._places = moves, places
         self._step += 1
@@ -112,17 +111,17 @@ class SharedPrefixCache:
         rule: ScoreRule,
         sliding_window: int | None = None,
     ) -> torch.Tensor:
-        """Keep the new token's keys and values, each [R, K, 1, E], and attend to all up to it.
+        """Store the new token's keys and values, and attend from it to all tokens so far.
 
         Args:
             layer: number of the layer.
             query_RHE: queries of the new token.
-            new: keys and values of the new token.
-            rule: how scores are made.
+            new: keys and values of the new token, each [R, K, 1, E].
+            rule: rule for the scores.
             sliding_window: number of tokens that the new one sees, itself included; None for all.
 
         Returns:
-            [R, H, E].
+            Output, [R, H, E].
         """
         prefix, suffix, padding_BP = _window(
             self._prefix_of(layer), self._append(layer, new), self._padding_BP, sliding_window
@@ -133,9 +132,9 @@ class SharedPrefixCache:
         return attend(query_RHE, prefix, suffix, rule, places, padding_BP)
 
     def copied(self, layer: int, new: KeysValues) -> KeysValues:
-        """Keep the new token's keys and values; return those of all tokens, [R, K, P + S, E] each.
+        """Store the new token's keys and values; return those of all tokens, [R, K, P + S, E] each.
 
-        The prefix is copied for each row; all rows must belong to one prompt.
+        The prefix is copied for each row. All rows must belong to the same prompt.
         """
         n_rows = new[0].shape[0]
         keys, values = (
@@ -206,9 +205,9 @@ _ACTIVE: ContextVar[SharedPrefixCache] = ContextVar("shared_prefix_cache")
 
 @contextmanager
 def shared_prefix_attention(model: Model, cache: SharedPrefixCache) -> Iterator[None]:
-    """Let every attention layer of a model read and extend the cache in this block.
+    """Make every attention layer of a model read and extend the cache in this block.
 
-    A family with attention code of its own is left alone; it gets its keys from `RowsCache`.
+    A family with its own attention code is not changed; it gets its keys from `RowsCache`.
     """
     if model.own_attention:
         yield
@@ -225,7 +224,7 @@ def shared_prefix_attention(model: Model, cache: SharedPrefixCache) -> Iterator[
 
 
 NO_EFFECT = frozenset({"dropout", "position_ids", "use_cache", "is_causal", "logits_to_keep"})
-"""Arguments that change nothing for a single token in evaluation mode."""
+"""Arguments without effect on a single token in evaluation mode."""
 
 
 def _attention_function(  # noqa: PLR0913 (transformers calls it with these arguments)
@@ -244,7 +243,7 @@ def _attention_function(  # noqa: PLR0913 (transformers calls it with these argu
     """Implement transformers' AttentionInterface; the output is [R, 1, H, E].
 
     Raises:
-        ModelError: an argument whose effect the engine does not know.
+        ModelError: the engine does not know the effect of an argument.
     """
     for name, value in others.items():
         if value is not None and name not in NO_EFFECT and not name.startswith("output_"):
@@ -271,10 +270,10 @@ def _window_as_mask(
 ) -> torch.Tensor | None:
     """Implement transformers' AttentionMaskInterface: None, or the length of a sliding window.
 
-    A row sees all of its tokens or only the last ones, which `SharedPrefixCache.attend` cuts out.
+    A row sees all of its tokens, or only the last ones, which `SharedPrefixCache.attend` selects.
 
     Raises:
-        ModelError: any other pattern, such as attention within chunks.
+        ModelError: the mask has another pattern, such as attention within chunks.
     """
     if attention_mask is not None:
         raise ModelError("the model masks tokens of a prompt without padding; it is not supported")

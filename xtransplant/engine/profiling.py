@@ -1,4 +1,4 @@
-"""Measurements: rows, seconds and memory of a block of work, and rates of matrix products."""
+"""Measurements: rows, seconds and memory of a block of work, and speeds of matrix products."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
 
 MATMUL_SECONDS = 2.0
-"""Least time for which matrix products are repeated to measure their rate."""
+"""Minimum time for which matrix products are repeated to measure their speed."""
 
 
 @dataclass
 class Work:
-    """What was measured in a block; complete when the block has ended.
+    """The measurements of a block of work; complete when the block has ended.
 
     Attributes:
-        rows: number of rows of a single token that went through each decoder layer.
-        rows_per_batch: most rows that went through the last layer at once.
+        rows: number of single-token rows that went through each decoder layer.
+        rows_per_batch: maximum number of rows that went through the last layer at once.
         seconds: wall time.
-        peak_bytes: peak memory beyond what was in use before; None where the system does not tell.
+        peak_bytes: peak memory beyond what was in use before; None if the system does not report
+            it.
     """
 
     rows: list[int]
@@ -90,13 +91,13 @@ def _finish(device: torch.device) -> None:
 
 
 def _reset_peak(device: torch.device) -> int | None:
-    """Reset the peak of memory use to the present use, and return that, in bytes."""
+    """Reset the peak of memory use to the current use; return the current use in bytes."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
     try:
-        CDLL(None).malloc_trim(0)  # else memory that is freed but kept would be used again unseen
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: resets the peak to the present use
+        CDLL(None).malloc_trim(0)  # return freed memory, whose reuse would not be measured
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: resets the peak to the current use
     except (OSError, AttributeError):
         return None
     return _status("VmRSS")
@@ -109,7 +110,7 @@ def _peak(device: torch.device) -> int | None:
 
 
 def _status(field: str) -> int | None:
-    """Read a field of this process's memory use on Linux, in bytes."""
+    """Return a field of this process's memory use on Linux, in bytes; None if it is not known."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What one grid is asked for, and the checks of that; nothing is computed here."""
+"""The arguments of one grid, and their checks; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Resolved:
 
     @classmethod
     def of(cls, model: Model, request: Request, max_new_tokens: int) -> Resolved:
-        """Encode the prompts, list the cells, and raise the errors that `transplant` documents."""
+        """Encode the prompts and resolve the cells; errors are as for `transplant`."""
         module = _module(request.module)
         require_writable(request.intervention, module)
         cells = _cells(request.cells, n_layers(model.hf.config, module))
@@ -208,5 +208,5 @@ def _require_vocabulary(token_ids: Tokens, vocab_size: int, name: str) -> None:
     for token in token_ids:
         if not 0 <= token < vocab_size:
             raise PromptError(
-                f"{name} holds token id {token}; the vocabulary has ids 0 to {vocab_size - 1}"
+                f"{name} contains token id {token}; the vocabulary has ids 0 to {vocab_size - 1}"
             )

@@ -1,4 +1,4 @@
-"""A row and its result."""
+"""A row (one continuation of a target prompt) and its result."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Continuation:
     """The result of a row.
 
     Attributes:
-        token_ids: new tokens, the end-of-sequence token included.
+        token_ids: new tokens, including the end-of-sequence token.
         option_logprobs: log-probability of each answer option; None without options.
     """
 

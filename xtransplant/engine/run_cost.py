@@ -1,4 +1,4 @@
-"""Cost of a part of a run, for the manifest. Reports read it there, because they have no torch."""
+"""The cost of a part of a run, for the manifest, where reports read it without torch."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def part_cost(
     """Return the measured and estimated cost of a part, summed over its instances.
 
     Args:
-        work: what was measured.
+        work: measurements of the part.
         model_config: configuration of the model.
-        n_layers: N.
+        n_layers: number of layers of the model.
         cells: cells of the grid.
         lengths: number of tokens of each pair of prompts, of the source and of the target; 0 for a
             source that is not read.

@@ -1,14 +1,14 @@
-"""The most likely tokens of many rows, without most of the unembedding's products.
+"""The most likely tokens of many rows, without most products of the unembedding.
 
 Rows of a grid differ by one write, so their last hidden states lie close to a subspace of few
-dimensions. With orthonormal directions Q of it, a state is h = Qᵀc + e with a short e. Then, by
-Cauchy and Schwarz, the logit of a token whose embedding is w is bounded by
+dimensions. If Q are orthonormal directions of the subspace, a state is h = Qᵀc + e with a short e.
+By the Cauchy-Schwarz inequality, the logit of a token with embedding w is bounded by
 
     w·h  =  (Qw)·c + w·e  ≤  (Qw)·c + |w - QᵀQw| |e|
 
-which takes products of |Q| numbers in place of D. A token whose bound is below the logit of another
-token is not the most likely one. The few tokens left are computed in full. The bound includes
-rounding, so the result is that of the whole product.
+which takes products of |Q| numbers instead of D. A token whose bound is below the logit of another
+token is not the most likely one. The logits of the few remaining tokens are computed in full. The
+bound includes rounding errors, so the result is that of the full product.
 
 Shape suffixes: R rows, D model width, V vocabulary, B tokens of a block, Q directions, C chunks.
 """
@@ -24,25 +24,25 @@ from torch.nn.functional import pad
 SAMPLED, FARTHEST = 48, 32
 """Numbers of directions: from evenly sampled rows, and from the rows farthest from their subspace.
 
-On SmolLM2's grids they leave about one token in fifty, for all rows together. 32 and 32 leave up to
-all tokens; 64 and 32 cost more than they save.
+On SmolLM2's grids, about one token in fifty remains, over all rows together. With 32 and 32, up to
+all tokens remain; 64 and 32 cost more than they save.
 """
 
 CHUNK_TOKENS = 16
 """Number of tokens that share one bound; bounds take a sixteenth of the memory of the logits."""
 
 MAX_CHUNKS = 64
-"""Most chunks left of a row; a row with more is computed in full."""
+"""Maximum number of remaining chunks of a row; a row with more is computed in full."""
 
 BLOCK_LOGITS = 1 << 20
-"""Most logits or bounds held at once; they stay in a CPU's cache."""
+"""Maximum number of logits or bounds held at once, so that they stay in a CPU's cache."""
 
 
 class Screen:
-    """Finds the most likely tokens after rows of hidden states.
+    """Finds the most likely token for each of many hidden states.
 
     Args:
-        weight_VD: weight of the unembedding, float32; it has no bias.
+        weight_VD: weight of the unembedding, float32. The unembedding must have no bias.
     """
 
     def __init__(self, weight_VD: torch.Tensor) -> None:
@@ -50,7 +50,7 @@ class Screen:
         self._worth_it = True
 
     def pays(self, n_rows: int) -> bool:
-        """Return whether screening is expected to take clearly fewer products than all logits."""
+        """Return whether screening should take clearly fewer products than computing all logits."""
         n_directions, width = SAMPLED + FARTHEST, self._weight_VD.shape[1]
         return self._worth_it and n_directions * (1 / n_rows + 1 / width) < 0.5
 
@@ -110,7 +110,7 @@ class Screen:
         return logits_R, torch.stack(tokens).gather(0, block_R[None])[0]
 
     def _rounding(self, hidden_RD: torch.Tensor) -> torch.Tensor:
-        """Return a bound on rounding errors, [R]: twice that of one product of D terms."""
+        """Return a bound on rounding errors, [R]: twice the bound of one product of D terms."""
         norms_R: torch.Tensor = vector_norm(hidden_RD, dim=-1)
         return 2 * hidden_RD.shape[1] * _EPSILON * self._norms_V.max() * norms_R
 
@@ -124,7 +124,7 @@ _EPSILON = torch.finfo(torch.float32).eps
 
 
 def _directions(hidden_RD: torch.Tensor) -> torch.Tensor:
-    """Return orthonormal directions near which the rows lie, [Q, D]."""
+    """Return orthonormal directions, [Q, D], whose span the rows are close to."""
     sampled = torch.linspace(0, len(hidden_RD) - 1, SAMPLED).long()
     near_QD = _orthonormal(hidden_RD[sampled])
     # One step of the power method turns them towards all rows.

@@ -30,11 +30,11 @@ from xtransplant.models.hooks import hooks
 Floats = npt.NDArray[np.float32]
 
 LOGPROB_ROWS = 64
-"""Number of rows normalised at once; it bounds the size of a float32 copy of their logits."""
+"""Number of rows normalised at once; it limits the size of the float32 copy of their logits."""
 
 
 class NonFiniteLogits(NumericsError):
-    """The logits of a row are NaN or infinite; `row` is that row."""
+    """The logits of `row` are NaN or infinite."""
 
     def __init__(self, row: Row) -> None:
         super().__init__(
@@ -54,16 +54,17 @@ def decode_batch(
     *,
     by_block: bool,
 ) -> list[Continuation]:
-    """Decode rows together; `layout` says which of them compute at which layer.
+    """Decode rows together; `layout` determines which rows are computed at which layer.
 
     Args:
         model: any supported model.
         cache: prefixes of the batch's prompts, without suffixes.
-        rows: rows sorted by target layer; `target` is the number of a prompt in the cache.
-        last_tokens: each prompt's last token, which is not in its prefix.
+        rows: rows sorted by target layer; `target` is the index of a prompt in the cache.
+        last_tokens: last token of each prompt, which is not in its prefix.
         trees: answer options of each prompt.
-        max_new_tokens: most tokens generated per row.
-        by_block: whether no step needs a table of logits; see `unembedding`.
+        max_new_tokens: maximum number of tokens generated per row.
+        by_block: whether to compute the unembedding in blocks, without a table of all logits; see
+            `unembedding`.
 
     Raises:
         NonFiniteLogits: a row's logits are NaN or infinite.
@@ -81,9 +82,9 @@ def decode_batch(
 
 
 class _Batch:
-    """Rows that decode together, and the tokens and log-probabilities found so far.
+    """Rows that are decoded together, and their tokens and log-probabilities so far.
 
-    Arguments as for `decode_batch`.
+    Arguments are as for `decode_batch`.
 
     Attributes:
         leaves: layer at which each row leaves the trunk, in passes after the first.
@@ -114,7 +115,7 @@ class _Batch:
         self._screen = screen_of(model) if by_block else None
 
     def hooks_of_all_steps(self) -> AbstractContextManager[None]:
-        """Return hooks by which rows join the batch at their layer."""
+        """Return hooks with which rows join the batch at their layer."""
         layers = self._model.layers
         positions_differ = len(self._cache.lengths) > 1 or self._model.own_attention
         return hooks(
@@ -145,7 +146,7 @@ class _Batch:
         return chosen
 
     def continuations(self) -> list[Continuation]:
-        """Return what each row has yielded."""
+        """Return the continuation of each row."""
         return [
             Continuation(tuple(tokens), self._trees.option_logprobs(row.target, logprobs))
             for row, tokens, logprobs in zip(
@@ -154,7 +155,7 @@ class _Batch:
         ]
 
     def _lay_out(self, layout: StepLayout, histories: Histories) -> None:
-        """Tell hooks and caches which rows the step computes at each layer."""
+        """Prepare hooks and caches for the rows that the step computes at each layer."""
         model, n_prompts, previous = self._model, len(self._cache.lengths), self._previous
         n_layers, device = model.n_layers, model.device
         self._growth.gathers = growth.gathers(layout, n_layers, device)
@@ -177,22 +178,22 @@ class _Batch:
     def _run(
         self, step: int, embedded: Ints, histories: Histories, slots: Ints, pairs: OptionPairs
     ) -> tuple[Ints, Floats]:
-        """Run the model on one token of each of the entries `embedded`.
+        """Run the model on the newest token of each of the entries `embedded`.
 
         Args:
             step: number of the step; all rows write in step 0, some in the others too.
             embedded: entries whose tokens are embedded.
             histories: entries of the step.
             slots: for each entry, its row of the last layer.
-            pairs: tokens of options whose log-probabilities are wanted.
+            pairs: pairs of an entry and a token of an option to compute the log-probability of.
 
         Returns:
-            The next token of each entry, drawn or most likely, -1 where the largest logit is NaN or
-            infinite; and the log-probabilities.
+            The next token of each entry, drawn or most likely, -1 if the largest logit is NaN or
+            infinite; and the wanted log-probabilities.
         """
         model, wanted = self._model, (slots[pairs.entry], pairs.token)
         positions = self._cache.positions(self.prompt[histories.row[embedded]])
-        # Right after the write the rows differ too much for the screen to pay.
+        # In step 0 the rows still differ too much for screening to save products.
         screen = self._screen if step > 0 else None
         with (
             hooks(on_output=self._writes.hooks(histories.row, again=step > 0)),
@@ -222,7 +223,7 @@ class _Batch:
 
 
 def _logits(model: Model, tokens: Ints, positions: Ints, cache: RowsCache) -> torch.Tensor:
-    """Run one token per row; `positions` holds one position for all rows or one for each."""
+    """Run one token per row; `positions` has one position for all rows or one for each."""
     logits: torch.Tensor = model.hf(
         input_ids=torch.from_numpy(tokens)[:, None].to(model.device),
         position_ids=torch.from_numpy(positions)[:, None].to(model.device),
@@ -233,7 +234,7 @@ def _logits(model: Model, tokens: Ints, positions: Ints, cache: RowsCache) -> to
 
 
 def _most_likely(logits_RV: torch.Tensor, blocks: LogitBlocks | None) -> Ints:
-    """Return each row's most likely token, -1 where its logit is NaN or infinite.
+    """Return each row's most likely token; -1 if its logit is NaN or infinite.
 
     With `blocks`, `logits_RV` holds only each row's largest logit, whose token is in
     `blocks.tokens_R`.

@@ -1,4 +1,4 @@
-"""The public calls: pairs of prompts, each with a module and a grid of cells; and their result."""
+"""The public calls, which transplant a module between two prompts at a grid of cells."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TransplantGrid:
-    """The continuations of one target prompt: untouched, and with each cell's transplant.
+    """The continuations of one target prompt: the baseline, and one for each cell.
 
     Attributes:
         module: module that was transplanted.
-        baseline: continuation of the untouched target prompt.
-        generations: continuation of each cell, in the order the cells were given.
-        n_layers: N, the number of layers.
+        baseline: continuation of the target prompt without a transplant.
+        generations: continuation of each cell, in the given order of the cells.
+        n_layers: number N of layers.
     """
 
     module: ModuleType
@@ -44,14 +44,14 @@ class TransplantGrid:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """The cells of the grid, in the order they were given, each once."""
+        """The cells of the grid, in the given order, each once."""
         return tuple(self.generations)
 
     def generation(self, source_layer: int, target_layer: int) -> Generation:
         """Return one cell's continuation; negative layers count from the end.
 
         Raises:
-            LayerError: no such layer, or a cell outside this grid.
+            LayerError: the layer does not exist, or the cell is not in this grid.
         """
         (cell,) = resolve_cells(self.n_layers, pairs=[(source_layer, target_layer)])
         if cell not in self.generations:
@@ -62,11 +62,11 @@ class TransplantGrid:
         return self.generations[cell]
 
     def text(self, source_layer: int, target_layer: int) -> str:
-        """Return one cell's text; raises as `generation` does."""
+        """Return one cell's text; errors are as for `generation`."""
         return self.generation(source_layer, target_layer).text
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per cell, the baseline first with null layers.
+        """Return a data frame with one row per cell, after a row for the baseline with null layers.
 
         Columns: source_layer, target_layer (Int16), text, token_ids (list of int), n_tokens,
         finish ("eos" or "length").
@@ -122,7 +122,7 @@ def transplant(  # noqa: PLR0913  # what one grid is, in one call
         intervention: what is made of the activations, and in which passes it is put.
 
     Returns:
-        The baseline and every cell's continuation.
+        The baseline and the continuation of every cell.
 
     Raises:
         LayerError: a layer outside 0..N-1, no cells, an unknown module, or vectors of a shape that
@@ -144,27 +144,27 @@ def transplant_all(
     max_new_tokens: int = 20,
     rows_per_batch: int | None = None,
 ) -> list[TransplantGrid]:
-    """Answer many requests; requests with the same source or target prompt share its work.
+    """Answer many requests; requests with the same source or target prompt share its computation.
 
-    Several modules, source languages or controls over one target prompt share its prefix, its trunk
-    and its baseline. Small grids over different target prompts share batches. The results are those
-    of one `transplant` per request, token for token.
+    Several modules, source languages or controls with one target prompt share its prefix, its trunk
+    and its baseline. Small grids with different target prompts share batches. The tokens are
+    exactly those of one `transplant` call per request.
 
     Args:
         model: model from `load_model`.
         requests: grids to compute.
-        max_new_tokens: as for `transplant`.
-        rows_per_batch: as for `transplant`.
+        max_new_tokens: maximum number of new tokens, as for `transplant`.
+        rows_per_batch: number of cells per batch, as for `transplant`.
 
     Returns:
         The result of each request, in the order of `requests`.
 
     Raises:
-        LayerError, PromptError, NumericsError, ConfigError, ModelError: as `transplant`; a message
-            about one request starts with its name.
+        LayerError, PromptError, NumericsError, ConfigError, ModelError: as for `transplant`; a
+            message about one request starts with its name.
     """
     if not isinstance(model, Model):
-        raise ModelError(f"{model!r:.60} is no loaded model; give what load_model returns")
+        raise ModelError(f"{model!r:.60} is not a loaded model; pass the result of load_model")
     if not requests:
         return []
     _require_positive("max_new_tokens", max_new_tokens)

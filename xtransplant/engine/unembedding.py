@@ -1,12 +1,13 @@
 """The most likely next token, and log-probabilities, without a table of all logits.
 
-A vocabulary is wide: the logits of a few hundred rows are tens of megabytes, which a CPU writes to
-memory and reads again for the maximum. Here the unembedding runs in blocks of the vocabulary. Of
-each block only the maximum is kept and, for log-probabilities of options, the sum. What the model
-does to its logits afterwards (Gemma's soft-cap, Cohere's scale) is the same for every logit and
-keeps their order, so it can be applied to the maxima. It would change the sums.
+A vocabulary is large: the logits of a few hundred rows are tens of megabytes, which a CPU would
+write to memory and read again for the maximum. Here the unembedding runs in blocks of the
+vocabulary. Only the maximum of each block is kept and, for log-probabilities of options, the
+log-sum-exp. Some models transform their logits afterwards (Gemma's soft-cap, Cohere's scale). The
+transformation is the same for all logits and keeps their order, so it can be applied to the maxima.
+It would change the sums.
 
-Shape suffixes: R rows, S those with a sum, V vocabulary, Q log-probabilities, D model width.
+Shape suffixes: R rows, S rows with a sum, V vocabulary, Q log-probabilities, D model width.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ BLOCK_LOGITS = 1 << 20
 
 
 class LogitBlocks:
-    """The most likely tokens of a step and the wanted log-probabilities, once the model has run.
+    """The most likely tokens and the wanted log-probabilities of a step, after the model has run.
 
     Args:
         unembedding: unembedding layer of the model.
-        rows: rows whose log-probabilities are wanted.
-        tokens: for each of them, the token whose log-probability after the row is wanted.
+        rows: rows with a wanted log-probability.
+        tokens: token to compute the log-probability of, for each of `rows`.
         screen: screen for rows without wanted log-probabilities; None for no screening.
 
     Attributes:
@@ -52,7 +53,7 @@ class LogitBlocks:
         self.logprobs_Q = torch.empty(0)
 
     def forward(self, hidden_R1D: torch.Tensor) -> torch.Tensor:
-        """Return each row's largest logit, [R, 1, 1], in place of all logits."""
+        """Return each row's largest logit, [R, 1, 1], instead of all logits."""
         hidden_RD = hidden_R1D[:, 0]
         is_summed_R = torch.zeros(len(hidden_RD), dtype=torch.bool)
         is_summed_R[self._rows_Q] = True
@@ -72,7 +73,7 @@ class LogitBlocks:
         return maximum_R[:, None, None]
 
     def _most_likely(self, hidden_RD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return each row's largest logit and its token, [R] both."""
+        """Return each row's largest logit and its token, [R] each."""
         screen = self._screen
         if screen is not None and screen.pays(len(hidden_RD)) and hidden_RD.isfinite().all():
             return screen.most_likely(hidden_RD)
@@ -112,10 +113,10 @@ def _part(bias_V: torch.Tensor | None, part: slice | torch.Tensor) -> torch.Tens
 
 
 def runs_by_block(model: Model, *, logprobs: bool) -> bool:
-    """Return whether a step needs no table of logits.
+    """Return whether the unembedding can run in blocks, without a table of all logits.
 
-    That is so on a CPU if the unembedding is a plain linear layer with its whole matrix and, with
-    `logprobs`, if the model returns its logits unchanged, which one pass over a token shows.
+    It can on a CPU if it is a plain linear layer with its whole matrix. With `logprobs`, the model
+    must also return its logits unchanged; one pass over a token tests this.
     """
     unembedding = model.hf.get_output_embeddings()
     # Not isinstance, because a quantised or adapted layer may be a subclass.
@@ -145,7 +146,7 @@ def screen_of(model: Model) -> Screen | None:
 def logit_blocks(
     model: Model, rows: Ints, tokens: Ints, screen: Screen | None = None
 ) -> Iterator[LogitBlocks]:
-    """Let a model that `runs_by_block` return each row's largest logit in this block."""
+    """Make a model that `runs_by_block` return only each row's largest logit, inside the `with`."""
     unembedding = model.hf.get_output_embeddings()
     blocks = LogitBlocks(unembedding, rows, tokens, screen)
     vars(unembedding)["forward"] = blocks.forward

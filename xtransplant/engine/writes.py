@@ -1,7 +1,7 @@
 """The write: a row's vector is put into a module's output.
 
-`put` is the only place that puts a vector into a module, for the engine, the encoder-decoder path
-and the check at load. Only the oracle, with which they are compared, has code of its own.
+`put` is the only function that does this, for the engine, the encoder-decoder path and the check at
+load. Only the oracle, which these are compared with, has its own code.
 
 Shape suffixes: W rows that are written to, R rows, T tokens, D model width.
 """
@@ -227,10 +227,10 @@ def joining_order(row: Row) -> tuple[int, str, bool]:
 
 
 def joining_writes(model: Model, rows: Sequence[Row]) -> list[tuple[nn.Module, Hook]]:
-    """Return hooks by which rows join an encoder's pass over one prompt at their target layer.
+    """Return hooks with which rows join an encoder's pass over one prompt at their target layer.
 
-    The pass starts with one row that writes nothing. Up to its target layer every row equals that
-    one, so it joins there as a copy of it.
+    The pass starts with a single row that writes nothing. Below its target layer, each row is equal
+    to this one, so at that layer the hook adds the row to the batch as a copy.
 
     Args:
         model: encoder-decoder model.

@@ -1,7 +1,7 @@
-"""A PEFT adapter on top of a checkpoint: where it is, its identity, and how it is merged.
+"""A PEFT adapter on top of a checkpoint: how it is found, identified and merged.
 
-After merging, the model is an ordinary one: layers and modules are where they were, and each matrix
-product is computed once. In a quantised checkpoint the merged weights would be rounded to the
+After merging, the model is an ordinary one: its layers and modules are unchanged, and each matrix
+product is computed once. In a quantised checkpoint, merged weights would be rounded to the
 quantisation grid, so there the adapter stays beside the weights.
 """
 
@@ -32,7 +32,7 @@ SAFETENSORS = "adapter_model.safetensors"
 PICKLE = "adapter_model.bin"
 TEMPLATE = "chat_template.jinja"
 TOKENIZER = tuple(name for name in SETTINGS if name not in (MODEL_CONFIG, "generation_config.json"))
-"""Files of a tokenizer, which an adapter may bring along."""
+"""Files of a tokenizer, which an adapter's folder may contain."""
 _N_TOKENS = 4
 
 
@@ -48,16 +48,16 @@ def apply_adapter(
     """Return the model with an adapter's weights added to its own.
 
     Args:
-        hf: Hugging Face model; it is changed.
+        hf: Hugging Face model, which is changed.
         id: Hugging Face id or local folder of the adapter.
         revision: commit, tag or branch of a Hugging Face id.
         allow_pickle: whether to read pickled weights (.bin) if there are no safetensors.
-        merge: whether the weights are merged; if not, peft computes the adapter beside them.
+        merge: whether to merge the weights; otherwise peft computes the adapter beside them.
         on_step: progress callback while files are fetched.
 
     Raises:
         ModelError: `peft` is not installed; or the adapter cannot be found or read, is for another
-            architecture, or does not change weights (prompt and prefix tuning).
+            architecture, or adds tokens to the prompt instead of changing weights.
     """
     if n_processes() > 1:
         raise ModelError(
@@ -74,12 +74,12 @@ def apply_adapter(
 
     remedy = _made_for(folder, id)
     with one_line_errors(f"adapter {id}", remedy):
-        # peft reports unexpected weights (of further layers, say) only when they are set.
+        # peft reports unexpected weights (of additional layers, say) only in this call's result.
         weights = load_peft_weights(str(folder), device="cpu")
         _make_room(hf, weights)
     with one_line_errors(f"adapter {id}", remedy), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about deprecated names, among others
-        # peft would only warn, and draw the missing weights at random.
+        # Otherwise peft only warns, and draws the missing weights at random.
         warnings.filterwarnings("error", message="Found missing adapter keys")
         adapted: Any = PeftModel.from_pretrained(hf, str(folder))
         result: Any = set_peft_model_state_dict(adapted, weights)
@@ -91,7 +91,7 @@ def apply_adapter(
         )
     if unexpected := result.unexpected_keys:
         raise ModelError(
-            f"adapter {id!r} has {len(unexpected)} weights that fit nowhere in the model, such as "
+            f"adapter {id!r} has {len(unexpected)} weights without a place in the model, such as "
             f"{min(unexpected)}; {remedy}"
         )
     if not merge or getattr(hf, "is_quantized", False):
@@ -106,7 +106,7 @@ def apply_adapter(
 
 
 def _make_room(hf: Any, weights: Mapping[str, torch.Tensor]) -> None:
-    """Give the embeddings as many rows as the adapter's own, which may have tokens added."""
+    """Resize the embeddings to those of the adapter, which may include added tokens."""
     for part in (hf.get_input_embeddings(), hf.get_output_embeddings()):
         name = next((name for name, other in hf.named_modules() if other is part), None)
         own = weights.get(f"base_model.model.{name}.weight")
@@ -115,10 +115,10 @@ def _make_room(hf: Any, weights: Mapping[str, torch.Tensor]) -> None:
 
 
 def _untie(hf: Any) -> None:
-    """Give each part that an adapter changes weights of its own where it shares them with others.
+    """Copy shared weights for each module that an adapter changes.
 
-    Beside the weights an adapter changes one part alone, such as the unembedding. Merged into
-    weights that are shared, it would change the others too, such as the embedding.
+    An unmerged adapter changes a single module, such as the unembedding. Merged into shared
+    weights, it would also change the other modules, such as the embedding.
     """
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -146,23 +146,24 @@ def _first_logits(hf: Any) -> torch.Tensor:
 
 
 def _require_same(merged: torch.Tensor, beside: torch.Tensor, id: str, dtype: torch.dtype) -> None:
-    """Check that merged weights compute what the adapter beside the weights does."""
-    # Merging rounds each weight once more; in half precision that shows.
+    """Check that the merged weights compute the same as the adapter beside the weights."""
+    # Merging rounds each weight once more, which is visible in half precision.
     allowed = (1e-3 if dtype == torch.float32 else 0.1) * max(1.0, float(beside.abs().max()))
     difference = float((merged - beside).abs().max())
-    if not difference <= allowed:  # NaN is none either
+    if not difference <= allowed:  # "not", because comparisons with NaN are false
         raise ModelError(
-            f"adapter {id!r}: merged into the weights it changes the logits by {difference:.2g} "
-            "against the adapter beside them, as where weights that it changes are shared; merge "
-            "it once with the library it was trained with, and load the result"
+            f"adapter {id!r}: merging it changes the logits by {difference:.2g}, for instance "
+            "because it changes weights that modules share; merge it once with the library it was "
+            "trained with, and load the result"
         )
 
 
 def adapter_identity(id: str, revision: str | None = None, on_step: OnStep = silent) -> str:
-    """Return what identifies an adapter in the key of a run; it is never a path.
+    """Return a text that identifies an adapter in the key of a run, never a path.
 
-    For a hub id it is "owner/name@commit", else "sha256:" and the digest of configuration, weights
-    and the tokenizer, if the adapter has its own. Errors as for `apply_adapter`.
+    For a hub id, it is "owner/name@commit". For a folder, it is "sha256:" and the digest of
+    configuration, weights and the adapter's own tokenizer, if any. Errors are as for
+    `apply_adapter`.
     """
     if not is_path(id):
         return pinned(id, revision, CONFIG, on_step)
@@ -182,7 +183,7 @@ def own_tokenizer(
 ) -> Path | None:
     """Return an adapter's folder if it holds a tokenizer or a chat template, else None.
 
-    It was trained with these. Errors as for `apply_adapter`.
+    The adapter was trained with these. Errors are as for `apply_adapter`.
     """
     folder = None if id is None else _folder(id, revision, on_step)
     return folder if folder and _has_tokenizer(folder) else None
@@ -193,7 +194,7 @@ def _has_tokenizer(folder: Path) -> bool:
 
 
 def is_path(id: str) -> bool:
-    """Return whether an adapter's id is a local path and not a hub id."""
+    """Return whether an adapter's id is a local path, not a hub id."""
     path = Path(id).expanduser()
     return path.exists() or path.is_absolute() or id.startswith((".", "~"))
 
@@ -209,7 +210,7 @@ def _folder(id: str, revision: str | None, on_step: OnStep) -> Path:
     if not folder.exists():
         raise ModelError(f"no file or folder {id!r}{nearest(id)}")
     if not (folder / CONFIG).is_file():
-        raise ModelError(f"{id!r} is no adapter: it has no {CONFIG}")
+        raise ModelError(f"{id!r} is not an adapter: it has no {CONFIG}")
     with one_line_errors(f"{id}/{CONFIG}"):
         json.loads((folder / CONFIG).read_text("utf-8"))
     return folder
@@ -218,13 +219,13 @@ def _folder(id: str, revision: str | None, on_step: OnStep) -> Path:
 def _made_for(folder: Path, id: str) -> str:
     with one_line_errors(f"{id}/{CONFIG}"):
         base = json.loads((folder / CONFIG).read_text("utf-8")).get("base_model_name_or_path")
-    return f"it was made for {base!r}" if base else "it does not say for which model it was made"
+    return f"it was made for {base!r}" if base else "it does not name the model it was made for"
 
 
 def _weights(folder: Path, id: str, *, allow_pickle: bool, on_step: OnStep) -> Path:
     names = (SAFETENSORS, PICKLE) if allow_pickle else (SAFETENSORS,)
     if not is_path(id):
-        # The folder is named by the commit of the configuration.
+        # The folder's name is the commit that the configuration came from.
         folder = Snapshot(id, folder.name, on_step).fetch((CONFIG, *names))
     if not any((folder / name).is_file() for name in names):
         raise ModelError(

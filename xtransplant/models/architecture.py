@@ -1,4 +1,4 @@
-"""What depends on the architecture: transformers' class, number of layers, special modules."""
+"""Facts that depend on the architecture: transformers' class, number of layers, modules."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ WRITTEN = handlers(
 """The attributes of `families.Model` that hold the modules written, by value of `module`."""
 
 _DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
-"""Names of the number of decoder layers in configurations."""
+"""Keys of the number of decoder layers in configurations."""
 
 
 def auto_class(config: Any) -> Any:
-    """Return transformers' class for a language model of this configuration."""
+    """Return transformers' class for language models with this configuration."""
     return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 
 def n_layers(config: Any, module: ModuleType) -> int:
-    """Return N: the number of layers of the side (decoder or encoder) that a module is on.
+    """Return the number of layers of the stack (decoder or encoder) that a module belongs to.
 
     Raises:
         LayerError: the module needs an encoder-decoder model, and this is not one.

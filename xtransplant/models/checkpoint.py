@@ -1,6 +1,6 @@
-"""Where a checkpoint is: from an id to a folder of files that transformers can read.
+"""From a checkpoint's id to a folder of files that transformers can read.
 
-An id is a Hugging Face id, a local folder, a GGUF file, or a path inside an installed package. Only
+An id is a Hugging Face id, a local folder, a GGUF file, or a path inside an installed package;
 `resolve` decides which. No tensors are read here.
 """
 
@@ -29,7 +29,7 @@ SETTINGS = (
     *(CONFIG, "generation_config.json", *VOCABULARIES, "merges.txt", "tokenizer_config.json"),
     *("special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
 )
-"""The files, beside the weights, on which results depend."""
+"""The files, besides the weights, that results depend on."""
 
 SAFETENSORS = "model.safetensors"
 PICKLE = "pytorch_model.bin"
@@ -48,13 +48,13 @@ Place = HubId | Path | Gguf
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An opened checkpoint: its settings are in `folder`, its weights after `weight_files`.
+    """An opened checkpoint, with its settings in `folder`; `weight_files` adds the weights.
 
     Attributes:
-        id: id as the user gave it.
-        arguments: arguments by which transformers' `from_pretrained` finds it.
+        id: id as given by the user.
+        arguments: arguments for transformers' `from_pretrained`.
         folder: folder of its files.
-        fetch: function that brings named files, if they exist, to the folder and returns it.
+        fetch: function that downloads named files, if they exist, to the folder and returns it.
         revision: commit of a hub id or digest of a GGUF file; None for a folder.
     """
 
@@ -88,7 +88,7 @@ def resolve(id: str, revision: str | None, distribution: str | None) -> Place:
     if isinstance(place, Path) and not (place / CONFIG).is_file():
         found = ", ".join(sorted(file.name for file in place.glob("*.gguf")))
         raise ModelError(
-            f"{id!r} is no checkpoint: it has no {CONFIG}"
+            f"{id!r} is not a checkpoint: it has no {CONFIG}"
             + (f"; give the path of its GGUF file: {found}" if found else "")
         )
     return place
@@ -97,10 +97,10 @@ def resolve(id: str, revision: str | None, distribution: str | None) -> Place:
 def open_checkpoint(
     place: Place, id: str, *, trust_remote_code: bool, on_step: OnStep
 ) -> Checkpoint:
-    """Fetch a checkpoint's settings; a GGUF file is converted at its first use.
+    """Fetch a checkpoint's settings; a GGUF file is converted when first used.
 
     Raises:
-        ModelError: a checkpoint that cannot be found, fetched or converted.
+        ModelError: the checkpoint cannot be found, fetched or converted.
     """
     arguments: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
     if isinstance(place, HubId):
@@ -111,8 +111,8 @@ def open_checkpoint(
         except ModelError as error:
             raise ModelError(f"{error}{nearest(id)}") from error
         if not (folder / CONFIG).is_file():
-            raise ModelError(f"hub model {id!r} has no {CONFIG}; it is no transformers checkpoint")
-        # By id, not by folder, because transformers corrects some checkpoints that it knows by id.
+            raise ModelError(f"hub model {id!r} has no {CONFIG}; it is not for transformers")
+        # By id, not by folder, because transformers corrects some checkpoints by their id.
         arguments |= {"pretrained_model_name_or_path": place.repo, "revision": folder.name}
         return Checkpoint(id, arguments, folder, snapshot.fetch, folder.name)
     folder = converted(place, on_step) if isinstance(place, Gguf) else place
@@ -122,12 +122,12 @@ def open_checkpoint(
 
 
 def weight_files(checkpoint: Checkpoint, *, allow_pickle: bool) -> list[str]:
-    """Fetch the weights; return their file names, an index first.
+    """Fetch the weights; return their file names, with an index first if there is one.
 
     As in transformers, safetensors are preferred to pickles, and one file to shards.
 
     Raises:
-        ModelError: no weights, or only pickles and these are not allowed.
+        ModelError: there are no weights, or only pickles, which are not allowed.
     """
     for single in (SAFETENSORS, PICKLE) if allow_pickle else (SAFETENSORS,):
         index = f"{single}.index.json"
@@ -156,9 +156,9 @@ def has_vocabulary(folder: Path) -> bool:
 
 
 def _require_plain_names(shards: Iterable[object], suffix: str, index: str) -> None:
-    """Refuse an index that leads to files of another kind, or out of the checkpoint's folder.
+    """Refuse an index that names files of another kind, or outside the checkpoint's folder.
 
-    transformers reads what the index names, a pickle as well, wherever it lies.
+    transformers reads any file that the index names, even a pickle or one in another folder.
     """
     for name in shards:
         if not isinstance(name, str) or not name.endswith(suffix) or name != Path(name).name:
@@ -169,7 +169,7 @@ def _require_plain_names(shards: Iterable[object], suffix: str, index: str) -> N
 
 
 def nearest(id: str) -> str:
-    """Return "; nearest match: …" with a path beside a mistyped one or a YAML of conf/model."""
+    """Return "; nearest match: …" with a similar path or entry of conf/model; "" without one."""
     path = Path(id).expanduser()
     beside = [str(path.with_name(other.name)) for other in path.parent.glob("*")]
     package = Path(__file__).parents[1]

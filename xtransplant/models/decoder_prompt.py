@@ -1,4 +1,4 @@
-"""The tokens with which the decoder of an encoder-decoder model starts."""
+"""The tokens that the decoder of an encoder-decoder model starts with."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from xtransplant.errors import ModelError, unknown
 
 
 def decoder_prompt(hf: Any) -> tuple[int, ...]:
-    """Return the tokens with which the decoder starts: the start token and any language token.
+    """Return the tokens that the decoder starts with: the start token and any language token.
 
     Raises:
-        ModelError: neither generation settings nor configuration name a start token.
+        ModelError: neither the generation settings nor the configuration have a start token.
     """
     start, language = _token(hf, "decoder_start_token_id"), _token(hf, "forced_bos_token_id")
     if start is None:
@@ -28,10 +28,10 @@ def _token(hf: Any, name: str) -> int | None:
 
 
 def language_token_id(config: Any, tokenizer: Any, token: str, id: str) -> int:
-    """Return the id of a language token, such as fra_Latn (NLLB), fr_XX (mBART), __fr__ (M2M100).
+    """Return the id of a language token such as fra_Latn (NLLB), fr_XX (mBART) or __fr__ (M2M100).
 
     Raises:
-        ModelError: the tokenizer has no such token, or the model is not an encoder-decoder.
+        ModelError: the tokenizer lacks the token, or the model is not an encoder-decoder model.
     """
     if not config.is_encoder_decoder:
         raise ModelError(

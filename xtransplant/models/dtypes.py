@@ -1,4 +1,4 @@
-"""Number types of a model's weights and matrix products."""
+"""Number types (dtypes) of a model's weights and matrix products."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ TORCH_DTYPES = handlers(
 
 
 def precision(name: str, device: torch.device) -> torch.dtype:
-    """Return the type of the weights, and set whether products of float32 run in TF32.
+    """Return the type of the weights, and set whether float32 products run in TF32.
 
-    The setting holds for the whole process: the model loaded last decides.
+    The setting applies to the whole process, so the last loaded model determines it.
 
     Raises:
-        ModelError: no such dtype, or the device does not have it.
+        ModelError: the dtype is unknown, or the device does not support it.
     """
     if name not in TORCH_DTYPES:
         raise ModelError(unknown("dtype", str(name), TORCH_DTYPES))
     if name == "tf32" and device.type != "cuda":
         raise ModelError(f"dtype 'tf32' on {device}; it needs a GPU; nearest match: float32")
-    # Set for every dtype, because some containers switch TF32 on by an environment variable.
+    # Set for every dtype, because some containers enable TF32 by an environment variable.
     torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = name == "tf32"  # for convolutions of state-space layers
     return TORCH_DTYPES[name]

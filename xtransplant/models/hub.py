@@ -1,6 +1,6 @@
-"""Checkpoints on the Hugging Face hub, whose files are fetched into the hub's own cache.
+"""Checkpoints on the Hugging Face hub; files are fetched into the hub's own cache.
 
-This file knows the hub's errors and progress bars. It knows nothing of models.
+The hub's errors and progress bars are translated here.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _COMMIT = re.compile("[0-9a-f]{40}")
 
 
 def pinned(repo: str, revision: str | None, file: str, on_step: OnStep) -> str:
-    """Return "repo@commit", which, unlike a branch or tag, always means the same files.
+    """Return "repo@commit", which, unlike a branch or tag, always stands for the same files.
 
     Args:
         repo: id of a repository.
         revision: commit, tag or branch; a commit is not looked up.
-        file: name of a file that the repository has.
+        file: name of a file in the repository.
         on_step: progress callback.
 
     Raises:
-        ModelError: as `Snapshot.fetch`.
+        ModelError: as for `Snapshot.fetch`.
     """
     if revision and _COMMIT.fullmatch(revision):
         return f"{repo}@{revision}"
@@ -51,9 +51,9 @@ def pinned(repo: str, revision: str | None, file: str, on_step: OnStep) -> str:
 
 
 class Snapshot:
-    """One revision of a hub repository, whose files are fetched when they are asked for.
+    """One revision of a hub repository; files are fetched on request.
 
-    If the hub cannot be reached, files in its cache are used.
+    If the hub cannot be reached, files in its local cache are used.
 
     Args:
         repo: id of the repository.
@@ -61,7 +61,7 @@ class Snapshot:
         on_step: progress callback.
 
     Raises:
-        ModelError: an id that no hub repository can have.
+        ModelError: no hub repository can have such an id.
     """
 
     def __init__(self, repo: str, revision: str | None, on_step: OnStep) -> None:
@@ -70,7 +70,7 @@ class Snapshot:
         self._on_step = on_step
         self._problem: Exception | None = None
         try:
-            # snapshot_download makes the same request without a time limit, and can hang.
+            # snapshot_download makes the same request, but without a time limit, so it can hang.
             HfApi().model_info(repo, revision=self._revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
         except HFValidationError as error:
             raise ModelError(
@@ -80,13 +80,14 @@ class Snapshot:
             self._problem = error
 
     def fetch(self, names: Sequence[str]) -> Path:
-        """Fetch files, if they exist, and return their folder, which is named by the commit.
+        """Fetch files, if they exist; return their folder, whose name is the commit.
 
         Args:
             names: file names or patterns.
 
         Raises:
-            ModelError: a repository that is unknown, gated or out of reach, and not in the cache.
+            ModelError: the repository is unknown, gated or cannot be reached, and is not in the
+                cache.
         """
         try:
             folder = snapshot_download(
@@ -98,7 +99,7 @@ class Snapshot:
             )
         except _ERRORS as error:
             raise ModelError(self._explain(self._problem or error)) from error
-        # Later fetches use the same commit, even if the branch moves meanwhile.
+        # Later fetches use the same commit, even if the branch moves in the meantime.
         self._revision = Path(folder).name
         return Path(folder)
 
@@ -124,9 +125,9 @@ class Snapshot:
         else:
             state = f"cannot be reached ({error_line(problem)})"
         return (
-            f"{self._repo!r} is no file or folder here, as a hub model (revision "
-            f"{self._revision!r}) it is not complete in the cache, and the hub {state}; "
-            "fetch it where there is a network, or give a local folder"
+            f"{self._repo!r} is not a local file or folder, the cache does not hold all of the hub "
+            f"model (revision {self._revision!r}), and the hub {state}; fetch it on a machine with "
+            "a network, or give a local folder"
         )
 
 

@@ -1,4 +1,4 @@
-"""Texts for messages: the parts of a model, and the setting that names another one."""
+"""Texts for messages that list the modules of a model and name the setting to choose another."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from xtransplant.types import ModuleType
 
 
 def describe(layer: nn.Module, module: ModuleType | None) -> str:
-    """Return a text that lists a layer's parts and says how to name one as the module."""
+    """Return a text that lists a layer's modules and says how to select one."""
     of_blocks = {ModuleType.BLOCK: "layers", ModuleType.ENCODER_BLOCK: "encoder_layers"}
     kind = of_blocks.get(module, str(module)) if module else "layers"
     return f"a {type(layer).__name__} has {names(layer)}; name the right one: model.family.{kind}=…"
 
 
 def lists(model: nn.Module, kind: str) -> str:
-    """Return a text that lists a model's module lists and says how to name one as its `kind`."""
+    """Return a text that lists a model's module lists and says how to select one as `kind`."""
     found = (
         (path, part) for path, part in model.named_modules() if isinstance(part, nn.ModuleList)
     )
@@ -27,7 +27,7 @@ def lists(model: nn.Module, kind: str) -> str:
 
 
 def names(part: nn.Module) -> str:
-    """Return the names and types of a module's parts; those in module lists by their paths."""
+    """Return the names and types of a module's children; of those in module lists, the paths."""
     return ", ".join(_names(part, ""))
 
 

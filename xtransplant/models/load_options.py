@@ -13,20 +13,20 @@ class LoadOptions:
 
     Attributes:
         revision: commit, tag or branch of a Hugging Face id; None for its main branch.
-        dtype: "float32", "bfloat16", "float16", or "tf32" (float32 with products in TF32, on a GPU
-            only). It holds for the whole process: the model loaded last decides.
+        dtype: "float32", "bfloat16", "float16", or "tf32" (float32 with TF32 products, on a GPU
+            only). TF32 is switched for the whole process, by the last loaded model.
         device: "auto" (a GPU if there is one), or a torch device such as "cpu" or "cuda:1".
-        device_map: accelerate's "auto", "balanced", "balanced_low_0" or "sequential": spreads the
-            layers over all GPUs and then the CPU. None puts the model on one device.
-        distribution: pip requirement of the installed package that holds the file `id`.
+        device_map: strategy of accelerate ("auto", "balanced", "balanced_low_0" or "sequential")
+            for spreading the layers over all GPUs, then the CPU; None for one device.
+        distribution: pip requirement of the installed package that contains the file `id`.
         trust_remote_code: whether to run Python code that comes with the checkpoint.
         allow_pickle: whether to read pickled weights (.bin) if there are no safetensors.
-        random_weights: whether to draw the weights; only configuration and tokenizer are read.
-        family: paths to "layers", "attn" and "mlp", for an architecture that is not known: the
-            fields of `families.Family`.
-        adapter: Hugging Face id or local folder of a PEFT adapter, whose weights are merged.
+        random_weights: whether to draw random weights; only configuration and tokenizer are read.
+        family: paths of modules for an unknown architecture, by field of `families.Family` such as
+            "layers", "attn" and "mlp".
+        adapter: Hugging Face id or local folder of a PEFT adapter.
         adapter_revision: commit, tag or branch of the adapter's Hugging Face id.
-        merge_adapter: whether the adapter's weights are merged, or stay beside the model's.
+        merge_adapter: whether to merge the adapter's weights into the model's.
         language_token: token that follows the decoder's start token, for encoder-decoder models
             that translate.
     """
@@ -47,7 +47,7 @@ class LoadOptions:
 
 
 class LoadKeywords(TypedDict, total=False):
-    """Types of the fields of `LoadOptions`, for functions that take them as keyword arguments."""
+    """Types of the fields of `LoadOptions`, for functions with these keyword arguments."""
 
     revision: str | None
     dtype: str

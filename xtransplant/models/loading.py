@@ -1,7 +1,7 @@
 """From an id to a model, its tokenizer, its configuration, and its identity in a run's key.
 
-This file knows how weights are read. `checkpoint` knows where they are, and `engine.load_model`
-checks that the model computes what it should.
+This module reads weights. `checkpoint` finds them, and `engine.load_model` checks that the model
+computes what it should.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ from xtransplant.progress import OnStep, silent
 
 
 def open_model(id: str, options: LoadOptions, on_step: OnStep = silent) -> Model:
-    """Load a language model and find its layers, without a check that they are the right ones.
+    """Load a language model and find its layers, without checking that they are the right ones.
 
-    Arguments, errors and result as for `engine.load_model.load_model`.
+    Arguments, errors and result are as for `engine.load_model.load_model`.
     """
     device = choose_device(options.device)
     dtype = precision(options.dtype, device)
@@ -79,7 +79,7 @@ def open_model(id: str, options: LoadOptions, on_step: OnStep = silent) -> Model
             merge=options.merge_adapter,
             on_step=on_step,
         )
-    hf.eval().requires_grad_(False)
+    hf.eval().requires_grad_(requires_grad=False)
     hf.generation_config = greedy(hf)
     if options.language_token is not None:
         token_id = language_token_id(config, tokenizer, options.language_token, id)
@@ -100,7 +100,7 @@ def fetch_model(
     allow_pickle: bool = False,
     on_step: OnStep = silent,
 ) -> None:
-    """Fetch a checkpoint's settings and weights; arguments and errors as for `load_model`."""
+    """Fetch a checkpoint's settings and weights; arguments and errors are as for `load_model`."""
     place = resolve(id, revision, distribution)
     checkpoint = open_checkpoint(place, id, trust_remote_code=trust_remote_code, on_step=on_step)
     weight_files(checkpoint, allow_pickle=allow_pickle)
@@ -117,7 +117,7 @@ def load_tokenizer(
 ) -> Any:
     """Load a checkpoint's tokenizer, without weights.
 
-    Arguments and errors as for `load_model`; `own` is the result of `adapter.own_tokenizer`.
+    Arguments and errors are as for `load_model`; `own` is the result of `adapter.own_tokenizer`.
     """
     place = resolve(id, revision, distribution)
     checkpoint = open_checkpoint(place, id, trust_remote_code=trust_remote_code, on_step=on_step)
@@ -134,7 +134,7 @@ def load_config(
 ) -> Any:
     """Load a checkpoint's configuration, without weights.
 
-    Arguments and errors as for `load_model`. A GGUF file is converted at its first use.
+    Arguments and errors are as for `load_model`. A GGUF file is converted when first used.
     """
     place = resolve(id, revision, distribution)
     return _config(open_checkpoint(place, id, trust_remote_code=trust_remote_code, on_step=on_step))
@@ -148,10 +148,11 @@ def identity(
     trust_remote_code: bool = False,
     on_step: OnStep = silent,
 ) -> str:
-    """Return what identifies a checkpoint in the key of a run; it is never a path.
+    """Return a text that identifies a checkpoint in the key of a run, never a path.
 
-    For a hub id it is "owner/name@commit", else "sha256:" and the digest of the GGUF file or of a
-    folder's configuration, tokenizer and weights. Arguments and errors as for `load_model`.
+    For a hub id, it is "owner/name@commit". Otherwise it is "sha256:" and the digest of the GGUF
+    file, or of a folder's configuration, tokenizer and weights. Arguments and errors are as for
+    `load_model`.
     """
     match resolve(id, revision, distribution):
         case HubId(repo, revision):
@@ -164,7 +165,7 @@ def identity(
             )
             patterns = (*SETTINGS, "*.py") if trust_remote_code else SETTINGS
             names = {file.name for pattern in patterns for file in folder.glob(pattern)}
-            # Files are only hashed here, so pickled weights do no harm.
+            # Files are only hashed here, so pickled weights are harmless.
             names.update(weight_files(checkpoint, allow_pickle=True))
             digest = hashlib.sha256()
             for name in sorted(names):
@@ -175,25 +176,25 @@ def identity(
 def _config(checkpoint: Checkpoint) -> Any:
     with one_line_errors(checkpoint.id):
         config: Any = AutoConfig.from_pretrained(**checkpoint.arguments)
-    # Checked before weights are fetched; a checkpoint with code of its own is not checked.
+    # Checked before weights are fetched; a checkpoint with its own code is not checked.
     known = (MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING)
     if type(config) not in known[config.is_encoder_decoder] and not hasattr(config, "auto_map"):
         raise ModelError(
-            f"{checkpoint.id!r} has model type {config.model_type!r}, of which transformers knows "
-            "no causal language model; see docs/models.md for those that work"
+            f"{checkpoint.id!r} has model type {config.model_type!r}, for which transformers has "
+            "no language model that generates text; see docs/models.md for types that work"
         )
     return config
 
 
 def _tokenizer(checkpoint: Checkpoint, own: Path | None) -> Any:
-    """Return the checkpoint's tokenizer, or what an adapter's folder has in its place."""
+    """Return the checkpoint's tokenizer; a tokenizer or template in folder `own` comes first."""
     if own is not None and has_vocabulary(own):
         with one_line_errors(f"tokenizer of adapter {own}"):
-            config = _config(checkpoint)  # names the class where the tokenizer does not
+            config = _config(checkpoint)  # names the tokenizer's class if the tokenizer does not
             tokenizer = AutoTokenizer.from_pretrained(str(own), config=config)
         require_sentencepiece_ids(own, tokenizer, str(own))
         return tokenizer
-    # Without files transformers makes an empty tokenizer for some families.
+    # Without files, transformers makes an empty tokenizer for some families.
     if not has_vocabulary(checkpoint.folder):
         raise ModelError(f"{checkpoint.id!r} has no tokenizer; it needs a tokenizer.json")
     with one_line_errors(f"tokenizer of {checkpoint.id}"):
@@ -222,11 +223,12 @@ def _read_weights(
     *,
     allow_pickle: bool,
 ) -> tuple[Any, Any]:
-    """Return the model and transformers' report of weights that did not fit."""
+    """Return the model and transformers' report on weights that did not fit."""
     if (checkpoint.folder / ADAPTER_CONFIG).is_file():
         raise ModelError(
-            f"{checkpoint.id!r} holds an adapter ({ADAPTER_CONFIG}) beside the model, which "
-            "transformers would apply unasked; move it to a folder of its own: model.adapter=FOLDER"
+            f"{checkpoint.id!r} has an adapter ({ADAPTER_CONFIG}) beside the model, which "
+            "transformers would always apply; move it to its own folder and set "
+            "model.adapter=FOLDER"
         )
     weights = weight_files(checkpoint, allow_pickle=allow_pickle)
     with one_line_errors(checkpoint.id):
@@ -237,7 +239,7 @@ def _read_weights(
             dtype=dtype,
             **where,
             use_safetensors=weights[0].startswith(SAFETENSORS),
-            ignore_mismatched_sizes=True,  # they are in the report
+            ignore_mismatched_sizes=True,  # `_require_all_weights` finds them in the report
             output_loading_info=True,
         )
     hf, report = loaded
@@ -245,7 +247,7 @@ def _read_weights(
 
 
 def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> None:
-    """Refuse what transformers accepts: parameters that it drew, and layers that it left out."""
+    """Refuse missing weights, which transformers draws at random, and weights of extra layers."""
     for kind, wrong in (("lacks", "missing_keys"), ("has another shape of", "mismatched_keys")):
         if keys := report[wrong]:
             first = min(key if isinstance(key, str) else key[0] for key in keys)
@@ -257,10 +259,10 @@ def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> No
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a name; for "auto" a GPU if there is one, else the CPU.
+    """Return the device with a name; for "auto", a GPU if there is one, else the CPU.
 
     Raises:
-        ModelError: no such device here.
+        ModelError: this machine does not have the device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

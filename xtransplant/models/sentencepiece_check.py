@@ -1,7 +1,7 @@
-"""A SentencePiece model without a tokenizer.json: whether transformers reads it for what it is.
+"""A check that transformers reads a SentencePiece model without a tokenizer.json correctly.
 
-transformers chooses a tokenizer by the model's type and by tokenizer_config.json. Where that is not
-the one that the file was made for, texts get other ids than the checkpoint was trained on.
+transformers chooses a tokenizer class by the model's type and tokenizer_config.json. If the file
+was made for another class, texts get other ids than those the checkpoint was trained on.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ def require_sentencepiece_ids(folder: Path, tokenizer: Any, id: str) -> None:
     """Compare a tokenizer with the SentencePiece model that it was read from, on a few texts.
 
     Args:
-        folder: of the checkpoint.
-        tokenizer: as transformers read it.
-        id: what messages call the checkpoint.
+        folder: folder of the checkpoint.
+        tokenizer: tokenizer that transformers has read.
+        id: name of the checkpoint in messages.
 
     Raises:
-        ModelError: other ids.
+        ModelError: the ids differ.
     """
     if (folder / "tokenizer.json").is_file() or not (folder / FILE).is_file():
         return
     try:
         model = SentencePieceProcessor(model_file=str(folder / FILE))
-    except (OSError, RuntimeError):  # of another kind, such as tiktoken's
+    except (OSError, RuntimeError):  # a file of another kind, such as tiktoken's
         return
     for text in TEXTS:
         if not _same(tokenizer, model, text):
@@ -48,14 +48,14 @@ def require_sentencepiece_ids(folder: Path, tokenizer: Any, id: str) -> None:
             )
     if different := [text for text in WHITE_SPACE if not _same(tokenizer, model, text)]:
         LOG.warning(
-            "%s: the tokenizer keeps white space that its SentencePiece model takes out, as in %r",
+            "%s: the tokenizer keeps white space that its SentencePiece model removes, as in %r",
             id,
             different[0],
         )
 
 
 def _same(tokenizer: Any, model: Any, text: str) -> bool:
-    """Return whether the ids are the same, or all moved by one number, as some families do."""
+    """Return whether the ids are equal, or differ by a constant, as in some families."""
     ids, wanted = _ids(tokenizer, text), model.encode(text)
     known = [
         found - right

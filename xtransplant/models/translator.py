@@ -1,6 +1,6 @@
-"""Translation of texts by any transformers seq2seq or causal model.
+"""Translation of texts by any seq2seq or causal model of transformers.
 
-This file knows how tokenizers write language codes. It knows nothing of tasks or files.
+This module finds a tokenizer's tokens for language codes. It knows no tasks and no files.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ class Translator:
     Args:
         model: Hugging Face id or local folder.
         revision: commit, tag or branch of a Hugging Face id.
-        instruction: text with `{text}` and, if wanted, `{source_language}` and `{target_language}`;
-            None for the text alone, or `CAUSAL_INSTRUCTION` for a causal model.
-        max_new_tokens: most tokens of a translation.
+        instruction: prompt with the field `{text}` and optionally `{source_language}` and
+            `{target_language}`; None for the text alone, or for `CAUSAL_INSTRUCTION` with a causal
+            model.
+        max_new_tokens: maximum number of tokens of a translation.
         allow_pickle: whether to read pickled weights.
-        device: as for `load_model`.
+        device: name of the device, as for `load_model`.
 
     Raises:
-        ModelError: a model that cannot be found or read.
-        ConfigError: an instruction without `{text}`.
+        ModelError: the model cannot be found or read.
+        ConfigError: the instruction lacks `{text}`.
     """
 
     def __init__(
@@ -64,13 +65,13 @@ class Translator:
         self._model.eval().to(self._device)
         self._instruction = instruction or (CAUSAL_INSTRUCTION if self._causal else "{text}")
         if "{text}" not in self._instruction:
-            raise ConfigError(f"translation.instruction {self._instruction!r} holds no {{text}}")
+            raise ConfigError(f"translation.instruction {self._instruction!r} lacks {{text}}")
 
     def __call__(self, texts: Sequence[str], source: Language, target: Language) -> list[str]:
         """Translate one-line texts, each by itself, so that none depends on the others.
 
         Raises:
-            ModelError: an empty translation, or one that does not end within `max_new_tokens`.
+            ModelError: a translation is empty, or does not end within `max_new_tokens`.
         """
         return [self._translate(text, source, target) for text in texts]
 
@@ -97,20 +98,21 @@ class Translator:
                 num_beams=1,
                 max_new_tokens=self._max_new_tokens,
             )[0]
-        n_read = inputs["input_ids"].shape[1] if self._causal else 1  # the decoder's start token
+        # A causal model returns the prompt, too; an encoder-decoder model only its start token.
+        n_read = inputs["input_ids"].shape[1] if self._causal else 1
         ids = ids[n_read:]
         answer = str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
         ended = len(ids) < self._max_new_tokens or int(ids[-1]) in self._ends()
-        if self._causal:  # it may go on after the end of the line
+        if self._causal:  # it may continue after the end of the line
             answer, newline, _ = answer.partition("\n")
             ended = ended or bool(newline)
         what = f"the translation into {target.name} of {text[:40]!r}"
         if not answer.strip():
-            raise ModelError(f"{what} is empty; take another translation.model")
+            raise ModelError(f"{what} is empty; choose another translation.model")
         if not ended:
             raise ModelError(
                 f"{what} does not end within {self._max_new_tokens} tokens; raise "
-                "translation.max_new_tokens or take another translation.model"
+                "translation.max_new_tokens or choose another translation.model"
             )
         return answer.strip()
 

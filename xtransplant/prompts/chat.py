@@ -1,7 +1,7 @@
-"""A question as the user's turn of a chat, by the template that comes with a tokenizer.
+"""A question as the user's turn of a chat, rendered with the tokenizer's chat template.
 
-A template is a program by somebody else: it runs in jinja's sandbox, for a bounded time and in
-bounded memory, and whatever it raises is told in one line.
+A template is third-party code. It runs in jinja's sandbox with limits on time and memory, and any
+error in it is reported in one line.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from typing import Any
 from xtransplant.errors import PromptError
 
 CHAT_DATE = datetime(2024, 7, 26)
-"""The day and time for templates that print them, so that a prompt is the same tomorrow.
+"""The fixed date for templates that print one, so that prompts do not change from day to day.
 
-It is the date that Llama 3.1's template prints where it is told none.
+It is the default date of Llama 3.1's template.
 """
 
 DATE = re.compile(r"strftime_now(?!\s+is\s)")
-"""Where a chat template prints the date; it may also ask whether it can."""
+"""A use of `strftime_now` in a chat template, other than the test whether it is defined."""
 
 _LETTERS = "aAwdbBmyYHIpMSfzZjUWcxXGueFTDR"
 DIRECTIVES = [
     f"%{sign}{letter}" for sign in ("-", "") for letter in "aAwdbBmyYHIpMSfzZjUWcxXGueFTDR"
 ]
-"""What a form of the date may hold; "%-d" is a day without its zero."""
+"""Directives of date formats; "%-d" is a day without a leading zero."""
 
 SECONDS = 10.0
 BYTES = 1 << 30
 MOST_CHARACTERS = 1_000_000
-"""What a template may take, and make of a question beside its own text."""
+"""Limits on a template's time (seconds), memory (bytes) and text beyond the question's own."""
 
 INSTEAD = "set prompt.style=plain or few_shot"
 
 
 def render_chat(tokenizer: Any, text: str) -> tuple[str, tuple[int, ...]]:
-    """Return a text as the user's turn, up to where the answer begins, and its ids.
+    """Return a text as the user's turn, up to the beginning of the answer, and its token ids.
 
-    The ids are those that transformers gives: the template alone decides about special tokens, and
-    control tokens that stand in the text itself are read as text. A template that prints the date
-    prints `CHAT_DATE`.
+    The ids are those of transformers: the template alone decides about special tokens, and control
+    tokens in the question's text are read as plain text. A template that prints the date prints
+    `CHAT_DATE`.
 
     Raises:
-        PromptError: no template, or one that fails or does not end.
+        PromptError: the tokenizer has no template, or the template fails or does not end.
     """
     if not tokenizer.chat_template:
         raise PromptError(f"the tokenizer has no chat template; {INSTEAD}")
@@ -65,29 +65,29 @@ def render_chat(tokenizer: Any, text: str) -> tuple[str, tuple[int, ...]]:
             if len(shown) > len(text) + MOST_CHARACTERS:
                 raise ValueError(f"it makes {len(shown):,} characters of {len(text):,}")
             ids = tokenizer.apply_chat_template(**arguments, sanitize_control_tokens=True)
-    except Exception as error:  # whatever somebody else's program stumbles over
+    except Exception as error:  # third-party code can raise anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise PromptError(f"the tokenizer's chat template fails: {reason}; {INSTEAD}") from error
     return shown, tuple(ids)
 
 
 def on_one_day(template: str) -> str:
-    """Return a chat template that prints `CHAT_DATE` where it would print the date.
+    """Return a chat template that prints `CHAT_DATE` instead of the current date.
 
-    A macro takes the place of the function, because transformers makes plain data of all arguments.
+    A macro replaces the function, because transformers does not accept functions as arguments.
     """
     if not DATE.search(template):
         return template
     filled = "".join(
         f"|replace({directive!r}, {CHAT_DATE.strftime(directive)!r})" for directive in DIRECTIVES
     )
-    # jinja takes out the line break after a block.
+    # jinja removes the line break after a block.
     return f"{{% macro strftime_now(format) %}}{{{{ format{filled} }}}}{{% endmacro %}}\n{template}"
 
 
 @contextmanager
 def _bounded() -> Iterator[None]:
-    """Raise inside, where the system allows it, after too long a time or too much memory."""
+    """Limit time and memory of the code inside, if the system and the thread allow it."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError(f"it does not end in {SECONDS:.0f} s")
@@ -113,7 +113,7 @@ def _bounded() -> Iterator[None]:
 
 
 def _address_space() -> int | None:
-    """Return the bytes that this process has mapped, None where the system does not tell."""
+    """Return the number of bytes that this process has mapped; None if it is not known."""
     import resource
 
     try:

@@ -1,7 +1,7 @@
-"""Fixes that changed what a model reads, and the runs that each of them touches.
+"""Bug fixes that changed prompts, and the runs that each of them affects.
 
-Runs of before such a fix must not go on with other prompts, so the fix enters the run key of the
-runs whose prompts it changed, and of no others.
+A run from before such a fix must not be continued with other prompts. So the fix enters the run key
+of the runs whose prompts it changed, and of no others.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ def corrections(
 ) -> list[str]:
     """Return the names of the fixes that changed any of a run's prompts.
 
-    `chat_ids`: a chat has the special tokens of its template alone, none that the tokenizer adds.
+    `chat_ids`: a chat has only the special tokens of its template, none added by the tokenizer.
     `chat_date`: a template that prints the date prints a fixed one.
-    `no_end`: a causal model's prompt lacks the token with which the tokenizer ends a text.
-    `hangul_space`: a space stands between Korean text and an answer.
+    `no_end`: a causal model's prompt does not end in the token that the tokenizer adds at the end.
+    `hangul_space`: there is a space between Korean text and an answer.
 
     Args:
-        tokenizer: of the run.
-        prompts: of the run.
-        style: their style.
-        keep_end: as for `tokenise.encode`.
+        tokenizer: tokenizer of the run.
+        prompts: instances of the run with their prompts.
+        style: style of the prompts.
+        keep_end: whether an end token is kept, as for `tokenise.encode`.
     """
     pairs = list(prompts)
     found = set()

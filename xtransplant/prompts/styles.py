@@ -1,4 +1,4 @@
-"""What a value of `prompt.style` does to a prompt."""
+"""The values of `prompt.style`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from xtransplant.registry import handlers
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How prompts are put to the model.
+    """A style of prompts.
 
     Attributes:
-        chat: as a user's turn in the checkpoint's chat template.
-        shots: after answered questions.
+        chat: whether a prompt is a user's turn in the checkpoint's chat template.
+        shots: whether answered questions come before the question.
     """
 
     chat: bool = False
@@ -26,4 +26,4 @@ STYLES = handlers(
     PROMPT_STYLES,
     {"plain": Style(), "chat": Style(chat=True), "few_shot": Style(shots=True)},
 )
-"""By value."""
+"""Styles by value of `prompt.style`."""

@@ -1,9 +1,8 @@
-"""Questions to prompts, by the templates in `assets/prompts`: one YAML file each.
+"""Questions to prompts, with the templates in `assets/prompts`, one YAML file each.
 
 `layout` is the prompt, the same in every language; its `{names}` are phrases and fields. Phrases
 are listed by language under `phrases`; those that several templates share are in `words.yaml`. A
-phrase may hold fields itself, or be a choice of wordings by the question's variant. No data source
-and no tokenizer is known here.
+phrase may contain fields itself, or be a mapping from the question's variant to a wording.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ class Template:
     """One template in all of its languages.
 
     Attributes:
-        name: of the file.
-        digest: SHA-256 of the content.
-        layout: the prompt with `{names}`.
+        name: name of the file, without the extension.
+        digest: SHA-256 of the file and of `words.yaml`.
+        layout: prompt with `{names}`.
         phrases: texts by language and name.
     """
 
@@ -52,12 +51,12 @@ class Template:
         """Return a question as a prompt.
 
         Args:
-            question: has the fields that the layout names.
-            language: the language of the instructions.
+            question: question with the fields that the layout names.
+            language: language of the instructions.
             keys: option keys, at least as many as the question has options.
 
         Raises:
-            ConfigError: the template has no phrases in that language, or stray braces.
+            ConfigError: the template has no phrases in the language, or has stray braces.
             DataError: the question lacks a field, or has more options than there are keys.
         """
         code = find_language(language).code
@@ -93,14 +92,14 @@ class Template:
             ) from error
         except (ValueError, AttributeError, IndexError) as error:
             raise ConfigError(
-                f"template {self.name} ({language}) cannot be filled in: {error}; braces stand "
-                "around names only, any other is written twice: {{"
+                f"template {self.name} ({language}) cannot be filled in: {error}; use braces only "
+                "around names, and write any other brace twice: {{"
             ) from error
 
     def _filled_in(
         self, phrases: Mapping[str, Any], values: Mapping[str, str], variant: str
     ) -> str:
-        """Return the layout with phrases and fields in the place of their names."""
+        """Return the layout with its names replaced by phrases and fields."""
         # Fields are inserted as values, so braces in them have no meaning.
         words = {
             name: _wording(phrase, variant).format_map(values)
@@ -115,10 +114,10 @@ class Template:
 
 
 def load_template(name: str) -> Template:
-    """Read a template by its name in `assets/prompts`, or by the path of the user's own YAML file.
+    """Read a template, given its name in `assets/prompts` or the path of the user's own YAML file.
 
     Raises:
-        ConfigError: no such template, or a malformed file.
+        ConfigError: there is no such template, or the file is malformed.
     """
     path = Path(name).expanduser() if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
     if not path.is_file():
@@ -142,11 +141,11 @@ def _read(path: Path) -> Template:
     }
     phrases = own.get("phrases", shared)
     if not isinstance(phrases, dict) or not all(isinstance(p, dict) for p in phrases.values()):
-        raise ConfigError(f"{path}: 'phrases' is no table of languages")
+        raise ConfigError(f"{path}: 'phrases' is not a mapping by language")
     for code, entry in phrases.items():
         labels = entry.get("labels", [])
         if not isinstance(labels, list) or not all(isinstance(text, str) for text in labels):
-            raise ConfigError(f"{path}: labels of {code} are no list of texts: {labels!r:.60}")
+            raise ConfigError(f"{path}: labels of {code} are not a list of texts: {labels!r:.60}")
     digest = hashlib.sha256(path.read_bytes() + words_file.read_bytes()).hexdigest()
     return Template(
         name=path.stem,

@@ -1,4 +1,4 @@
-"""Text to token ids and back; the only place that tokenises. No model and no task is known here."""
+"""Text to token ids and back; the only module that tokenises."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def encode(
     A text that already starts with the beginning-of-sequence token gets no second one.
 
     Args:
-        tokenizer: a Hugging Face tokenizer.
+        tokenizer: Hugging Face tokenizer.
         prompt: text or token ids.
-        keep_end: whether the tokens stay that the tokenizer adds at the end of a text. Encoders
-            are trained with them; a causal model would begin its answer after the end.
+        keep_end: whether to keep tokens that the tokenizer adds at the end of a text. Encoders are
+            trained with them; a causal model would begin its answer after the end.
 
     Raises:
-        PromptError: the prompt is empty, a single token, or neither text nor token ids. Engines
-            share the tokens before the last one, so there must be some.
+        PromptError: the prompt is empty, a single token, or neither text nor token ids. (Engines
+            need at least one token before the last one.)
     """
     if isinstance(prompt, Prompt):
         ids, text = list(prompt.token_ids), prompt.text
@@ -46,7 +46,7 @@ def encode(
 
 
 def token_ids(value: object, what: str, allowed: str = "a list of token ids") -> list[int]:
-    """Return a sequence of integers of any kind as a list, or raise PromptError."""
+    """Return a sequence of integers of any kind as a list; raise PromptError for anything else."""
     try:
         # Bytes are integers too, and sets have no order.
         if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | Set):
@@ -64,8 +64,8 @@ def encode_pair(
     Args:
         tokenizer: tokenizer of the checkpoint.
         instance: instance with the two texts.
-        chat: whether a prompt is a user's turn in the checkpoint's chat template.
-        keep_end: as for `encode`.
+        chat: whether to put each prompt into the checkpoint's chat template, as a user's turn.
+        keep_end: whether to keep end tokens, as for `encode`.
 
     Raises:
         PromptError: a prompt cannot be encoded; the message names instance and side.
@@ -81,8 +81,8 @@ def encode_pair(
 def answered(prompt: str, answer: str) -> str:
     """Return a prompt followed by its answer.
 
-    A space is put between them unless the prompt ends in white space or in a character of Chinese
-    or Japanese text: a wide one that is not Hangul.
+    A space comes between them, unless the prompt ends in white space or in a character of Chinese
+    or Japanese text (a wide character that is not Hangul).
     """
     last = prompt[-1:]
     no_space = not last or last.isspace() or (_is_wide(last) and not is_hangul(last))
@@ -90,7 +90,7 @@ def answered(prompt: str, answer: str) -> str:
 
 
 def is_hangul(character: str) -> bool:
-    """Return whether a character is of Korean script, whose words stand apart."""
+    """Return whether a character is of the Korean script, which separates words by spaces."""
     return unicodedata.name(character, "").startswith(("HANGUL", "HALFWIDTH HANGUL"))
 
 
@@ -103,7 +103,7 @@ def encode_options(
 ) -> tuple[tuple[int, ...], ...]:
     """Return the token ids of each option's marker as the continuation of a prompt.
 
-    The text is that of `answered`. The prompt's ids stay as they are, so a marker whose first token
+    The text is that of `answered`. The prompt's own ids never change: a marker whose first token
     would include the end of the prompt is encoded by itself.
     """
     return tuple(_encode_option(tokenizer, prompt, marker) for marker in markers)
@@ -112,7 +112,7 @@ def encode_options(
 def _encode_option(tokenizer: Any, prompt: Prompt, marker: str) -> tuple[int, ...]:
     text, n = prompt.text or "", len(prompt.token_ids)
     whole = answered(text, marker)
-    for special in (True, False):  # a chat has its special tokens in its text
+    for special in (True, False):  # the text of a chat already contains its special tokens
         ids = tuple(_token_ids(tokenizer, whole, special=special))
         if ids[:n] == prompt.token_ids and len(ids) > n:
             return ids[n:]
@@ -120,12 +120,12 @@ def _encode_option(tokenizer: Any, prompt: Prompt, marker: str) -> tuple[int, ..
 
 
 def require_room(prompt: Prompt, max_new_tokens: int, context_length: int, name: str) -> None:
-    """Raise PromptError unless the prompt and its answer fit the model's context."""
+    """Raise PromptError unless the prompt and its answer fit into the model's context."""
     needed = len(prompt.token_ids) + max_new_tokens
     if needed > context_length:
         answer, advice = "", ""
         if max_new_tokens:
-            answer = f", with {max_new_tokens} new ones {needed}"
+            answer = f", {needed} with {max_new_tokens} new ones"
             advice = " or lower decode.max_new_tokens"
         raise PromptError(
             f"{name} has {len(prompt.token_ids)} tokens{answer}; "
@@ -143,7 +143,7 @@ def decode_text(tokenizer: Any, token_ids: Sequence[int]) -> str:
 
 
 def added_at_end(tokenizer: Any) -> int:
-    """Return how many tokens the tokenizer adds at the end of a text."""
+    """Return the number of tokens that the tokenizer adds at the end of a text."""
     ids = list(tokenizer("a")["input_ids"])
     bare = list(tokenizer("a", add_special_tokens=False)["input_ids"])
     for n in range(len(ids) - len(bare) + 1):
@@ -156,7 +156,7 @@ def _token_ids(
     tokenizer: Any, text: str, *, keep_end: bool = False, special: bool = True
 ) -> list[int]:
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise PromptError(f"prompt {text!r:.60} holds bytes that are no text in UTF-8")
+        raise PromptError(f"prompt {text!r:.60} contains bytes that are not UTF-8 text")
     ids = list(tokenizer(text, add_special_tokens=special)["input_ids"])
     if special and not keep_end:
         ids = ids[: len(ids) - added_at_end(tokenizer)]

@@ -1,1 +1,1 @@
-"""Tables, figures and the page, made of the numbers of `analysis`."""
+"""Tables, figures and the page, from the numbers of `analysis`."""

@@ -1,13 +1,16 @@
-"""What the answers of each run look like: cut off or unreadable, and where gains come from."""
+"""The table on the answers of each run: cut off, unreadable, and where gains come from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from xtransplant.analysis.contrasts import SHARE, Scope, scopes
+from xtransplant.analysis.outcomes import Outcomes
+from xtransplant.analysis.replicates import averaged
+from xtransplant.analysis.seeds_of_controls import seeds
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.table import Record, TableDefinition
 from xtransplant.reporting.table_rows import figure, labels
@@ -15,33 +18,44 @@ from xtransplant.reporting.table_rows import figure, labels
 
 def _rows(study: Study) -> Iterator[Record]:
     for one in study.outcomes:
+        runs = [one] if one.identity.is_experiment else study.replicates(one)
+        if runs[0] is not one:
+            continue
         for scope in scopes(study, one):
+            shared = [run.aligned_with(one) for run in runs if set(one.names) <= set(run.names)]
             yield {
                 **labels(scope),
                 "control": one.identity.control_name,
+                "seeds": len(shared),
                 "cells": len(one.cells),
                 "n": scope.n,
-                **_texts(scope),
-                **_changes(scope),
+                **_texts(scope, shared),
+                **_changes(scope, shared),
             }
 
 
-def _texts(scope: Scope) -> Record:
-    one = scope.outcomes
-    n_cells = _n_cells(scope)
+def _texts(scope: Scope, runs: Sequence[Outcomes]) -> Record:
+    one, n_cells = scope.outcomes, _n_cells(scope)
+    averages = {
+        "cut_off": averaged(seeds(runs, lambda run: run.n_cut_off / n_cells)),
+        "unparsable": averaged(seeds(runs, lambda run: run.n_unparsable / n_cells)),
+    }
+    distinct = averaged(seeds(runs, lambda run: run.n_distinct))
     return {
         **figure("baseline_cut_off", scope.interval(one.baseline_cut_off)),
-        **_of_cells("cut_off", scope, one.n_cut_off / n_cells),
+        **_of_cells("cut_off", scope, averages["cut_off"]),
         **figure("baseline_unparsable", scope.interval(one.baseline_unparsable)),
-        **_of_cells("unparsable", scope, one.n_unparsable / n_cells),
-        **_of_cells("distinct_answers", scope, one.n_distinct, (0.0, n_cells)),
+        **_of_cells("unparsable", scope, averages["unparsable"]),
+        **_of_cells("distinct_answers", scope, distinct, (0.0, n_cells)),
     }
 
 
-def _changes(scope: Scope) -> Record:
+def _changes(scope: Scope, runs: Sequence[Outcomes]) -> Record:
     """Return the shares of answers, over instances and cells, that a cell changed."""
     one = scope.outcomes
-    right, wrong = one.correct.sum(1) / _n_cells(scope), ~one.baseline
+    one, n_cells = scope.outcomes, _n_cells(scope)
+    right = averaged(seeds(runs, lambda run: run.correct.sum(1) / n_cells))
+    wrong = ~one.baseline
     unreadable = one.baseline_unparsable
     return {
         **_of_cells("format_repaired", scope, np.where(wrong & unreadable, right, 0)),
@@ -68,10 +82,10 @@ ANSWERS = TableDefinition(
     name="answers",
     title="What the answers look like",
     note=(
-        "Shares of answers: of the baseline's, and of those of all cells. Cut off: ended by the "
-        "token limit. Unparsable: without a readable answer. Gains of an average cell are format "
-        "repaired, where the baseline's answer could not be read, and wrong to right, where it "
-        "could; lost is the reverse of both."
+        "Shares of the baseline's answers, and of the answers of all cells. Cut off: ended by the "
+        "token limit. Unparsable: without a readable answer. Gains of an average cell: format "
+        "repaired, if the baseline's answer could not be read; wrong to right, if it could. Lost: "
+        "the reverse of both."
     ),
     rows=lambda rows: list(_rows(rows.study)),
     percent=(

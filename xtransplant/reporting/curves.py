@@ -1,4 +1,4 @@
-"""F2, F3 and F4: bounds by layer, bounds by number of tries, gains by features of languages."""
+"""F2, F3 and F4: bounds by layer, bounds by number of cells, gains by features of languages."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from xtransplant.analysis.contrasts import MICRO, Scope, scopes
-from xtransplant.analysis.expected_bound import expected_upper_bound
+from xtransplant.analysis.expected_bound import of_tries
 from xtransplant.analysis.intervals import Intervals
-from xtransplant.analysis.judged_by_folds import judged_by_folds
 from xtransplant.analysis.language_table import distance, language
 from xtransplant.analysis.outcomes import Outcomes
+from xtransplant.analysis.protocols import judged_pairs
+from xtransplant.analysis.seeds_of_controls import controls_of
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.drawing import COLOURS, lettering, panels, save, written
 
 WIDTH, HEIGHT = 3.4, 2.3
 N_TRIES = 24
-"""Number of points of a curve over tries."""
+"""Number of points of a curve over numbers of cells."""
 MARKERS = "osD^vP"
 
 
 def draw_layer_curves(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F2, a figure for each run: source-fixed and target-fixed bounds, and the controls'."""
+    """Write F2 for each run: source-fixed and target-fixed bounds of the run and its controls."""
     for one in study.experiments:
         if not one.is_grid:
             continue
@@ -36,9 +37,11 @@ def draw_layer_curves(study: Study, folder: Path) -> Iterator[Path]:
             figure, axes = panels(2 * len(labels), 2, WIDTH, HEIGHT)
             for row, label in enumerate(labels):
                 for side, panel in zip(("source", "target"), axes[2 * row :], strict=False):
-                    for run, scope in _with_controls(study, one, label):
-                        layers, right = run.any_by_layer(f"{side}_layer")
-                        _curve(panel, layers, scope.interval(right), run.identity.control_name)
+                    for scope, runs in _with_controls(study, one, label):
+                        found = [run.any_by_layer(f"{side}_layer") for run in runs]
+                        right = np.mean([values for _, values in found], axis=0)
+                        control = runs[0].identity.control_name
+                        _curve(panel, found[0][0], scope.interval(right), control)
                     _baseline(panel, study, one, label)
                     panel.set_xlabel(f"{side} layer (any {_other(side)} layer)")
             _finish(figure, axes, title)
@@ -46,7 +49,7 @@ def draw_layer_curves(study: Study, folder: Path) -> Iterator[Path]:
 
 
 def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F3, a figure for each run: the expected upper bound of K cells, and its controls'."""
+    """Write F3 for each run: the expected upper bound of K cells, of the run and its controls."""
     for one in study.experiments:
         if not one.is_grid:
             continue
@@ -56,11 +59,10 @@ def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
         with lettering([title, *labels]):
             figure, axes = panels(len(labels), 3, WIDTH, HEIGHT)
             for label, panel in zip(labels, axes, strict=True):
-                for run, scope in _with_controls(study, one, label):
-                    n_cells = np.full(len(run.baseline), len(run.cells))
-                    found = expected_upper_bound(n_cells, run.correct.sum(1), tries)
-                    name = run.identity.control_name
-                    _curve(panel, tries.tolist(), scope.interval(found), name)
+                for scope, runs in _with_controls(study, one, label):
+                    found = np.mean([of_tries(run, tries) for run in runs], axis=0)
+                    control = runs[0].identity.control_name
+                    _curve(panel, tries.tolist(), scope.interval(found), control)
                 _baseline(panel, study, one, label)
                 panel.set_xscale("log")
                 panel.xaxis.set_major_formatter("{x:g}")
@@ -70,7 +72,7 @@ def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
 
 
 def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F4, a figure for each run: the gain of the selected pair by features of the language.
+    """Write F4 for each run: the gain of the selected pair by features of the language.
 
     The pair is selected on other folds than those that judge it.
     """
@@ -82,8 +84,12 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
             for name, (about, far) in known.items()
             if about and far is not None
         }
-        judged = judged_by_folds(study, one, [("overall", False)])
-        of_all = {pair.scope.label: pair.gain[0] for pair in judged if pair.gain}
+        of_all = {
+            pair.scope.label: pair.gain[0]
+            for pair in judged_pairs(study, one)
+            if pair.gain and "folds" in pair.protocol
+            if (pair.strategy, pair.chosen) == ("overall", "per language")
+        }
         if not of_all or len(found) < 2:
             continue
         title = f"F4  {one.identity.title()}: gain of the pair that other folds selected"
@@ -96,7 +102,7 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
             classes = [resource_class for resource_class, _ in found.values()]
             _scatter(axes[1], classes, gains, "resource class (Joshi et al. 2020), 5 = most")
             left_out = [name for name in known if name not in found]
-            note = f"; nothing known of {', '.join(left_out)}" if left_out else ""
+            note = f"; without {', '.join(left_out)}, features unknown" if left_out else ""
             figure.suptitle(written(title + note), fontsize=9)
             yield from save(figure, folder, "_".join(["F4_languages", *study.labels(one).values()]))
 
@@ -120,13 +126,14 @@ def _scatter(panel: Axes, xs: Sequence[float], gains: dict[str, Intervals], labe
     panel.set_ylabel("gain over baseline, points")
 
 
-def _with_controls(study: Study, one: Outcomes, label: str) -> Iterator[tuple[Outcomes, Scope]]:
-    """Yield a run and its controls, as far as they have a scope of that label, with the scope."""
-    for run in (one, *study.controls(one)):
-        same = set(run.languages) == set(one.languages)
-        for scope in scopes(study, run):
-            if scope.label == label and (same or label in run.languages):
-                yield run, scope
+def _with_controls(
+    study: Study, one: Outcomes, label: str
+) -> Iterator[tuple[Scope, list[Outcomes]]]:
+    """Yield a run's scope of a label and the run, then each control's and its seeds."""
+    (own,) = (scope for scope in scopes(study, one) if scope.label == label)
+    yield own, [one]
+    for _, scope, runs in controls_of(own):
+        yield scope, runs
 
 
 def _curve(panel: Axes, xs: Sequence[int], found: Intervals, control: str) -> None:

@@ -1,4 +1,4 @@
-"""The look of figures: fonts for any script, colours for any reader, files in two formats."""
+"""The look of figures: fonts for any script, colours for colour-blind readers, files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from matplotlib.font_manager import fontManager, get_font
 from xtransplant.files import write_whole
 
 BASE_FONT = "DejaVu Sans"
-"""Part of matplotlib; it has Latin, Greek, Cyrillic, Arabic, Hebrew and symbols."""
+"""The font that comes with matplotlib: Latin, Greek, Cyrillic, Arabic, Hebrew and symbols."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""The palette of Okabe and Ito, whose colours differ for any colour vision."""
+"""The palette of Okabe and Ito, which colour-blind readers can distinguish."""
 DIVERGING = "PuOr_r"
-"""Orange for gains, purple for losses; they differ for any colour vision."""
+"""Orange for gains, purple for losses; colour-blind readers can distinguish them."""
 PANEL = 2.6
 """Side of a panel in inches."""
 
 
 @contextmanager
 def lettering(texts: Iterable[str]) -> Iterator[None]:
-    """Context in which figures use installed fonts that have the letters of the texts."""
+    """Use installed fonts that have the letters of the texts, in figures drawn in this block."""
     characters = {character for text in texts for character in text if not character.isspace()}
     with mpl.rc_context(
         {
@@ -45,7 +45,7 @@ def lettering(texts: Iterable[str]) -> Iterator[None]:
 
 
 def written(text: str) -> str:
-    """Return a text in which letters that no installed font has are written as [U+XXXX]."""
+    """Return a text with letters that no installed font has replaced by [U+XXXX]."""
     characters = frozenset(character for character in text if not character.isspace())
     found = {BASE_FONT, *_fonts_for(characters)}
     return "".join(
@@ -59,7 +59,7 @@ def written(text: str) -> str:
 def panels(
     n: int, n_columns: int, width: float = PANEL, height: float = PANEL
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with `n` panels, row by row; `width` and `height` of a panel in inches."""
+    """Return a figure with `n` panels, row by row; a panel's `width` and `height` are in inches."""
     n_columns = min(n, n_columns)
     n_rows = math.ceil(n / n_columns)
     size = (max(n_columns * width + 1.0, 5.0), n_rows * height + 0.9)
@@ -80,20 +80,20 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         drawn = BytesIO()
         figure.savefig(drawn, format=path.suffix[1:], dpi=150, metadata=dates)
         write_whole(path, drawn.getvalue())
-        figure.set_layout_engine("none")  # the layout is done; doing it again costs as much
+        figure.set_layout_engine("none")  # keep the layout for the second file, to save time
     return paths
 
 
 @cache
 def _fonts_for(characters: frozenset[str]) -> tuple[str, ...]:
-    """Return installed fonts that have the letters which the base font lacks."""
+    """Return installed fonts with the letters that the base font lacks."""
     missing = {ord(character) for character in characters} - _letters(BASE_FONT)
     chosen: list[str] = []
     names = {entry.name for entry in fontManager.ttflist}
     for name in sorted(names, key=lambda name: ("Sans" not in name, name)):
         if not missing:
             break
-        # A font of last resort has every letter, but as the same box.
+        # A "Last Resort" font draws the same box for every letter.
         if missing & _letters(name) and not name.startswith("Last Resort"):
             chosen.append(name)
             missing -= _letters(name)

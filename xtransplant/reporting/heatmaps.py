@@ -20,14 +20,14 @@ from xtransplant.store.run_identity import Pairing
 from xtransplant.types import ModuleType
 
 LEVEL = 0.05
-"""False discovery rate (Benjamini and Hochberg) below which a cell is marked."""
+"""Level of the corrected p-value (Benjamini and Hochberg) below which a cell is marked."""
 
 
 def draw_heatmaps(study: Study, folder: Path) -> Iterator[Path]:
-    """Write F1, a figure for each run: a panel for each language and the macro average."""
+    """Write F1 for each run: a panel for each language and for the macro average."""
     for one in study.experiments:
         if one.is_grid:
-            title = f"F1  {one.identity.title()}: accuracy of each fixed cell less baseline"
+            title = f"F1  {one.identity.title()}: accuracy of each fixed cell minus baseline"
             name = "_".join(["F1_heatmap", *study.labels(one).values()])
             yield from _draw(list(_shown(study, one)), title, folder, name)
 
@@ -47,7 +47,7 @@ def draw_modules(study: Study, folder: Path) -> Iterator[Path]:
             del labels["module"]
             title = (
                 f"F5  {one.identity.title(with_module=False)}: "
-                "accuracy of each fixed cell less baseline, by module"
+                "accuracy of each fixed cell minus baseline, by module"
             )
             shown = [_average(study, each) for each in group]
             name = "_".join(["F5_modules", *labels.values()])

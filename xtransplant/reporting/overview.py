@@ -1,4 +1,4 @@
-"""The text that a reader of a report begins with: what was reported, left out, and is doubtful."""
+"""The first page of a report: runs reported, runs left out, and warnings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OVERVIEW = "report.md"
 
 
 def remarks_on(study: Study) -> list[str]:
-    """Return what a reader must know of the runs, one line each."""
+    """Return remarks that a reader must know about the runs, one line each."""
     left_out = [f"left out of tables and figures: {each}" for each in study.left_out]
     return [*left_out, *(remark for one in study.outcomes for remark in _doubts(one))]
 
@@ -30,21 +30,25 @@ def _name(one: Outcomes) -> str:
 
 
 def _control(one: Outcomes) -> str:
-    return "" if one.identity.is_experiment else f", control {one.identity.control_name}"
+    seed = f", seed {one.identity.seed}" if one.identity.seed else ""
+    return "" if one.identity.is_experiment else f", control {one.identity.control_name}{seed}"
 
 
 def _number(n: int, what: str) -> str:
     return f"{n:,} {what}{'s' * (n != 1)}"
 
 
-def overview(study: Study, tables: Sequence[Table], remarks: Sequence[str]) -> str:
-    """Return the overview as Markdown: remarks, the runs reported, and the tables."""
-    # An experiment before its controls.
+def overview(
+    study: Study, tables: Sequence[Table], findings: Sequence[str], remarks: Sequence[str]
+) -> str:
+    """Return the overview as Markdown: what T0 shows, remarks, the runs reported, the tables."""
+    # Experiments come before their controls.
     ordered = sorted(study.outcomes, key=lambda one: (one.identity.title(), _control(one)))
     runs = [f"- {_name(one)}, {_number(len(one.cells), 'cell')}" for one in ordered]
     found = [f"- `{one.name}`: {one.title} ({_number(len(one.frame), 'row')})" for one in tables]
     sections = [
-        ("Read this first", [f"- {remark}" for remark in remarks] or ["- Nothing to remark."]),
+        ("Read this first", [f"- {finding}" for finding in findings]),
+        ("Left out or doubtful", [f"- {remark}" for remark in remarks] or ["- Nothing."]),
         ("Runs reported", runs),
         ("Tables", found),
     ]

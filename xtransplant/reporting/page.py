@@ -1,8 +1,8 @@
-"""One HTML file to explore runs; it opens from disk and never uses the network.
+"""One HTML file for exploring runs; it opens from disk and never uses the network.
 
-This module packs data, style and script into one file. `page_data` makes the data, `assets/page`
-has the look and the behaviour. The heatmap is a grid of elements, about a hundred lines of our own:
-plotly.js would add 4.5 MB, and the keyboard could not reach its squares.
+This module packs data, style and script into one file. `page_data` makes the data; `assets/page`
+has style and script. The heatmap is a grid of HTML elements, made by about a hundred lines of our
+own: plotly.js would add 4.5 MB, and its squares could not be reached by keyboard.
 
 Texts come from models and data sets and are not trusted. They are stored as base64 of gzipped JSON,
 which cannot contain a tag. The script puts them into text nodes only. A content security policy
@@ -26,17 +26,20 @@ from xtransplant.files import write_whole
 from xtransplant.reporting.page_data import INTERVAL, Texts, views_of
 
 SCRIPTS = ("dom.js", "data.js", "state.js", "heatmap.js", "instances.js", "page.js")
-"""The page's script is these files, in this order."""
+"""The files that make up the page's script, in order."""
 
 
-def write_page(runs: Runs, path: str | Path, remarks: Sequence[str] = ()) -> None:
+def write_page(
+    runs: Runs, path: str | Path, remarks: Sequence[str] = (), findings: Sequence[str] = ()
+) -> None:
     """Write runs as one self-contained HTML page.
 
     Args:
-        runs: runs of any tasks, models, modules, languages and controls. Of an unfinished run the
-            page has the finished parts, and says so.
-        path: file to write; a missing folder is made.
-        remarks: lines that the page shows at the top, such as runs that were left out.
+        runs: runs of any tasks, models, modules, languages and controls. For an unfinished run,
+            the page shows the finished parts, and says so.
+        path: file to write; a missing folder is created.
+        remarks: lines to show at the top of the page, such as runs that were left out.
+        findings: lines to show above them, on what the runs show together.
 
     Raises:
         OutputError: results cannot be read or have no row, or the file cannot be written.
@@ -45,19 +48,20 @@ def write_page(runs: Runs, path: str | Path, remarks: Sequence[str] = ()) -> Non
     views = [view for run in runs.runs for view in views_of(run, texts)]
     if not views:
         raise OutputError(
-            f"no result yet in {runs.runs[0].folder.path} or any other of {len(runs.runs)} runs; "
+            f"no results yet in {runs.runs[0].folder.path} or any other of {len(runs.runs)} runs; "
             "run the same command again to finish"
         )
     views.sort(key=_order)  # stable, so languages keep the run's order
     payload = {
         **{"interval": INTERVAL, "remarks": list(remarks)},
+        "findings": list(findings),
         **{"texts": texts.decoded(), "views": views},
     }
     write_whole(Path(path), _page(_packed(payload)).encode())
 
 
 def _order(view: dict[str, Any]) -> tuple[str | bool, ...]:
-    """Return the sorting key of a view: by the pickers, an experiment before its controls."""
+    """Return the sort key of a view: task, model, module, then experiments before controls."""
     control = view["control"]
     return view["task"], view["model"], view["module"], control != "none", control
 

@@ -1,6 +1,6 @@
-"""Runs as the data of the page: one view for each run and language, every text once.
+"""Runs as the data of the page: one view for each run and language; each text is stored once.
 
-Views have the numbers of `xtransplant.analysis.aggregate`, the intervals of the report's tables,
+A view has the numbers of `xtransplant.analysis.aggregate`, the intervals of the report's tables,
 and the texts, answers and verdicts behind each number.
 """
 
@@ -20,7 +20,7 @@ from xtransplant.analysis.cut_off import CUT_OFF
 from xtransplant.analysis.load import Run
 from xtransplant.analysis.shares import share_intervals
 from xtransplant.errors import OutputError
-from xtransplant.store.run_identity import OF_UNTOUCHED, Pairing
+from xtransplant.store.run_identity import Pairing
 from xtransplant.types import Cell, Instance
 
 Ints = npt.NDArray[np.int64]
@@ -33,7 +33,7 @@ INTERVAL = "95 % interval (clusters of instances)"
 
 
 class Texts:
-    """Every distinct text once; views refer to it by position, and by -1 to no text."""
+    """Stores each distinct text once; views refer to texts by position, with -1 for no text."""
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
@@ -70,17 +70,16 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
     """Return the views of a run for the page, one for each language, as JSON values.
 
     Args:
-        run: finished or unfinished run; of the latter the finished parts are used. One without
-            cells has no views.
+        run: run; if it is unfinished, its finished parts are used. One without cells has no views.
         texts: store of texts, to which those of the run are added.
 
     Returns:
-        Views as `page.js` reads them. `text`, `answer` and `correct` are flat: the baseline of
-        every instance, then for each cell, in the order of `cells`, that of every instance.
-        `n_cut_off` counts answers that the token limit cut off: baselines, and those of cells.
+        Views as `page.js` reads them. `text`, `answer` and `correct` are flat: first the baselines
+        of all instances, then, for each cell in the order of `cells`, the values of all instances.
+        `n_cut_off` has the numbers of baselines and of cells' answers that the token limit cut off.
 
     Raises:
-        OutputError: a part cannot be read, or rows do not make a grid.
+        OutputError: a part cannot be read, or the rows do not form a grid.
     """
     generations = run.folder.read_generations(columns=[*INPUT, "text", "finish"])
     if generations.empty:
@@ -94,7 +93,7 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
         **{name: getattr(identity, name) for name in LABELS},
         "run": run.folder.key,
         "setting": _digest(identity.group(Pairing.CONTROL)),
-        "any_module": _digest(identity.group(Pairing.CONTROL, OF_UNTOUCHED)),
+        "any_module": _digest((identity.group(Pairing.UNTOUCHED), identity.cells)),
         "status": run.folder.read_manifest().status,
     }
     return [
@@ -115,7 +114,7 @@ def _cells(pairs: pd.DataFrame) -> tuple[Cell, ...]:
 
 
 def _digest(value: Hashable) -> str:
-    """Return a short text that is the same for equal values."""
+    """Return a short text that is equal for equal values."""
     return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
 
 
@@ -160,7 +159,7 @@ def _view(
 def _by_cell_and_instance(
     rows: pd.DataFrame, instances: list[Instance], n_cells: int
 ) -> pd.DataFrame:
-    """Sort rows by cell, the baseline first, then by instance in the given order.
+    """Sort rows by cell, baselines first, then by instance in the given order.
 
     `pairs_frame` has already refused repeated cells and baselines.
     """

@@ -1,22 +1,24 @@
-"""T2: upper bounds, each beside the same bound of every control."""
+"""T2: upper bounds, each compared with the same bound of every control."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from xtransplant.analysis.contrasts import Scope, matched, scopes
-from xtransplant.analysis.outcomes import Bools
+from xtransplant.analysis.contrasts import Scope, scopes
+from xtransplant.analysis.outcomes import Bools, Outcomes
+from xtransplant.analysis.replicates import averaged, averaged_difference, averaged_interval
+from xtransplant.analysis.seeds_of_controls import controls_of, seeds
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.table import Record, TableDefinition
-from xtransplant.reporting.table_rows import difference_columns, figure, labels
+from xtransplant.reporting.table_rows import contrast_columns, figure, labels
 
 BOUNDS = ("upper bound", "source-fixed", "target-fixed")
 
 
 def _rows(study: Study) -> Iterator[Record]:
-    """Yield a row for each bound and control; one without a control where there is none."""
+    """Yield a row for each bound and control; without controls, a row for each bound."""
     for one in study.experiments:
         if not one.is_grid:
             continue
@@ -45,7 +47,7 @@ def _own_columns(scope: Scope, bound: str, found: Bools) -> Record:
 
 
 def _cell_columns(scope: Scope) -> Record:
-    """Return the accuracy of the best, the mean and the median cell, which no oracle combines."""
+    """Return the best, mean and median accuracy of single cells of the grid."""
     accuracy = scope.mean(scope.outcomes.correct)
     return {
         "best_cell": float(accuracy.max()),
@@ -58,35 +60,41 @@ def _control_columns(scope: Scope, bound: str, found: Bools) -> Iterator[Record]
     """Yield the columns of each control that has all languages of the scope.
 
     Args:
-        scope: of the experiment.
+        scope: scope of the experiment.
         bound: one of `BOUNDS`.
-        found: which of the experiment's instances the bound counts, [I].
+        found: mask of the experiment's instances that the bound counts as right, [I].
     """
-    one = scope.outcomes
-    languages = set(one.language[scope.rows].tolist())
-    for control in scope.study.controls(one):
-        if not languages <= set(control.languages):
-            continue
-        _, aligned = matched(one.rows_at(scope.rows), control)
-        everything = np.ones(len(aligned.language), dtype=bool)
-        inside = Scope(scope.study, aligned, scope.label, everything)
-        theirs, layer = _bound(bound, inside)
+    for control, inside, runs in controls_of(scope):
+        theirs, layer = _bound_of_seeds(bound, inside, runs)
+        n_cells = len(control.cells)
+        unparsable = averaged(seeds(runs, lambda run: run.n_unparsable / len(run.cells)))
+        distinct = averaged(seeds(runs, lambda run: run.n_distinct))
         yield {
             "control": _bound_name(control.identity.control_name, layer),
-            **figure("control_accuracy", inside.interval(theirs)),
-            "control_mean_cell": float(inside.mean(aligned.correct).mean()),
-            **difference_columns(inside, found[scope.rows], theirs),
+            "seeds": len(runs),
+            **figure("control_accuracy", averaged_interval(inside, theirs)),
+            "control_mean_cell": float(np.mean([inside.mean(run.correct).mean() for run in runs])),
+            **figure("control_distinct_answers", inside.interval(distinct, (0.0, n_cells))),
+            **figure("control_unparsable", inside.interval(unparsable)),
+            **contrast_columns(averaged_difference(inside, found[scope.rows], theirs)),
         }
 
 
 def _bound(bound: str, scope: Scope) -> tuple[Bools, int | None]:
     """Return which instances a bound counts, [I], and the fixed layer that is best for it."""
+    right, layer = _bound_of_seeds(bound, scope, [scope.outcomes])
+    return right[:, 0], layer
+
+
+def _bound_of_seeds(bound: str, scope: Scope, runs: Sequence[Outcomes]) -> tuple[Bools, int | None]:
+    """Return which instances a bound counts, [I, S], and the layer that is best for all seeds."""
     if bound == "upper bound":
-        return scope.outcomes.upper_bound, None
+        return np.stack([run.upper_bound for run in runs], axis=1), None
     side = "source_layer" if bound == "source-fixed" else "target_layer"
-    layers, right = scope.outcomes.any_by_layer(side)
-    best = int(scope.mean(right).argmax())
-    return right[:, best], layers[best]
+    layers, _ = runs[0].any_by_layer(side)
+    right = np.stack([run.any_by_layer(side)[1] for run in runs], axis=1)
+    best = int(scope.mean(right.mean(1)).argmax())
+    return right[:, :, best], layers[best]
 
 
 def _bound_name(name: str, layer: int | None) -> str:
@@ -95,18 +103,20 @@ def _bound_name(name: str, layer: int | None) -> str:
 
 T2 = TableDefinition(
     name="T2_upper_bounds",
-    title="Upper bounds beside their controls",
+    title="Upper bounds and their controls",
     note=(
-        "A bound keeps the best of many tries with the gold answers in view. What counts is the "
-        "excess over a control with as many tries. Source-fixed and target-fixed: of the layer "
-        "that is best for it, for the control too; the interval takes the layers as given. "
-        "Best, mean and median cell: accuracy of single cells of the grid, the best of them chosen "
-        "with the gold answers."
+        "A bound counts an instance as right if any of many cells is right, so it knows the gold "
+        "answers. Only its excess over a control with as many cells is evidence. Source-fixed and "
+        "target-fixed: bound with the best fixed layer, chosen for the experiment and for the "
+        "control separately; the interval takes the layers as given. Best, mean and median cell: "
+        "accuracy of single cells of the grid; the best one is chosen with the gold answers. "
+        "Several seeds of a control are averaged by instance, and their spread is in the interval "
+        "(p: seeds)."
     ),
     rows=lambda rows: list(_rows(rows.study)),
     percent=(
         *("baseline", "accuracy", "control_accuracy", "difference"),
-        *("unparsable", "baseline_unparsable"),
+        *("unparsable", "baseline_unparsable", "control_unparsable"),
         *("best_cell", "mean_cell", "median_cell", "control_mean_cell"),
     ),
     hidden=("test", "p"),

@@ -1,18 +1,24 @@
-"""T3: selected pairs, judged on instances that did not select them."""
+"""T3: selected pairs, judged on instances that were not used to select them."""
 
 from __future__ import annotations
 
 from xtransplant.analysis.judged import Judged
 from xtransplant.analysis.protocols import judged_pairs
 from xtransplant.reporting.table import Record, StudyRows, TableDefinition
-from xtransplant.reporting.table_rows import contrast_columns, figure, labels
+from xtransplant.reporting.table_rows import (
+    ENDS,
+    EQUIVALENT,
+    contrast_columns,
+    figure,
+    labels,
+    sensitivity_columns,
+)
 
-ENDS = ("", "_low", "_high")
 FIGURES = (
     *(f"{name}{end}" for name in ("baseline", "accuracy", "difference") for end in ENDS),
-    *("test", "p", "in_sample"),
+    *("test", "p", "detectable", EQUIVALENT, "in_sample"),
 )
-"""The columns that are empty where a row is refused."""
+"""The columns that are empty in refused rows."""
 
 
 def _rows(rows: StudyRows) -> list[Record]:
@@ -36,10 +42,12 @@ def _row(pair: Judged) -> Record:
 def _figures(pair: Judged) -> Record:
     if not (pair.accuracy and pair.gain):
         return dict.fromkeys(FIGURES)
+    baseline = pair.scope.outcomes.baseline
     return {
-        **figure("baseline", pair.scope.interval(pair.scope.outcomes.baseline)),
+        **figure("baseline", pair.scope.interval(baseline)),
         **figure("accuracy", pair.accuracy),
         **contrast_columns(pair.gain),
+        **sensitivity_columns(pair.scope, pair.correct.astype(float) - baseline, pair.gain),
         "in_sample": pair.in_sample,
     }
 
@@ -49,9 +57,11 @@ T3 = TableDefinition(
     title="Selected pairs, judged on instances that did not select them",
     note=(
         "Instances that overlap with those that selected the pair are dropped. With folds, each "
-        "resample selects anew. In-sample is the accuracy on the selecting instances: optimistic."
+        "resample selects again. In-sample: accuracy on the selecting instances, optimistic. "
+        "Detectable: the smallest gain that such a sample finds in 80 % of cases. p_equivalent: of "
+        "a difference of the margin or more (two one-sided tests)."
     ),
     rows=_rows,
-    percent=("baseline", "accuracy", "difference", "in_sample"),
+    percent=("baseline", "accuracy", "difference", "detectable", "in_sample"),
     hidden=("test", "p"),
 )

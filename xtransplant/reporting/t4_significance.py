@@ -1,26 +1,25 @@
-"""T4: every difference of the other tables with its test and p-value, and the best cell's."""
+"""T4: all differences of T1, T2 and T3 and of the best cells, with tests and p-values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from xtransplant.analysis.contrasts import scopes
-from xtransplant.analysis.significance import corrected
 from xtransplant.analysis.study import Study
 from xtransplant.reporting.t1_coarse import T1
 from xtransplant.reporting.t2_upper_bounds import T2
 from xtransplant.reporting.t3_selected_pairs import T3
 from xtransplant.reporting.table import Record, StudyRows, TableDefinition
-from xtransplant.reporting.table_rows import figure, labels
+from xtransplant.reporting.table_rows import figure, labels, with_bh
 
 CONTRASTS: tuple[tuple[TableDefinition, Callable[[Record], str]], ...] = (
     (T1, lambda row: f"{row['cell']} - baseline"),
     (T3, lambda row: f"{row['strategy']} ({row['chosen']}, {row['protocol']}) - baseline"),
     (T2, lambda row: f"{row['bound']} - {row['control']}"),
 )
-"""The tables whose differences stand here, and what each row's contrast is called."""
+"""The tables whose differences are collected here, and the name of each row's contrast."""
 SHOWN = ("n", "difference", "difference_low", "difference_high", "test", "p")
 
 
@@ -33,7 +32,7 @@ def _rows(rows: StudyRows) -> list[Record]:
     ]
     for row in _best_cells(rows.study):
         found.append(_contrast(rows.study, row, f"best cell {row['cell']} (optimistic) - baseline"))
-    return _with_holm(found)
+    return with_bh(found)
 
 
 def _contrast(study: Study, row: Record, name: str) -> Record:
@@ -46,7 +45,7 @@ def _contrast(study: Study, row: Record, name: str) -> Record:
 
 
 def _best_cells(study: Study) -> Iterator[Record]:
-    """Yield the best cell of each grid with its max-T p-value; none where no cell is ever right."""
+    """Yield the best cell of each grid with its max-T p-value, unless no cell is ever right."""
     for one in study.experiments:
         if not one.is_grid:
             continue
@@ -66,24 +65,13 @@ def _best_cells(study: Study) -> Iterator[Record]:
             }
 
 
-def _with_holm(rows: Sequence[Record]) -> list[Record]:
-    """Return the rows with `p_holm`: corrected within task, split and model."""
-    families: dict[tuple[str, ...], list[Record]] = {}
-    for row in rows:
-        families.setdefault((row["task"], row["split"], row["model"]), []).append(row)
-    for family in families.values():
-        for row, p in zip(family, corrected([row["p"] for row in family], "holm"), strict=True):
-            row["p_holm"] = float(p)
-    return list(rows)
-
-
 T4 = TableDefinition(
     name="T4_significance",
     title="Contrasts",
     note=(
-        "p: exact McNemar, or permutation of clusters (sign_flip), or of the best cell of the grid "
-        "(max_t), or resamples that select anew (refitted_folds). Holm within task, split and "
-        "model."
+        "p: exact McNemar test (mcnemar), permutation of clusters (sign_flip), permutation for the "
+        "best cell of the grid (max_t), or resamples that select again (refitted_folds). p_bh: "
+        "Benjamini and Hochberg within task, split and model. The contrasts that decide are in T0."
     ),
     rows=_rows,
     percent=("difference",),

@@ -1,4 +1,4 @@
-"""T5: what a fixed cell costs where it is used, beside the untouched model."""
+"""T5: the cost of a fixed cell in practical use, compared with the model alone."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def _rows(study: Study) -> Iterator[Record]:
 
 
 def _cells(study: Study, one: Outcomes) -> list[tuple[str, int]]:
-    """Return the columns of the cells with a row of their own, each with its names.
+    """Return (name, column) of the cells that get a row.
 
-    Of a grid these are the cheapest cell, the best one, and the dearest one.
+    In a grid, these are the cheapest cell, the best one, and the most expensive one.
     """
     if not one.is_grid:
         return [("given", number) for number in range(len(one.cells))]

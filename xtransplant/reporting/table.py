@@ -1,4 +1,4 @@
-"""What a table is: a definition that `tables.py` lists, and the frame made of it for one study."""
+"""A table's definition, as listed in `tables.py`, and the table of one study."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from xtransplant.analysis.study import Study
 
 Record = dict[str, Any]
-"""One row: a figure's worth, with its interval as `<name>_low` and `<name>_high`, and its n."""
+"""One row, by column; the interval of column `<name>` is in `<name>_low` and `<name>_high`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +19,11 @@ class Table:
     """One table of one study.
 
     Attributes:
-        name: of its files.
-        title: above it.
-        note: below it, what a reader must know.
-        frame: its rows.
-        percent: columns that hold shares from 0 to 1 and are shown in percent.
+        name: name of its files.
+        title: title above the table.
+        note: explanation below the table.
+        frame: rows of the table.
+        percent: columns with shares from 0 to 1 that are shown in percent.
     """
 
     name: str
@@ -35,14 +35,14 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class TableDefinition:
-    """How a table is made, for any study.
+    """The definition of a table for any study.
 
     Attributes:
-        name: of its files, such as "T1_coarse".
-        title: above it.
-        note: below it, what a reader must know.
-        rows: makes its rows, none where no run contributes; may ask for another table's rows.
-        percent: columns that hold shares from 0 to 1 and are shown in percent.
+        name: name of its files, such as "T1_coarse".
+        title: title above the table.
+        note: explanation below the table.
+        rows: function that returns the rows; it may use another table's rows.
+        percent: columns with shares from 0 to 1 that are shown in percent.
         hidden: columns of the rows that only other tables use.
     """
 
@@ -61,7 +61,7 @@ class TableDefinition:
 
 
 class StudyRows:
-    """The rows of a study's tables, each table's computed once."""
+    """The rows of a study's tables; those of each table are computed only once."""
 
     def __init__(self, study: Study) -> None:
         self.study = study

@@ -1,4 +1,4 @@
-"""Tables as CSV with every digit, and as Markdown and LaTeX with percent and intervals."""
+"""Tables as CSV with all digits, and as Markdown and LaTeX with percent and intervals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LATEX = str.maketrans(
         **{"→": r"$\to$", "<": "$<$", "−": "$-$"},
     }
 )
-"""Characters that are commands in LaTeX, or that its usual fonts lack."""
+"""Characters that are commands in LaTeX, or missing in its usual fonts."""
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
@@ -42,9 +42,9 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def _csv(frame: pd.DataFrame) -> str:
-    """Return a table as CSV in which a spreadsheet finds no formula.
+    """Return a table as CSV that contains no formulas for spreadsheets.
 
-    A text that begins like one gets an apostrophe in front, by which spreadsheets know a text.
+    A text that begins like a formula gets an apostrophe in front, which marks it as a text.
     """
     safe = frame.map(
         lambda cell: f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
@@ -53,7 +53,7 @@ def _csv(frame: pd.DataFrame) -> str:
 
 
 def shown_frame(table: Table) -> pd.DataFrame:
-    """Return a table as text, with a figure and its interval in one cell and shares in percent."""
+    """Return a table as text: estimate and interval in one cell, shares in percent."""
     frame = table.frame
     shown = {}
     for name in frame.columns:
@@ -66,7 +66,7 @@ def shown_frame(table: Table) -> pd.DataFrame:
             _cell(row, percent=percent, signed=signed)
             for row in frame[[name, *bounds]].itertuples(index=False, name=None)
         ]
-        if name in ("p", "p_holm", "p_bh"):
+        if name == "p" or name.startswith("p_"):
             shown[_heading(name, percent=percent)] = [_p(value) for value in frame[name]]
     return pd.DataFrame(shown)
 
@@ -115,7 +115,7 @@ def _heading(name: str, *, percent: bool) -> str:
 
 
 def _is_text(shown: pd.DataFrame, name: str) -> bool:
-    # Numbers have an interval or not; "0→0" and texts that begin with it are no numbers.
+    # A number, with or without an interval; "0→0" and texts that begin with it are not numbers.
     return not any(re.fullmatch(r"[+\-<]?\d[\d.e+\-]*( \[.*\])?", one) for one in shown[name])
 
 
@@ -137,5 +137,7 @@ def _number(value: float | int, *, percent: bool, signed: bool) -> str:
     return f"{value:.3g}"
 
 
-def _p(value: float) -> str:
+def _p(value: float | None) -> str:
+    if pd.isna(value):
+        return MISSING
     return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,1 +1,1 @@
-"""Runs: the plan, its parts, who does which, sweeps, and how they are stopped."""
+"""Runs: the plan, its parts, their division among processes, sweeps, and stopping."""

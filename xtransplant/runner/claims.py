@@ -1,4 +1,4 @@
-"""Which parts this process does, one after the other."""
+"""The division of parts among processes: this process claims one part after the other."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from xtransplant.types import Part
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_WITHOUT_A_WORD = 2.0
-"""Time after which a process that waits for others says so."""
+"""Time after which a process says that it waits for others."""
 
 
 def missing_parts(folder: RunFolder, parts: Sequence[Part]) -> list[Part]:
-    """Return the parts that have no file, or one with a fault."""
+    """Return the parts that have no file, or a faulty one."""
     return [part for part in parts if not folder.is_done(part.language, part.block, part.instances)]
 
 
 def claimed(
     folder: RunFolder, parts: Sequence[Part], say: Callable[[str], None]
 ) -> Generator[tuple[Part, Lease], None, None]:
-    """Yield the parts that are missing and that no other process works on.
+    """Yield the missing parts that no other process works on.
 
-    A part is leased until the next one is asked for. After that, parts that other processes had
-    claimed are waited for: one is yielded if its lease is given back undone, or goes stale.
+    A part is leased until the next one is requested. At the end, wait for the parts that other
+    processes had claimed: such a part is yielded if its lease is given back unfinished or becomes
+    stale.
 
     Args:
         folder: folder of the run.
-        parts: parts of this process's share.
-        say: function that shows one line; called for each file that is set aside, and once if
-            this process waits.
+        parts: parts in this process's share.
+        say: function that shows a line: one for each file that is set aside, and one if this
+            process waits.
 
     Raises:
         OutputError: the folder cannot be read or written.
@@ -50,7 +51,7 @@ def claimed(
 def _wait(
     folder: RunFolder, parts: Sequence[Part], say: Callable[[str], None]
 ) -> Generator[tuple[Part, Lease], None, None]:
-    """Watch the leases of other processes until each was renewed once, and claim the others."""
+    """Watch the leases of other processes until each has been renewed once; claim free ones."""
     start, said = time.monotonic(), False
     waiting = [(part, _beat(folder, part)) for part in parts]
     while waiting:
@@ -98,11 +99,11 @@ def _claim(
         path = folder.part_path(part.language, part.block)
         if fault := folder.fault(part.language, part.block, part.instances):
             place = folder.set_aside(part.language, part.block)
-            say(f"{path} {fault}; it is now {place}, and the part is done again")
+            say(f"{path} {fault}; it is now {place}, and the part is computed again")
         clear_leftovers(path)
         if not path.exists():
             yield part, lease
-            # False if the lease was lost and the part is undone: then it must be claimed again.
+            # False if the lease was lost before the part was written: claim it again then.
             return path.exists() or lease.is_held()
     return True
 

@@ -1,10 +1,11 @@
-"""The dry run: the work and cost of a run, shown without loading weights."""
+"""The dry run, which shows the work and cost of a run without loading weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
 
+from xtransplant.analysis.power import minimum_detectable_gain
 from xtransplant.config.intervention import Intervention
 from xtransplant.config.schema import RunConfig
 from xtransplant.config.untouched import UNTOUCHED, is_untouched
@@ -21,6 +22,9 @@ from xtransplant.runner.plan import Plan, make_plan
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.terminal import Console
 from xtransplant.types import ModuleType, Part, Prompt
+
+LOSSES = (0.02, 0.1)
+"""Shares of instances that a cell may lose, for which the smallest gain is shown."""
 
 
 def show(config: RunConfig, console: Console) -> None:
@@ -60,6 +64,7 @@ def _work(plan: Plan) -> list[tuple[str, str]]:
             "cells",
             f"{len(plan.cells):,} of {_n_layers(plan)}²",
         ),
+        ("detectable gain", _detectable(plan.parts)),
         ("rows", f"{instances * (len(plan.cells) + 1):,}, baselines included"),
         ("output folder", str(plan.folder)),
         ("parts done", f"{done} of {len(mine)}{shard}"),
@@ -107,6 +112,31 @@ def _cost(plan: Plan) -> list[tuple[str, str]]:
         ("KV memory", f"{kv / 2**20:.0f} MiB at {rows:,} rows per batch"),
         ("time", f"{duration(seconds)} or more, at this {device.type}'s matmul rate"),
     ]
+
+
+def _detectable(parts: Iterable[Part]) -> str:
+    """Return the smallest gain that the paired test finds in 80 % of such samples, by language.
+
+    A cluster counts as one instance: how much its instances agree is not known yet.
+    """
+    clusters: dict[str, set[str]] = {}
+    for part in parts:
+        its = clusters.setdefault(part.language, set())
+        its |= {instance.cluster or instance.id for instance in part.instances}
+    languages: dict[int, list[str]] = {}
+    for language, found in clusters.items():
+        languages.setdefault(len(found), []).append(language)
+    return "; ".join(
+        f"{', '.join(names)} (n = {n:,}) {_smallest(n)}" for n, names in languages.items()
+    )
+
+
+def _smallest(n: int) -> str:
+    found = [(loss, minimum_detectable_gain(n, loss)) for loss in LOSSES]
+    return ", ".join(
+        f"{'none' if gain is None else f'{100 * gain:g} points'} if {100 * loss:g} % are lost"
+        for loss, gain in found
+    )
 
 
 def _n_layers(plan: Plan) -> int:

@@ -1,4 +1,4 @@
-"""The inputs of a run: files and folders on this machine that its rows depend on."""
+"""The inputs of a run: local files and folders that its rows depend on."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ PACKAGE = Path(__file__).parents[1]
 def inputs_of(config: RunConfig) -> list[Path] | None:
     """Return all files and folders of the data, the weights and this package.
 
-    A folder is listed too, since its state changes when files come or go. Returns None if an input
-    is a branch or tag on the hub, which may move; not with HF_HUB_OFFLINE.
+    Folders are listed too, because their state changes when files come or go. Return None if an
+    input is a branch or tag on the hub, which may move, unless HF_HUB_OFFLINE is set.
 
     Raises:
         ModelError: a path does not exist, or is not a checkpoint.
@@ -42,7 +42,7 @@ def _weights(config: RunConfig) -> list[Path] | None:
     model = config.model
     match resolve(model.id, model.revision, model.distribution):
         case HubId(repo, revision):
-            # A local folder of that name would be used instead, if somebody made one.
+            # Also its path, because a local folder of that name would be used instead.
             return _on_hub("models", repo, revision, [Path(model.id)])
         case Gguf(_, parts):
             return list(parts)
@@ -80,15 +80,15 @@ def _data(config: RunConfig) -> list[Path] | None:
 
 
 def _data_on_hub(id: str, revision: str | None) -> list[Path] | None:
-    # Offline, `datasets` reads from folders of its cache whose names begin like this.
+    # Offline, `datasets` reads from folders of its cache with such names.
     cached = Path(HF_DATASETS_CACHE).glob(f"{id.partition('/')[0]}___*")
     places = [path for folder in sorted(cached) for path in _tree(folder)]
-    # A local folder of that name would be used instead, if somebody made one.
+    # Also the path `id`, because a local folder of that name would be used instead.
     return _on_hub("datasets", id, revision, [Path(id), *places])
 
 
 def _on_hub(kind: str, repo: str, revision: str | None, places: list[Path]) -> list[Path] | None:
-    """Return `places` and the file that holds a revision's commit; None if only the hub has it."""
+    """Return `places` and the file with a revision's commit; None if only the hub knows it."""
     if revision and COMMIT.fullmatch(revision):
         return places
     if not constants.HF_HUB_OFFLINE:
@@ -98,7 +98,7 @@ def _on_hub(kind: str, repo: str, revision: str | None, places: list[Path]) -> l
 
 
 def _tree(path: Path) -> Iterator[Path]:
-    """Yield the path itself, even if nothing is there, and everything below a folder."""
+    """Yield the path itself, even if it does not exist, and everything below a folder."""
     yield path
     if path.is_dir():
         yield from sorted(path.rglob("*"))

@@ -1,6 +1,6 @@
-"""One job: a run or its plan, alone or as one of a sweep.
+"""One job: a run or its plan, alone or in a sweep.
 
-Imports are made when a job runs: torch takes seconds, and a finished run does not need it.
+Modules are imported when a job runs: torch takes seconds, and a finished run does not need it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Outcome:
     Attributes:
         overrides: overrides of the job.
         status: exit status.
-        reason: cause of a failure, or where the job was sent, in one line.
-        state: "sent" if the sweep did not wait for the end of the job.
+        reason: cause of a failure, or the id and log of a job that was sent, in one line.
+        state: "done" or "failed"; "sent" if the sweep did not wait for the end of the job.
     """
 
     overrides: tuple[str, ...]
@@ -35,7 +35,7 @@ class Outcome:
 
 
 def do(config: RunConfig, console: Console) -> None:
-    """Do a run, or show its plan; with a valid receipt, only the results are shown."""
+    """Do a run, or show its plan. For a run with a valid receipt, only show the results."""
     if config.dry_run:
         from xtransplant.runner.dry_run import show
 
@@ -53,14 +53,14 @@ def do(config: RunConfig, console: Console) -> None:
     from xtransplant.runner.stopping import require_none, stopping
 
     with stopping():
-        from xtransplant.runner.run import run  # imports torch for seconds; a signal can come
+        from xtransplant.runner.run import run  # takes seconds, so a signal can arrive
 
         require_none()
         run(config, console)
 
 
 def do_one_of_many(compose: Callable[[], RunConfig], overrides: Sequence[str]) -> Outcome:
-    """Do one job of a sweep and return how it ended, so that the others run if it fails."""
+    """Do one job of a sweep; return its outcome even if it fails, so that the others run."""
     console, name = Console(), " ".join(["run", *overrides])
     console.info(name)
     try:
@@ -68,7 +68,7 @@ def do_one_of_many(compose: Callable[[], RunConfig], overrides: Sequence[str]) -
     except XtransplantError as error:
         console.error(f"{error} (in {name})")
         return failed(overrides, str(error), error.exit_status)
-    except Exception as error:  # nor does a defect of this package end the other jobs
+    except Exception as error:  # a bug in this package must not end the other jobs
         traceback.print_exc()
         return failed(overrides, f"{type(error).__name__}: {error}")
     return Outcome(tuple(overrides))

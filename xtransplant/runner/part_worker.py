@@ -1,4 +1,4 @@
-"""Computing the rows of a run's parts with the loaded model."""
+"""Computation of the rows of a run's parts with the loaded model."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class PartWorker:
     """A loaded model that computes the rows of a run's parts.
 
     Attributes:
-        model: the model.
+        model: loaded model.
         load_seconds: time that loading took.
-        rows_per_batch: most rows that went through the model at once so far, beginnings of options
-            included; 0 before the first part.
+        rows_per_batch: maximum number of rows that went through the model at once so far, including
+            beginnings of options; 0 before the first part.
     """
 
     def __init__(self, plan: Plan, on_step: OnStep, say: Callable[[str], None]) -> None:
@@ -125,7 +125,7 @@ class PartWorker:
         )
 
     def _scored(self, instances: Sequence[Instance], grids: Sequence[TransplantGrid]) -> list[Row]:
-        """Return the rows of a part: for each instance the baseline, then one row a cell."""
+        """Return the rows of a part: for each instance, the baseline, then a row for each cell."""
         rows = [
             (instance, cell, generation)
             for instance, grid in zip(instances, grids, strict=True)

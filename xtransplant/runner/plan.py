@@ -32,23 +32,23 @@ from xtransplant.tasks.splits import UNITS
 from xtransplant.types import Cell, Instance, ModuleType, Part, PromptPair
 
 INSTANCES_PER_PART = 10
-"""Minimum; a killed run loses at most the part it was computing."""
+"""Minimum number of instances of a part; a killed run loses at most the part it was computing."""
 ROWS_PER_PART = 200
-"""Minimum, so that instances with few cells share batches. The same on every machine, because parts
-are files that several machines may share."""
+"""Minimum number of rows of a part, so that instances with few cells share batches. It is the same
+on every machine, because several machines may share a run."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run will do.
+    """Everything that a run will do.
 
     Attributes:
-        config: the run's configuration.
-        cells: the grid's cells, resolved for the model's layers.
+        config: configuration of the run.
+        cells: cells of the grid, resolved for the model's layers.
         parts: all parts of the run, language by language; a shard does some of them.
-        key: the run key.
-        folder: the folder of the results.
-        model_config: the checkpoint's configuration.
+        key: run key.
+        folder: folder of the results.
+        model_config: configuration of the checkpoint.
         data: origin, licence and gaps of the data, for the manifest.
         learned: what the run's vectors are learned from; None if they are not.
     """
@@ -63,7 +63,7 @@ class Plan:
     learned: Learned | None
 
     def shard(self, index: int, count: int) -> tuple[Part, ...]:
-        """Return the parts that one of `count` processes does."""
+        """Return the parts that process `index` of `count` processes does."""
         return self.parts[index::count]
 
     @property
@@ -91,7 +91,7 @@ class Plan:
 
 
 def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
-    """Make the plan of a run; raises every error that can be found without the weights."""
+    """Make the plan of a run; raise every error that can be found without the weights."""
     checkpoint = checkpoint_arguments(config.model)
     model_config = load_config(**checkpoint, on_step=on_step)
     cells = run_cells(config.grid, n_layers(model_config, ModuleType(config.module)))
@@ -121,7 +121,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         learned=learned.facts if learned else None,
         fixes={
             *data.fixes,
-            *(["adapter_tokenizer"] if own else []),  # it is read since a later version
+            *(["adapter_tokenizer"] if own else []),  # earlier versions ignored it
             *corrections(tokenizer, pairs, STYLES[config.prompt.style], keep_end=keep_end),
         },
     )
@@ -138,7 +138,7 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
 
 
 def data_remarks(data: Mapping[str, Any]) -> list[str]:
-    """Return what a user should know about a plan's data, one line each."""
+    """Return remarks for the user on a plan's data, one line each."""
     remarks = []
     if data["licence"]:
         remarks.append(f"data: {data['licence']}")
@@ -151,12 +151,12 @@ def data_remarks(data: Mapping[str, Any]) -> list[str]:
     if counts := _by_language(data["ends_in_space"]):
         remarks.append(
             f"data: prompts that end in a space: {counts}; most tokenizers join a space with the "
-            "word after it, so first tokens and option log-probabilities are of texts that nobody "
-            "would write; remove the space"
+            "word after it, so first tokens and option log-probabilities belong to unusual texts; "
+            "remove the space"
         )
     if scorers := data["unread_aliases"]:
         remarks.append(
-            f"data: further right answers (aliases) do not count for {', '.join(scorers)}; they do "
+            f"data: aliases (other right answers) do not count for {', '.join(scorers)}; they do "
             f"for {', '.join(names_that_read_aliases())}: task.scorer=…"
         )
     return remarks
@@ -169,7 +169,8 @@ def _by_language(counts: Mapping[str, int]) -> str:
 def _end_in_space(config: RunConfig, data: Data) -> dict[str, int]:
     """Return the number of instances by language with a prompt that ends in a space.
 
-    A line break is none: words begin after it. In a chat the template follows the prompt.
+    Line breaks do not count, because a word begins after them. Chats do not count, because the
+    template adds text after the prompt.
     """
     if STYLES[config.prompt.style].chat:
         return {}
@@ -210,7 +211,7 @@ def _reads_aliases(scorers: Sequence[Scorer], data: Data) -> bool:
 
 
 def weights_arguments(config: RunConfig) -> dict[str, Any]:
-    """Return the arguments with which `load_model` loads a run's weights."""
+    """Return the arguments of `load_model` for a run's weights."""
     return load_arguments(config.model) | {
         "device": config.device,
         "device_map": config.device_map,
@@ -218,7 +219,7 @@ def weights_arguments(config: RunConfig) -> dict[str, Any]:
 
 
 def load_arguments(model: ModelConfig) -> dict[str, Any]:
-    """Return the arguments with which `load_model` loads a checkpoint."""
+    """Return the arguments of `load_model` for a checkpoint."""
     return checkpoint_arguments(model) | {
         "dtype": model.dtype,
         "allow_pickle": model.allow_pickle,
@@ -230,7 +231,7 @@ def load_arguments(model: ModelConfig) -> dict[str, Any]:
 
 
 def checkpoint_arguments(model: ModelConfig) -> dict[str, Any]:
-    """Return the arguments with which `models.loading` finds a checkpoint."""
+    """Return the arguments with which functions of `models.loading` find a checkpoint."""
     return {
         "id": model.id,
         "revision": model.revision,
@@ -264,7 +265,7 @@ def _parts(
 def _chunks(
     instances: Sequence[Instance], n_instances: int, *, whole_clusters: bool
 ) -> Iterator[slice]:
-    """Cut after every `n_instances`, or at the end of the last one's cluster."""
+    """Cut after every `n_instances`, or, with `whole_clusters`, at the end of the last cluster."""
     start = 0
     while start < len(instances):
         stop = min(start + n_instances, len(instances))

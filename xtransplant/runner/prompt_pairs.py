@@ -22,10 +22,10 @@ def prompt_pairs(
     """Return the prompts of a language's instances.
 
     Raises:
-        PromptError: a prompt is longer than the model's context, with the answer.
+        PromptError: a prompt and its answer are longer than the model's context.
     """
     room_of_model = context_length(model_config.get_text_config())
-    # In an encoder-decoder model the answer takes no room from the prompt.
+    # In an encoder-decoder model, the answer takes no room from the prompt.
     new_tokens = 0 if model_config.is_encoder_decoder else config.decode.max_new_tokens
     chat, keep_end = STYLES[config.prompt.style].chat, model_config.is_encoder_decoder
     prompts = [encode_pair(tokenizer, one, chat=chat, keep_end=keep_end) for one in instances]
@@ -33,7 +33,7 @@ def prompt_pairs(
         where = f"prompt of instance {instance.id} ({language})"
         require_room(pair.source, 0, room_of_model, f"source {where}")
         room = room_of_model - len(pair.target.token_ids)
-        # A marker has at most a token for each byte and one before, so few need be encoded here.
+        # A marker has at most one token more than bytes, so only long ones are encoded here.
         markers = [option.marker for option in instance.options if new_tokens]
         long = [marker for marker in markers if len(marker.encode()) + 1 > room]
         options = encode_options(tokenizer, pair.target, long)

@@ -1,4 +1,4 @@
-"""The results of a finished run in the terminal: a table by language, and the folder."""
+"""The results of a finished run on the terminal: a table by language, and the folder."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ def show_summary(
 ) -> None:
     """Show baseline, best fixed cell and upper bound, by language and as macro average.
 
-    Of a single cell there is nothing to choose, so its accuracy alone is shown; without cells the
-    baseline alone.
+    For a single cell, only its accuracy is shown; without cells, only the baseline.
 
     Args:
-        rows: summaries of one language or more.
-        n_cells: number of cells the best cell and the upper bound were chosen from.
-        console: the terminal.
+        rows: summaries of one or more languages.
+        n_cells: number of cells that the best cell and the upper bound were chosen from.
+        console: console to show them on.
         given: whether the cells come from a file, such as one of `xtransplant select`.
     """
     columns = [
@@ -51,17 +50,17 @@ def show_summary(
 
 
 def _notes(rows: Sequence[LanguageSummary], n_cells: int, *, given: bool) -> list[str]:
-    """Return what a reader must know of the figures, one line each."""
+    """Return notes that a reader must know about the numbers, one line each."""
     notes = []
     if n_cells > 1:
-        cells = f"{n_cells} given cells" if given else f"{n_cells} tries"
+        cells = f"{n_cells} given cells" if given else f"{n_cells} cells"
         notes.append(
-            "Best fixed cell and upper bound are optimistic: both look at the gold answers and "
-            f"keep the best of {cells}."
+            "Best fixed cell and upper bound are optimistic: both are chosen from "
+            f"{cells} with the gold answers."
         )
     if tied := [row for row in rows if row.n_best_cells > 1 and row.best_cell_accuracy > 0]:
         counts = ", ".join(f"{row.language} {row.n_best_cells}" for row in tied)
-        notes.append(f"Equally good cells, of which one is named: {counts} of {n_cells}.")
+        notes.append(f"Cells that tie for the best, of which one is shown: {counts} of {n_cells}.")
     if all(row.n_cut_off is not None for row in rows):
         n_cut_off, n_texts = _cut_off(rows)
         notes.append(
@@ -82,7 +81,7 @@ def _cut_off(rows: Sequence[LanguageSummary]) -> tuple[int, int]:
 
 
 def _layers(row: LanguageSummary) -> str:
-    """Return the layers of the best cell; no cell is best where none is ever right."""
+    """Return the layers of the best cell; "-" if no cell is ever right."""
     return str(row.best_cell) if row.best_cell_accuracy else "-"
 
 

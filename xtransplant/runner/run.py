@@ -1,4 +1,4 @@
-"""The run, readable on one screen: plan, claim parts, compute, write, sum up."""
+"""The run: plan, claim parts, compute, write, sum up."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ from xtransplant.terminal import Console
 from xtransplant.types import Part
 
 SECONDS_FOR_VIEWS = 600.0
-"""How long to wait for another process that makes the two views, before the run fails."""
+"""Maximum time to wait for another process that writes the two views."""
 
 
 def run(config: RunConfig, console: Console) -> None:
-    """Run every cell of the grid on every instance; finished parts are kept."""
+    """Run every cell of the grid on every instance; keep finished parts."""
     paths = inputs_of(config)
-    read = None if paths is None else states(paths)  # before anything is read
+    read = None if paths is None else states(paths)  # recorded before anything is read
     with console.steps() as on_step:
         plan = make_plan(config, on_step)
-    if not is_first():  # holds a share of a model, and computes with the process that writes
+    if not is_first():  # tensor parallelism: this process computes, but only the first one writes
         _do_parts(plan, None, _announced_parts(), sum(plan.n_instances.values()), console)
         return
     folder = RunFolder(plan.folder, plan.key)
     scorers = find_scorers(config.task.scorer)
     require_verdicts(folder, scorers)
     if not all(folder.exists(part.language, part.block) for part in plan.parts):
-        choose_device(config.device)  # a wrong one is refused before there is a folder
+        choose_device(config.device)  # refuse a wrong device before the folder is created
     folder.open_or_create(asdict(config), plan.n_parts)
     for remark in data_remarks(plan.data):
         console.info(remark)
@@ -61,7 +61,7 @@ def run(config: RunConfig, console: Console) -> None:
         folder.update_manifest(data=plan.data)
         _do_missing_parts(plan, folder, console)
         receipt = _sum_up(plan, folder, console)
-        require_verdicts(folder, scorers)  # a process that was frozen may have removed some
+        require_verdicts(folder, scorers)  # another process, frozen before, may have removed some
         if receipt and read:
             _keep_receipt(config, receipt, read, _files(plan, folder), console)
 
@@ -69,7 +69,7 @@ def run(config: RunConfig, console: Console) -> None:
 def _keep_receipt(
     config: RunConfig, receipt: Receipt, read: States, files: Sequence[Path], console: Console
 ) -> None:
-    """Write a receipt; without one the next command checks the whole run, which is no failure."""
+    """Write a receipt. If it cannot be written, only say so: the next command checks the run."""
     try:
         with RunFolder(receipt.folder, "").leases.lock("views", seconds=SECONDS_FOR_VIEWS):
             write_receipt(config, receipt, read, files)
@@ -78,7 +78,7 @@ def _keep_receipt(
 
 
 def _do_missing_parts(plan: Plan, folder: RunFolder, console: Console) -> None:
-    """Do the parts of this process's share that are missing and that nobody else does."""
+    """Do the missing parts of this process's share that no other process does."""
     parts = plan.shard(plan.config.shard.index, plan.config.shard.count)
     missing = missing_parts(folder, parts)
     if len(missing) < len(parts):
@@ -89,7 +89,7 @@ def _do_missing_parts(plan: Plan, folder: RunFolder, console: Console) -> None:
 
 
 def _announcing(claims: Iterator[tuple[Part, Lease]]) -> Iterator[tuple[Part, Lease | None]]:
-    """Yield claimed parts, after telling the other processes of a tensor-parallel model."""
+    """Yield claimed parts after announcing them to the other tensor-parallel processes."""
     for part, lease in claims:
         from_first(part)
         yield part, lease
@@ -97,7 +97,7 @@ def _announcing(claims: Iterator[tuple[Part, Lease]]) -> Iterator[tuple[Part, Le
 
 
 def _announced_parts() -> Iterator[tuple[Part, Lease | None]]:
-    """Yield the parts that the first process of a tensor-parallel model tells of."""
+    """Yield the parts that the first process of a tensor-parallel model announces."""
     while part := from_first(cast("Part | None", None)):
         yield part, None
 
@@ -111,7 +111,7 @@ def _do_parts(
 ) -> None:
     """Compute parts, and write them if there is a folder.
 
-    The model is loaded only once a part is claimed, so that no other process takes that part.
+    The model is loaded after a part is claimed, so a process without work loads no model.
     """
     first = next(parts, None)
     if first is None:
@@ -130,7 +130,7 @@ def _do_parts(
             if not lease.is_held():
                 console.info(
                     f"part {part_name(part.language, part.block)}: its lease was lost, so its rows "
-                    "are not written; it is done again unless another process does it"
+                    "are not written; it is computed again unless another process does it"
                 )
                 continue
             write_judged_part(folder, part.language, part.block, plan.config.control, rows)
@@ -139,7 +139,7 @@ def _do_parts(
 
 
 def _sum_up(plan: Plan, folder: RunFolder, console: Console) -> Receipt | None:
-    """Make the two views if every part exists. Every process tries; the last one succeeds."""
+    """Write the two views if every part exists. Every process tries; the last one succeeds."""
     left = [part for part in plan.parts if not folder.exists(part.language, part.block)]
     if left:
         console.info(f"{len(left)} of {len(plan.parts)} parts are left to other processes")
@@ -157,7 +157,7 @@ def _files(plan: Plan, folder: RunFolder) -> list[Path]:
     parts = [folder.part_path(part.language, part.block) for part in plan.parts]
     labels = {scorer.label for scorer in find_scorers(plan.config.task.scorer)}
     labels |= {path.name for path in (folder.path / "scores").glob("*/")}
-    # Those that are missing too: a receipt must not hold for them once they come.
+    # Missing files are listed too, so that the receipt becomes invalid when they appear.
     verdicts = [
         verdicts_path(folder, label, part.name) for label in sorted(labels) for part in parts
     ]

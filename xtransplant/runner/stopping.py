@@ -1,4 +1,4 @@
-"""Signals that ask a run to end: the current part is dropped, and its lease given back."""
+"""Signals that ask a run to end: the current part is dropped and its lease given back."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ STOPPING = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
     if hasattr(signal, name)
 )
-"""Slurm sends SIGTERM at the end of a job's time, and before that the one set by `--signal`."""
+"""Signals that stop a run. Slurm sends SIGTERM at the end of a job's time, and a signal before that
+if `--signal` is set."""
 
 _come: list[int] = []
-"""The signal that came. Exceptions raised in `__del__` are lost, so the signal is remembered."""
+"""The received signal; it is remembered because exceptions raised in `__del__` are lost."""
 
 _interrupts: list[int] = []
-"""SIGINTs since `note_interrupts`."""
+"""The SIGINTs received since `note_interrupts`."""
 
 
 def note_interrupts() -> None:
     """Remember every SIGINT from now on; KeyboardInterrupt is raised as before.
 
-    Some libraries swallow it while they are imported, and fail later with another error.
+    Some libraries catch it while they are imported, and fail later with another error.
     """
     signal.signal(signal.SIGINT, _interrupt)
 
 
 def interrupted() -> bool:
-    """Return whether SIGINT came since `note_interrupts`."""
+    """Return whether SIGINT was received since `note_interrupts`."""
     return bool(_interrupts)
 
 
@@ -48,11 +49,11 @@ UNHANDLED = (signal.SIG_DFL, signal.default_int_handler, _interrupt)
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Raise `Stopped`, or KeyboardInterrupt for SIGINT, if such a signal comes inside.
+    """Raise `Stopped`, or KeyboardInterrupt for SIGINT, if such a signal arrives in this block.
 
-    A signal that has a handler already is left alone: submitit uses some to requeue its jobs.
+    A signal that already has a handler is left alone: submitit uses some to requeue its jobs.
     """
-    if threading.current_thread() is not threading.main_thread():  # Python refuses handlers there
+    if threading.current_thread() is not threading.main_thread():  # Python allows no handlers
         yield
         return
     earlier = {number: signal.getsignal(number) for number in STOPPING}
@@ -65,11 +66,11 @@ def stopping() -> Iterator[None]:
         if not (_come and isinstance(dropped.exc_value, Stopped | KeyboardInterrupt)):
             hook(dropped)
 
-    sys.unraisablehook = tell_others  # ours are remembered, and no defect that needs a traceback
+    sys.unraisablehook = tell_others  # our own signals need no traceback
     try:
         yield
     except Exception as error:
-        require_none(error)  # a signal during an import can show as another error
+        require_none(error)  # a signal during an import can appear as another error
         raise
     finally:
         for number in ours:
@@ -79,7 +80,7 @@ def stopping() -> Iterator[None]:
 
 
 def require_none(cause: Exception | None = None) -> None:
-    """Raise for a signal whose exception was lost. Call it at safe places in a loop.
+    """Raise the exception of a received signal if it was lost; call this at safe places in a loop.
 
     Args:
         cause: exception that was raised instead.

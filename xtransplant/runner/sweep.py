@@ -1,4 +1,4 @@
-"""A sweep: its jobs, by any launcher, then a table of how each ended."""
+"""A sweep: its jobs, done by any launcher, then a table of their outcomes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from xtransplant.terminal import Console
 
 
 def run_sweep(overrides: Sequence[str], config_dir: Path | None, console: Console) -> int:
-    """Do every job of a sweep; return the exit status: the highest of any job's.
+    """Do every job of a sweep; return the exit status, which is the highest of all jobs.
 
     Raises:
-        ConfigError: anything wrong with the overrides, in one line.
+        ConfigError: an override is wrong.
         MachineError: the launcher failed.
     """
     outcomes = _outcomes(overrides, config_dir)
@@ -28,7 +28,7 @@ def run_sweep(overrides: Sequence[str], config_dir: Path | None, console: Consol
 
 
 def table(outcomes: Sequence[Outcome], console: Console) -> None:
-    """Show how each job ended; a job is named by the overrides that differ between jobs."""
+    """Show the outcome of each job; jobs are named by the overrides in which they differ."""
     same = set.intersection(*(set(outcome.overrides) for outcome in outcomes))
     rows = [
         (" ".join(o for o in outcome.overrides if o not in same), outcome.state, outcome.reason)

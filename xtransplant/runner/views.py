@@ -1,4 +1,4 @@
-"""Making and writing the two views of a run, `instances.parquet` and `pairs.parquet`."""
+"""Computing and writing the two views of a run, `instances.parquet` and `pairs.parquet`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def aggregate_run(folder: RunFolder) -> list[LanguageSummary]:
         A summary of each language.
 
     Raises:
-        OutputError: a part that cannot be read or is of another key, rows that do not make a grid,
-            files that cannot be written.
+        OutputError: a part cannot be read or belongs to another key, rows do not form a grid, or a
+            file cannot be written.
     """
     languages = folder.complete_languages()
     generations = folder.read_generations(languages, [*INPUT, "finish"])

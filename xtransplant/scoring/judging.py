@@ -1,4 +1,4 @@
-"""Verdicts on many replies, and whether a scorer can judge them at all."""
+"""Verdicts on many replies, and the check that a scorer can judge them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from xtransplant.types import Instance, Reply, Score
 
 WORDING: dict[Need, str] = {
     "options": "answer options",
-    "shares": "the share of people behind each option",
+    "shares": "the share of people who chose each option",
 }
 
 
 def require_fit(scorers: Sequence[Scorer], instances: Iterable[Instance]) -> None:
-    """Check that instances have what scorers need, before anything is generated.
+    """Check that instances have what the scorers need, before anything is generated.
 
     Raises:
-        ConfigError: the first instance that lacks something; the message names scorers for it.
+        ConfigError: an instance lacks something; the message names scorers that fit it.
     """
     for instance in instances:
         for scorer in scorers:
@@ -37,15 +37,16 @@ def require_fit(scorers: Sequence[Scorer], instances: Iterable[Instance]) -> Non
 def judge(scorer: Scorer, replies: Sequence[tuple[Instance, Reply]]) -> list[Score]:
     """Return a scorer's verdict on each reply.
 
-    The cells of a grid give the same text again and again, so each distinct reply to an instance
-    is judged once.
+    Many cells of a grid give the same text, so each distinct reply to an instance is judged only
+    once.
 
     Args:
-        scorer: the rule.
-        replies: of all instances of some clusters; each instance's in the order of the same cells.
+        scorer: scorer that judges.
+        replies: pairs of instance and reply, with all instances of each cluster; the replies to
+            each instance are in the same order of cells.
 
     Raises:
-        DataError: option log-probabilities are needed and not there.
+        DataError: option log-probabilities are needed but missing.
     """
     seen: dict[tuple[str, str, Reply], Score] = {}
     verdicts = []
@@ -58,14 +59,14 @@ def judge(scorer: Scorer, replies: Sequence[tuple[Instance, Reply]]) -> list[Sco
 
 
 def _lack(need: Need | None, instance: Instance) -> Need | None:
-    """Return what an instance lacks of a need, None if nothing."""
+    """Return which part of a need an instance lacks; None if it lacks nothing."""
     if need and not instance.options:
         return "options"
     return "shares" if need == "shares" and not _has_shares(instance) else None
 
 
 def _has_shares(instance: Instance) -> bool:
-    """Return whether each option has a share, and the shares can be made to sum to 1."""
+    """Return whether each option has a share, and the shares can be scaled to sum to 1."""
     shares = [option.share for option in instance.options if option.share is not None]
     return len(shares) == len(instance.options) and min(shares) >= 0 < sum(shares)
 
@@ -73,7 +74,7 @@ def _has_shares(instance: Instance) -> bool:
 def _all_or_none(
     replies: Sequence[tuple[Instance, Reply]], verdicts: Sequence[Score]
 ) -> list[Score]:
-    """Let a verdict be right only if those on all instances of the cluster are, cell by cell."""
+    """Make a verdict right only if the cell answers all instances of the cluster correctly."""
     n_before: Counter[tuple[str, str]] = Counter()
     groups = []
     for instance, _ in replies:

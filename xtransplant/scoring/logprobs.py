@@ -11,10 +11,10 @@ from xtransplant.types import Instance, Reply, Score
 
 
 def likeliest_option(reply: Reply, instance: Instance) -> Score:
-    """Return the most likely option, of equals the first; right if it is the gold one.
+    """Return the most likely option (the first in a tie); right if it is the gold option.
 
-    Where an option is drawn, it is the first one at which the cumulative share of the options'
-    probabilities exceeds `reply.option_draw`.
+    If `reply.option_draw` is given, the option is drawn: it is the first one at which the
+    cumulative share of the options' probabilities exceeds `reply.option_draw`.
     """
     logprobs = _logprobs(reply, instance)
     place = logprobs.index(max(logprobs))
@@ -27,10 +27,10 @@ def likeliest_option(reply: Reply, instance: Instance) -> Score:
 
 
 def opinion(reply: Reply, instance: Instance) -> Score:
-    """Return how alike the model's and the people's opinions are as `value`, 0 to 1.
+    """Return the similarity of the model's and the respondents' opinions as `value`, 0 to 1.
 
-    This is 1 minus the Jensen-Shannon distance, base 2, between the softmax of the options'
-    log-probabilities and the shares of the people asked (Durmus et al., arXiv 2306.16388).
+    The similarity is 1 minus the Jensen-Shannon distance (base 2) between the softmax of the
+    options' log-probabilities and the shares of respondents (Durmus et al., arXiv 2306.16388).
     `answer` and `correct` are those of `likeliest_option`.
     """
     verdict = likeliest_option(reply, instance)
@@ -65,8 +65,8 @@ def _logprobs(reply: Reply, instance: Instance) -> tuple[float, ...]:
     found = reply.option_logprobs
     if found is None:
         raise DataError(
-            f"{where} has no option log-probabilities, which this scorer needs; choose paper or "
-            "option, or run it again with another output_root: new runs store them"
+            f"{where} has no option log-probabilities, which this scorer needs; choose scorer "
+            "paper or option, or run again with another output_root: new runs store them"
         )
     if len(found) != len(instance.options):
         raise DataError(

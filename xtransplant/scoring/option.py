@@ -1,4 +1,4 @@
-"""The option that a text names, read with more care than in the authors' rule.
+"""The option that a text names, by a more careful rule than the authors'.
 
 The text is normalised first. Compatibility characters (full-width, circled) become plain ones by
 NFKC, and digits of every script become ASCII. Invisible format characters, the frames of keycaps
@@ -11,13 +11,13 @@ its label    as a whole word, in either case. Longer labels are searched first a
 its key      bare, as printed: alone on a line; at the start of a line or after a colon, if
              punctuation or a dash follows ("B. No", "Answer: 2"); or as the last word of a
              sentence, before a final "is" in languages whose verb comes last ("答えはBです"). A key
-             is not read in a number or an abbreviation (1.5, 3:30, -1, D.C.), at the end of a text
-             that was cut off, or beside another bare key. A key that begins a sentence as a word
-             ("A dog is an animal.") does not count as another key.
+             does not count in a number or an abbreviation (1.5, 3:30, -1, D.C.), at the end of a
+             text that was cut off, or if another bare key occurs. A key that begins a sentence as a
+             word ("A dog is an animal.") is not such another key.
 
-One named option is the answer; none (a refusal) or several are no answer. A label next to
-characters of a script without spaces counts, because such scripts mark no ends of words. A negated
-label counts, because no grammar is known here.
+If exactly one option is named, it is the answer; none (a refusal) or several give no answer. A
+label next to characters of a script without spaces counts, because such scripts do not mark the
+ends of words. A negated label counts, because the rule knows no grammar.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from xtransplant.types import Instance, Option, Reply, Score
 OPENING = "(\\[{<«‹“„”‘’\"'「『【〔《〈"
 CLOSING = ")\\]}>»›”“’‘\"'」』】〕》〉"
 PAUSES = ".,:;!?)\\]。、،؛؟।۔"
-"""Punctuation that may follow a bare key at the start of a line; full-width forms are ASCII."""
+"""Punctuation that may follow a bare key at the start of a line; NFKC made full-width forms ASCII.
+"""
 
 JOINERS = "\u200c\u200d"
 """Zero-width non-joiner and joiner: format characters that are part of words."""
@@ -42,11 +43,11 @@ MARKUP = re.compile(
     r"\\(?=[()\[\]{}$])|\\(?:text|mathrm|mathbf|textbf|boxed)(?=\{)|"
     r"</?(?:b|i|u|em|strong|mark|p|br|span|div|code|pre|answer|li|td|h[1-6])(?:\s[^<>\n]*)?/?>"
 )
-"""What LaTeX and HTML put around a key, with its letters."""
+"""LaTeX commands and HTML tags that may surround a key."""
 MARKS = "*`$~"
-"""What Markdown and LaTeX put around a key."""
+"""Single characters with which Markdown and LaTeX surround a key."""
 UNDERSCORES = re.compile(r"(?<!\w)(_{1,2})([^\s_]|[^\s_][^_\n]*[^\s_])\1(?!\w)")
-"""Markdown's emphasis by underscores, which are also parts of words."""
+"""Markdown emphasis by underscores; other underscores are parts of words."""
 
 WORDS_OF_ONE_LETTER = {
     "en": "A I",
@@ -58,7 +59,7 @@ WORDS_OF_ONE_LETTER = {
     "ro": "A O",
     "sw": "A",
 }
-"""By language, the words that a sentence may begin with and that look like keys."""
+"""Words that look like keys and may begin a sentence, by language."""
 OF_A_KEY = frozenset(
     [
         *("is", "isn't", "are", "was", "were", "has", "seems", "would", "could", "should", "might"),
@@ -67,7 +68,7 @@ OF_A_KEY = frozenset(
         *("au", "na", "ni"),
     ]
 )
-"""Words that follow a key in a sentence about the key: "A is wrong", "A or B"."""
+"""Words after a key in a sentence about the key: "A is wrong", "A or B"."""
 WORD_FOLLOWS = re.compile(r"[ \t]+([^\W\d_][\w'’-]*)")
 SENTENCE_BEGINS = re.compile(r"(?:^|\n|[.!?:;。।۔؟][\"'”’)\]]*\s)\s*$")
 REST_OF_SENTENCE = re.compile(r"[^.!?。।۔؟\n]*")
@@ -78,24 +79,24 @@ IS = (
     *("है", "हैं", "आहे", "हो", "ہے", "ہیں", "ਹੈ", "છે", "است", "دی", "ആണ്", "ஆகும்", "ነው"),
     "['’][dt][ıiuü]r",
 )
-"""Patterns of words between a key and the end of a sentence whose verb comes last."""
+"""Patterns of words ("is") between a key and the end of a sentence whose verb comes last."""
 KOREAN_IS = re.compile(r"(?<=[0-9A-Za-z])(?=번|입니다|이다|이에요|예요|이야)")
-"""Where Korean joins such a word to the key, without a space."""
+"""Position between a key and a Korean word for "is" that follows without a space."""
 
 LEADS = re.compile(r"(?:^|\n|:)\s*$")
 PAUSE_FOLLOWS = re.compile(rf"[ \t]*\n|[{PAUSES}]+(?!\w)|\s+[-–—]\s")
 SENTENCE_ENDS = re.compile(r"[.!?。।۔؟]+(?:\s|$)")
 IS_FOLLOWS = re.compile(rf"\s*(?:{'|'.join(IS)})\s*(?:$|[.!?。।۔؟\n])")
 PART_BEFORE = re.compile(rf"\d[,:/]$|\w\.$|[-−{OPENING}]$")
-"""What precedes a key that is part of a number, an abbreviation or an unclosed bracket."""
+"""Text before a key that is part of a number, an abbreviation or an unclosed bracket."""
 PART_AFTER = re.compile(r"[,:/−-]\d|\.\w")
-"""What follows a key that is part of a number or an abbreviation."""
+"""Text after a key that is part of a number or an abbreviation."""
 
 MASK = "\0"
 
 
 def named_option(reply: Reply, instance: Instance) -> Score:
-    """Return the one option that the text names; right if it is the gold one."""
+    """Return the only option that the text names; right if it is the gold option."""
     printed = "".join(option.key for option in instance.options)
     text = _plain(reply.text, kept=printed)
     folded = _folded(text)
@@ -110,13 +111,13 @@ def named_option(reply: Reply, instance: Instance) -> Score:
     ]
     language = instance.target_language.partition("-")[0]
     if sum(named) != 1 or not (any(clear) or _is_only_key(text, keys, language)):
-        return Score(None, False)
+        return Score(None, correct=False)
     answer = instance.options[named.index(True)].key
     return Score(answer, answer == instance.gold)
 
 
 def _plain(text: str, kept: str = "") -> str:
-    """Return a text in the form that is read; of the marks around keys, those in `kept` stay."""
+    """Return a normalised text; marks and keycaps that are in `kept` are not removed."""
     dropped = set(MARKS + KEYCAP) - set(kept)
     characters = []
     composed = UNDERSCORES.sub(r"\2", MARKUP.sub("", unicodedata.normalize("NFKC", text)))
@@ -128,7 +129,7 @@ def _plain(text: str, kept: str = "") -> str:
 
 
 def _folded(text: str) -> str:
-    """Return text without case; the Turkish i with and without a dot become one letter."""
+    """Return text without case; the Turkish dotted and dotless i become the same letter."""
     return text.casefold().replace("i\u0307", "i").replace("ı", "i")
 
 
@@ -153,7 +154,7 @@ def _labelled(folded: str, options: tuple[Option, ...]) -> set[int]:
 
 
 def _label(option: Option) -> str:
-    """Return the label without the marker that some label files put first."""
+    """Return the folded label without the marker that some label files begin with."""
     label = _folded(_plain(option.label or ""))
     key = re.escape(_folded(_plain(option.key)))
     return " ".join(re.sub(rf"^\s*[{OPENING}]\s*{key}\s*[{CLOSING}]", "", label).split())
@@ -177,7 +178,7 @@ def _is_only_key(text: str, keys: Sequence[str], language: str) -> bool:
 
 
 def _stands_as_key(text: str, key: str, keys: Sequence[str], language: str) -> bool:
-    """Return whether a key stands anywhere in the text other than as a word of its language."""
+    """Return whether a key occurs in the text other than as a word of the language."""
     may_be_word = key in WORDS_OF_ONE_LETTER.get(language, "").split()
     return any(
         not (may_be_word and _is_word(text[:start], text[start + len(key) :], keys))
@@ -186,7 +187,7 @@ def _stands_as_key(text: str, key: str, keys: Sequence[str], language: str) -> b
 
 
 def _is_word(before: str, after: str, keys: Sequence[str]) -> bool:
-    """Return whether what stands between is the first word of a sentence that is not about keys."""
+    """Return whether the key between two texts begins a sentence that is not about keys."""
     following = WORD_FOLLOWS.match(after)
     if following is None or not SENTENCE_BEGINS.search(before):
         return False
@@ -197,7 +198,7 @@ def _is_word(before: str, after: str, keys: Sequence[str]) -> bool:
 
 
 def _alone(text: str, key: str) -> Iterator[int]:
-    """Yield each position of a key that is a word of its own."""
+    """Yield each position at which a key is a whole word and not part of a number."""
     for start in _whole_words(text, key):
         end = start + len(key)
         if not (PART_BEFORE.search(text[:start][-2:]) or PART_AFTER.match(text[end : end + 2])):
@@ -214,7 +215,7 @@ def _whole_words(text: str, word: str) -> Iterator[int]:
 
 
 def _joins(neighbour: str, *, before: bool = False) -> bool:
-    """Return whether a neighbouring character makes a word part of a longer one."""
+    """Return whether a neighbouring character belongs to the same word."""
     if not neighbour:
         return False
     if unicodedata.category(neighbour).startswith("M"):  # a sign of the letter before

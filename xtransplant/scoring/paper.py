@@ -3,17 +3,17 @@
 The rule depends on the instance:
 
 numbered options   XNLI (with labels), XCOPA (without). Full-width parentheses of the text become
-                   ASCII. An option is indicated if the text holds its marker "(k)", is exactly
-                   "k", or holds its label unchanged. Right if only the gold option is indicated.
-letters            GlobalOpinionQA: markers (A), (B), … without labels. The text is upper-cased,
-                   parentheses stay. A letter is indicated if the text holds "(A)" or is exactly
-                   "A". Right if only the gold letter is indicated, of all letters from A to Z; a
-                   letter that is no option of the question spoils the answer as well.
-free answers       XQuAD. Right if the text holds the gold answer, both lower-cased.
+                   ASCII. An option is indicated if the text contains its marker "(k)", is exactly
+                   "k", or contains its label unchanged. Right if only the gold option is indicated.
+letters            GlobalOpinionQA: markers (A), (B), … without labels. The text is upper-cased;
+                   parentheses are unchanged. A letter is indicated if the text contains "(A)" or is
+                   exactly "A". Right if, of all letters from A to Z, only the gold one is
+                   indicated. A letter that is not an option of the question counts, too.
+free answers       XQuAD. Right if the text contains the gold answer, both lower-cased.
 
 "Is exactly" ignores white space at both ends: the authors compare `pred.strip()` of a text without
-special tokens, because after "my answer would be:" a model continues with a space. An empty gold
-answer is part of every text; the authors' data have none, and here it is never right.
+special tokens, because after "my answer would be:" a model continues with a space. Every text
+contains an empty gold answer; the authors' data have none, and here it is never right.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ LETTERS = tuple(ascii_uppercase)
 
 
 def paper(reply: Reply, instance: Instance) -> Score:
-    """Judge as the authors' code does."""
+    """Judge a reply as the authors' code does."""
     if not instance.options:
         return _free(reply.text, instance.gold)
     labels = {option.key: option.label for option in instance.options}
-    # The authors check that the gold option is indicated and that no other option is. Both checks
-    # use the same rule, so exactly one indicated option is enough here.
+    # The authors check that the gold option is indicated and that no other is. Both checks use the
+    # same rule, so it suffices here that exactly one option is indicated.
     if all(key in LETTERS and label is None for key, label in labels.items()):
         indicated = _indicated(reply.text.upper(), dict.fromkeys(LETTERS))
     else:
@@ -51,6 +51,6 @@ def _indicated(text: str, labels: Mapping[str, str | None]) -> list[str]:
 
 
 def _free(text: str, gold: str) -> Score:
-    # The rule extracts nothing from a free answer, so the answer is the text that is compared.
+    # The rule extracts nothing from a free answer, so the answer is the whole compared text.
     lowered = text.lower()
     return Score(lowered.strip() or None, bool(gold.strip()) and gold.lower() in lowered)

@@ -1,4 +1,4 @@
-"""The answer that a regular expression finds, compared as words are."""
+"""The answer that a regular expression finds, compared word by word."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from xtransplant.scoring.words import golds_of, joined, normalised
 from xtransplant.types import Instance, Reply, Score
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-"""What Python makes of a lone "\\b" or "\\1"; no pattern is meant to hold one."""
+"""Characters that Python reads from "\\b" or "\\1" in a plain string; never meant in a pattern."""
 
 
 @dataclass(frozen=True)
 class Regex:
-    r"""Search the text for a pattern; its first group, or else the whole match, is the answer.
+    r"""Search the text for a pattern; the answer is the first group, or the match if it has none.
 
-    The first match counts. Answer, gold answer and aliases are normalised as for `exact_match` and
-    compared. Where the instance has options, the answer is the key of the option it equals.
+    Only the first match counts. The answer is right if it equals the gold answer or an alias, all
+    normalised as for `exact_match`. If the instance has options, the reported answer is the key of
+    the option that it equals.
 
     Attributes:
-        pattern: in the notation of Python's `re`, such as r"answer is (\w+)".
+        pattern: regular expression in the syntax of Python's `re`, such as r"answer is (\w+)".
         ignore_case: whether upper and lower case match each other.
     """
 
@@ -31,7 +32,7 @@ class Regex:
     ignore_case: bool = False
 
     def __post_init__(self) -> None:
-        """Check the pattern, or raise ConfigError."""
+        """Check the pattern; raise ConfigError if it cannot be used."""
         if found := CONTROL_CHARACTER.search(self.pattern):
             raise ConfigError(
                 f"pattern {self.pattern!r} of scorer regex holds the control character "
@@ -46,18 +47,18 @@ class Regex:
             ) from error
         if not self.pattern.strip("()"):
             raise ConfigError(
-                f"pattern {self.pattern!r} of scorer regex finds nothing in any text; give one "
+                f"pattern {self.pattern!r} of scorer regex never finds an answer; give one "
                 r'such as pattern=r"answer is (\w+)"'
             )
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of notations that Python may give another meaning
+            warnings.simplefilter("ignore")  # about syntax that Python may change
             return re.compile(self.pattern, re.IGNORECASE if self.ignore_case else 0)
 
     def __call__(self, reply: Reply, instance: Instance) -> Score:
-        """Return the verdict on a reply; no match, or an empty one, is no answer."""
+        """Return the verdict on a reply; without a match, or with an empty one, no answer."""
         match = self._compiled.search(reply.text)
         found = (match[1] if self._compiled.groups else match[0]) if match else None
         language = instance.target_language

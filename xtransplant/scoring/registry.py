@@ -1,4 +1,4 @@
-"""Every scorer by name, and the scorers that a setting stands for.
+"""The table of all scorers, and the scorers that a setting selects.
 
 A new scorer is a file in this room and a line in `SCORERS`; see docs/extending.md.
 """
@@ -30,18 +30,18 @@ SCORERS = by_name(
         ScorerEntry("opinion", 1, opinion, needs="shares"),
     )
 )
-"""By name."""
+"""Scorers by name."""
 
 
 def find_scorers(setting: object) -> tuple[Scorer, ...]:
-    """Return the scorers of a setting, each once.
+    """Return the scorers that a setting selects, each once.
 
     Args:
-        setting: a scorer or a list of them; each is a name (`option`), a call
+        setting: scorer or list of scorers; each is a name (`option`), a call
             (`regex(pattern="a")`) or a mapping (`{"name": "regex", "pattern": "a"}`).
 
     Raises:
-        ConfigError: no scorer of that name, arguments that it does not take, or none at all.
+        ConfigError: the list is empty, a name is unknown, or a scorer does not take an argument.
     """
     listed = setting if isinstance(setting, list) else [setting]
     if not listed:
@@ -69,5 +69,5 @@ def _name_and_arguments(setting: object) -> tuple[str, dict[str, Any]]:
 
 
 def names_that_read_aliases() -> list[str]:
-    """Return the names of the scorers for which further right answers count."""
+    """Return the names of the scorers that accept aliases as right answers."""
     return [name for name, entry in SCORERS.items() if entry.reads_aliases]

@@ -1,4 +1,4 @@
-"""What a scorer is: a rule with its arguments, under a name and a version."""
+"""The `Scorer` class: a rule with its arguments, a name and a version."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Instance, Reply, Score
 
 Rule = Callable[[Reply, Instance], Score]
-"""From a reply and the instance it answers to the verdict."""
+"""Function that returns the verdict on a reply to an instance."""
 
 Need = Literal["options", "shares"]
 
 WORDING = {str: "text in quotes", bool: "True or False", int: "an integer", float: "a number"}
-"""How the type of an argument is told to a user; arguments have these types alone."""
+"""Names of argument types in messages; arguments have no other types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """A rule that is ready to judge; everything that names it is derived here.
+    """A rule that is ready to judge, with the names it has in files and in the configuration.
 
     Attributes:
-        name: as in the configuration.
-        version: goes up whenever a verdict can change.
-        rule: from a reply and the instance it answers to the verdict.
-        needs: what an instance must have: answer options, or options with shares of people.
-        by_cluster: an answer is right only if those to all instances of its cluster are, with the
-            same cell; for statements that form one question.
-        reads_aliases: whether further right answers count.
-        arguments: those off their defaults, by name, in the order of the names.
+        name: name in the configuration.
+        version: number that increases whenever a verdict can change.
+        rule: function of the reply and the instance that returns the verdict.
+        needs: data that an instance must have: answer options, or options with shares of people.
+        by_cluster: whether an answer is right only if the same cell answers all instances of the
+            cluster correctly; for statements that form one question.
+        reads_aliases: whether aliases count as right answers.
+        arguments: (name, value) of arguments off their defaults, sorted by name.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Scorer:
     def label(self) -> str:
         """Name in part files and of the folder of verdicts: "paper-2", "regex-1-5b0e2a9c".
 
-        Arguments are told apart by the first 8 hexadecimal digits of the SHA-256 of their JSON,
-        so that any of them make a folder name. Defaults are left out: an argument that is added to
-        a scorer later changes no label.
+        Arguments appear as the first 8 hexadecimal digits of the SHA-256 of their JSON, which are
+        valid in folder names. Arguments at their defaults are left out, so an argument that is
+        added to a scorer later does not change existing labels.
         """
         label = f"{self.name}-{self.version}"
         if not self.arguments:
@@ -70,12 +70,14 @@ class ScorerEntry:
     """A line of the registry.
 
     Attributes:
-        name: as in the configuration.
-        version: goes up whenever a verdict can change.
-        rule: a function of reply and instance; or, for a scorer with arguments, a frozen dataclass
-            whose fields are the arguments (text, truth values and numbers) and whose instances are
-            such functions. It raises ConfigError for arguments that it cannot work with.
-        needs, by_cluster, reads_aliases: as in `Scorer`.
+        name: name in the configuration.
+        version: number that increases whenever a verdict can change.
+        rule: function of reply and instance; or, for a scorer with arguments, a frozen dataclass
+            whose fields are the arguments (text, booleans and numbers) and whose instances are
+            such functions. It raises ConfigError for arguments that it cannot use.
+        needs: data that an instance must have, as in `Scorer`.
+        by_cluster: whether verdicts are combined by cluster, as in `Scorer`.
+        reads_aliases: whether aliases count, as in `Scorer`.
     """
 
     name: str
@@ -86,7 +88,7 @@ class ScorerEntry:
     reads_aliases: bool = False
 
     def __post_init__(self) -> None:
-        """Check, at import, that each argument has a type that users can be told of."""
+        """Check, at import, that each argument has a type that messages can name."""
         types = get_type_hints(self.rule).values() if isinstance(self.rule, type) else ()
         if odd := set(types) - set(WORDING):
             raise TypeError(f"scorer {self.name} has arguments of types {odd}; see WORDING")
@@ -95,13 +97,13 @@ class ScorerEntry:
         """Return the scorer with these arguments.
 
         Raises:
-            ConfigError: an argument that is unknown, missing, of another type or no use.
+            ConfigError: an argument is unknown, missing, of another type or unusable.
         """
         rule, given = self.rule, {}
         if isinstance(rule, type):
             self._check(rule, arguments)
             types = get_type_hints(rule)
-            arguments = {  # 1 and 1.0 are one argument, and have one label
+            arguments = {  # 1 and 1.0 are the same value and must give the same label
                 name: float(value) if types[name] is float else value
                 for name, value in arguments.items()
             }
@@ -125,7 +127,7 @@ class ScorerEntry:
         )
 
     def _check(self, rule: type[Any], arguments: Mapping[str, Any]) -> None:
-        """Raise ConfigError unless the arguments are those of the rule's fields."""
+        """Raise ConfigError unless the arguments fit the rule's fields."""
         types = get_type_hints(rule)
         for name, value in arguments.items():
             if name not in types:

@@ -1,18 +1,18 @@
 """Exact match, F1 and containment over the words of an answer, normalised for its language.
 
-A text is first brought to one form: compatibility characters and decomposed letters to composed
-plain ones (NFKC), digits of every script to ASCII, characters that are not seen taken out, and
-letters to lower case by the rule of the language (Turkish "I" is "ı").
+First, spelling is unified: compatibility characters and decomposed letters become composed plain
+ones (NFKC), digits of every script become ASCII, invisible characters are removed, and letters
+become lower case by the rule of the language (Turkish "I" becomes "ı").
 
-The rest is the normalisation of SQuAD's and MLQA's evaluation scripts: no punctuation
-(Unicode categories P*, and the ASCII symbols that SQuAD counts as such), no articles, words split
-at white space, and each character of a script without spaces as a word of its own. The articles of
-en, es, de, vi and ar are MLQA's (in Arabic it removes "ال" everywhere); those of nl, sv, da, no, pt
-and hu are from MKQA's script. For fr and it, whole and elided articles are removed; for el, ro and
-tr, which neither script covers, the articles that are words. Other languages have none.
+The rest is the normalisation of SQuAD's and MLQA's evaluation scripts. Punctuation (Unicode
+categories P*, and the ASCII symbols that SQuAD counts as such) and articles are removed, words are
+split at white space, and each character of a script without spaces is a word. The articles of en,
+es, de, vi and ar are MLQA's (in Arabic, "ال" is removed everywhere); those of nl, sv, da, no, pt
+and hu are from MKQA's script. In fr and it, whole and elided articles are removed; in el, ro and
+tr, which neither script covers, articles that are separate words. In other languages, none is.
 
-There are two departures for answers of which nothing is left. An answer of articles alone keeps
-them, so that "A" can be an answer, and an empty gold answer is never matched.
+Two rules differ, for answers of which nothing would be left: an answer that consists of articles
+keeps them, so that "A" can be an answer, and an empty gold answer is never matched.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from functools import cache
 from xtransplant.types import Instance, Reply, Score
 
 F1_OF_A_RIGHT_ANSWER = 0.5
-"""The least F1 of an answer that `f1` calls right; `value` holds the F1 itself."""
+"""Minimum F1 of an answer that `f1` counts as right; `value` holds the F1 itself."""
 
 ARTICLES = {
     "da": "en et",
@@ -46,24 +46,24 @@ ARTICLES = {
     "tr": "bir",
     "vi": "của là cái chiếc những",
 }
-"""Whole words, by language."""
+"""Articles that are separate words, by language."""
 
 ELIDED = {"fr": "l d", "it": "l un dell degl"}
 """Articles joined to the next word by an apostrophe, by language."""
 
 DOTLESS = ("az", "crh", "gag", "tr")
-"""Languages whose capital of "ı" is "I", and of "i" is "İ"."""
+"""Languages in which the capital of "ı" is "I" and the capital of "i" is "İ"."""
 
 TATWEEL = "\u0640"
-"""Stretches an Arabic word and says nothing."""
+"""Character that stretches an Arabic word and has no meaning."""
 
 UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Characters without a shape of their own that are no format characters (category Cf)."""
+"""Invisible characters that are not format characters (category Cf)."""
 
 APOSTROPHES = str.maketrans(dict.fromkeys("\u02bb\u02bc\u02b9\u02c8", "'"))
-"""Letters that look like apostrophes and stand in their place, as in Ukrainian and Uzbek."""
+"""Letters that look like apostrophes and are used as such, as in Ukrainian and Uzbek."""
 
 JOINED = {
     "\u09a4\u09cd\u200d": "\u09ce",
@@ -72,7 +72,7 @@ JOINED = {
         for letter, chillu in zip("\u0d23\u0d28\u0d30\u0d32\u0d33\u0d15", "ൺൻർൽൾൿ", strict=True)
     },
 }
-"""Spellings with a joiner of letters that have a code of their own (Bengali, Malayalam)."""
+"""Letters spelled with a joiner, and their own code points (Bengali, Malayalam)."""
 
 WITHOUT_SPACES = re.compile(
     "["
@@ -85,44 +85,44 @@ WITHOUT_SPACES = re.compile(
 
 
 def exact_match(reply: Reply, instance: Instance) -> Score:
-    """Right if the words equal those of the gold answer or of an alias, in the same order."""
+    """Judge an answer right if its words are those of the gold answer or an alias, in order."""
     words = normalised(reply.text, instance.target_language)
     return Score(joined(words), bool(words) and words in golds_of(instance))
 
 
 def f1(reply: Reply, instance: Instance) -> Score:
-    """Return the best F1 over gold answer and aliases as `value`; right if at least one half."""
+    """Return the best F1 over gold answer and aliases as `value`; right from 0.5 up."""
     words = normalised(reply.text, instance.target_language)
     value = max(_f1(words, gold) for gold in golds_of(instance))
     return Score(joined(words), value >= F1_OF_A_RIGHT_ANSWER, value)
 
 
 def contains_any(reply: Reply, instance: Instance) -> Score:
-    """Right if the text holds the words of the gold answer or of an alias, whole and in a row."""
+    """Judge an answer right if it contains the words of the gold answer or of an alias in a row."""
     words = normalised(reply.text, instance.target_language)
     right = any(gold and _is_within(gold, words) for gold in golds_of(instance))
     return Score(joined(words), right)
 
 
 def normalised(text: str, language: str) -> list[str]:
-    """Return the words that are compared.
+    """Return the normalised words of a text, which scorers compare.
 
     Args:
         text: any text.
-        language: code of its language; only the part before a hyphen counts ("zh-CN").
+        language: code of its language; only the part before a hyphen matters ("zh-CN").
     """
     code = language.partition("-")[0]
     lowered = _lower(_one_form(text), code)
     words = _words(lowered)
     kept = _words(_without_elided(code)(lowered))
-    if code == "ar":  # the article is the start of a word; MLQA replaces it by a space
+    if code == "ar":  # the article is a prefix; MLQA replaces it by a space
         kept = " ".join(kept).replace("ال", " ").split()
     articles = ARTICLES.get(code, "").split()
     return [word for word in kept if word not in articles] or words
 
 
 def _one_form(text: str) -> str:
-    """Return a text without differences that a reader does not see."""
+    """Return a text without differences of spelling that a reader cannot see."""
     text = unicodedata.normalize("NFKC", UNSEEN.sub("", text)).translate(APOSTROPHES)
     for spelling, letter in JOINED.items():
         text = text.replace(spelling, letter)
@@ -131,12 +131,12 @@ def _one_form(text: str) -> str:
         for character in text
         if unicodedata.category(character) != "Cf" and character != TATWEEL
     ]
-    # What stood between two letters may have kept them from being composed.
+    # Again, because a removed character may have kept two letters from being composed.
     return unicodedata.normalize("NFKC", "".join(characters))
 
 
 def ascii_digit(character: str) -> str:
-    """Return a digit of any script, or in a circle, as ASCII; other characters as they are."""
+    """Return a digit of any script, or in a circle, as ASCII; other characters unchanged."""
     value = unicodedata.digit(character, None)
     return character if value is None else str(value)
 
@@ -173,7 +173,7 @@ def golds_of(instance: Instance) -> list[list[str]]:
 
 
 def joined(words: Sequence[str]) -> str | None:
-    """Return words as an answer; no words are no answer."""
+    """Return words as an answer; None if there are no words."""
     return " ".join(words) or None
 
 

@@ -1,1 +1,1 @@
-"""Result files: parts, manifest, leases, receipts; it does not know what rows mean."""
+"""Result files: parts, manifest, leases, receipts. No statistics here."""

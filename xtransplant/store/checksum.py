@@ -1,7 +1,7 @@
-"""Parquet files with a checksum of themselves.
+"""Parquet files that contain their own checksum.
 
 The footer holds the row count and the SHA-256 of the whole file, computed with `_BLANK` in place of
-the digest's own 64 characters. So a change of any byte is found.
+the digest's own 64 characters. So a change of any byte is detected.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _BLANK = b"#" * 64
 
 
 def to_parquet(table: pa.Table) -> bytes:
-    """Return a table as the content of a file: zstd, dictionary-encoded, with a checksum."""
-    # A table that was read from such a file still has the old checksum among its metadata.
+    """Return a table as the bytes of a parquet file: zstd, dictionary-encoded, with a checksum."""
+    # The metadata of a table that was read from such a file still holds the old checksum.
     metadata = {
         name: value
         for name, value in (table.schema.metadata or {}).items()
@@ -39,9 +39,9 @@ def to_parquet(table: pa.Table) -> bytes:
 
 
 def broken_seal(content: bytes) -> str | None:
-    """Return what is wrong with the content of such a file, None if nothing is."""
+    """Return what is wrong with the bytes of such a file; None if nothing is."""
     if content[:4] != b"PAR1" or content[-4:] != b"PAR1":
-        return "is cut off, or no parquet file"
+        return "is cut off, or not a parquet file"
     try:
         with pq.ParquetFile(io.BytesIO(content)) as file:
             marks, n_rows = file.metadata.metadata or {}, file.metadata.num_rows
@@ -51,7 +51,7 @@ def broken_seal(content: bytes) -> str | None:
         return "has no checksum"
     before, digest, after = content.rpartition(marks[CHECKSUM])
     if hashlib.sha256(before + _BLANK + after).hexdigest().encode() != digest:
-        return "is damaged: its checksum does not agree"
+        return "is damaged: its checksum does not match"
     if marks.get(ROWS) != str(n_rows).encode():
         return f"has {n_rows} rows, and was written with {marks.get(ROWS, b'no count').decode()}"
     return None

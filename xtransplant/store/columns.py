@@ -1,4 +1,4 @@
-"""The columns of a run's parts, and rows turned into them; it knows no folders."""
+"""The columns of a run's parts, and the conversion of rows to them."""
 
 from __future__ import annotations
 
@@ -57,9 +57,10 @@ VERDICTS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a part: an instance's answer from a cell, or the baseline if `cell` is None.
+    """One row of a part: an instance's answer from a cell, or its baseline if `cell` is None.
 
-    `scores` are the verdicts by scorer (name and version); the first gives `answer` and `correct`.
+    `scores` are the verdicts by label of the scorer (such as "paper-2"); the first one gives the
+    columns `answer` and `correct`.
     """
 
     instance: Instance
@@ -72,7 +73,7 @@ def part_table(rows: Sequence[Row], control: str, key: str) -> pa.Table:
     """Return rows as a table with the columns of `GENERATIONS`.
 
     The schema's metadata hold `xtransplant.key`, `xtransplant.instances` (JSON, every field of each
-    instance) and `xtransplant.scorer` (name and version of the scorer of `answer` and `correct`).
+    instance) and `xtransplant.scorer` (label of the scorer of `answer` and `correct`).
     """
     instances = {row.instance.id: row.instance for row in rows}
     metadata = {
@@ -102,7 +103,7 @@ def part_table(rows: Sequence[Row], control: str, key: str) -> pa.Table:
 
 
 def with_verdicts(part: pa.Table, scorer: str, scores: Sequence[Score]) -> pa.Table:
-    """Return a part with the verdicts of another scorer, given by name and version."""
+    """Return a part with the verdicts of the scorer with a given label."""
     for name, verdicts in (
         ("answer", [score.answer for score in scores]),
         ("correct", [score.correct for score in scores]),
@@ -113,9 +114,9 @@ def with_verdicts(part: pa.Table, scorer: str, scores: Sequence[Score]) -> pa.Ta
 
 
 def with_columns(part: pa.Table, names: Sequence[str]) -> pa.Table:
-    """Return a part's rows with these columns of `GENERATIONS`, without metadata.
+    """Return a part's rows with the named columns of `GENERATIONS`, without metadata.
 
-    A column that is newer than the part is null.
+    Columns that are newer than the part are null.
 
     Raises:
         ValueError: the part lacks a column that may not be null.
@@ -138,16 +139,16 @@ def with_columns(part: pa.Table, names: Sequence[str]) -> pa.Table:
 def columns_to_write(
     run: Path, recorded: Sequence[str], first_part: pa.Schema | None
 ) -> Sequence[str]:
-    """Return the columns that the next parts of a run must have, so that all parts have the same.
+    """Return the columns of the next parts of a run, so that all its parts have the same columns.
 
     Args:
-        run: its folder.
-        recorded: what the manifest says; empty in one of an earlier version. A list that lacks a
-            column that every part has is damaged, and the parts decide.
-        first_part: schema of a part that is there; None if there is none.
+        run: folder of the run.
+        recorded: columns in the manifest; empty if an earlier version wrote it. A list without the
+            required columns is damaged; then the existing part decides.
+        first_part: schema of an existing part; None if there is none.
 
     Raises:
-        OutputError: a later version of the package wrote the folder, with columns of its own.
+        OutputError: a later version of the package wrote the folder, with columns unknown here.
     """
     always = {field.name for field in GENERATIONS if not field.nullable}
     of_parts = (GENERATIONS if first_part is None else first_part).names
@@ -176,7 +177,7 @@ def scores_of(part: pa.Table) -> list[Score]:
 
 
 def replies_of(part: pa.Table) -> list[tuple[Instance, Reply]]:
-    """Return each row's instance and reply, which is all that a scorer may see."""
+    """Return the instance and the reply of each row, which are all that a scorer may see."""
     instances = {instance.id: instance for instance in instances_of(part.schema)}
     names = ("instance_id", "text", "finish", "option_logprobs", "source_layer", "target_layer")
     columns = (part.column(name).to_pylist() for name in names)
@@ -196,20 +197,20 @@ def option_draw(instance: Instance, cell: Cell | None) -> float | None:
 
 
 def scorer_of(schema: pa.Schema) -> str:
-    """Return the scorer (name and version) of a part's verdicts, "unknown" if it names none."""
+    """Return the label of the scorer of a part's verdicts; "unknown" if the part has none."""
     return (schema.metadata or {}).get(SCORER, b"unknown").decode()
 
 
 def key_of(schema: pa.Schema) -> str:
-    """Return the run key in a part's metadata, "" if there is none."""
+    """Return the run key in a part's metadata; "" if there is none."""
     return (schema.metadata or {}).get(KEY, b"").decode()
 
 
 def instances_of(schema: pa.Schema) -> list[Instance]:
-    """Return the instances in a part's metadata; a field that is missing gets its default.
+    """Return the instances in a part's metadata; missing fields get their defaults.
 
     Raises:
-        ValueError: a field that this version does not know, or a missing one without a default.
+        ValueError: a field is unknown to this version, or a field without default is missing.
     """
     try:
         return [_instance(fields) for fields in json.loads(schema.metadata[INSTANCES_OF_PART])]
@@ -223,20 +224,20 @@ def _instance(fields: dict[str, Any]) -> Instance:
 
 
 def require_one_scorer(run: Path, scorers: Iterable[str]) -> None:
-    """Check that the parts read from a run hold the verdicts of one scorer.
+    """Check that all parts read from a run hold verdicts of the same scorer.
 
     Raises:
-        OutputError: they hold verdicts of several, as after an interrupted `rescore`.
+        OutputError: they hold verdicts of several scorers, as after an interrupted `rescore`.
     """
     if len(found := sorted(set(scorers))) > 1:
         raise OutputError(
-            f"{run} holds verdicts of several scorers, {' and '.join(found)}; to make them those "
-            f"of one: xtransplant rescore {run}"
+            f"{run} holds verdicts of several scorers, {' and '.join(found)}; to judge all with "
+            f"one: xtransplant rescore {run}"
         )
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return a table as a frame; 16-bit integers, which may be null, become Int16."""
+    """Return a table as a data frame; 16-bit integers become the nullable type Int16."""
     import pandas as pd
 
     def nullable(type_: pa.DataType) -> pd.api.extensions.ExtensionDtype | None:

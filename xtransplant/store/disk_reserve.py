@@ -1,4 +1,4 @@
-"""Disk space that a run reserves, so that its manifest can still be written on a full disk."""
+"""Disk space that a run reserves so that its manifest can still be written on a full disk."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from xtransplant.files import clear_leftovers, write_whole, writing
 
 PLACE = Path(".leases") / ".reserve"
 RESERVED_BYTES = 32 * 1024
-"""Enough for several manifests."""
+"""Size of the reserve: enough for several manifests."""
 
 
 def keep_reserve(run: Path) -> None:
-    """Reserve the space by a file of random bytes (some file systems do not store zeros).
+    """Reserve the space with a file of random bytes (some file systems do not store zeros).
 
-    The caller holds a lock: no two processes may do this at once.
+    The caller must hold a lock, so that only one process does this at a time.
 
     Raises:
         OutputError: the disk is full, or the folder cannot be written.

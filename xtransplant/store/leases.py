@@ -1,12 +1,12 @@
-"""Leases divide work among processes: each lease is one small file with a heartbeat.
+"""Leases divide work among processes. A lease is a small file with a heartbeat.
 
-    .leases/<name>       its holder: host, process, random token; its mtime is the heartbeat
+    .leases/<name>       the holder: host, process, random token; its mtime is the heartbeat
     .leases/.lock-<n>    locks for taking and giving back leases; freed when a process dies
 
-A lease is taken only under the lock of its name, so two processes never both take one. A process
-that was frozen for longer than `STALE_AFTER` can lose its lease, and finds that out when it checks.
-The file system must have locks that work across hosts (local disks, NFS 4, Lustre mounted with
-`flock`, GPFS).
+A process takes a lease only while it holds the lock of the lease's name, so two processes never
+take the same one. A process that was frozen for longer than `STALE_AFTER` can lose its lease; it
+notices when it checks `is_held`. The file system must have locks that work across hosts (local
+disks, NFS 4, Lustre mounted with `flock`, GPFS).
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ SECONDS_BETWEEN_BEATS = 10.0
 STALE_AFTER = 60.0
 """Seconds without a heartbeat after which another process may take a lease over."""
 LOCKS = 16
-"""Number of lock files; with several, processes seldom wait for each other."""
+"""Number of lock files; with several, processes rarely wait for each other."""
 SECONDS_FOR_A_LOCK = 60.0
 LONGEST_LEASE = 4096
-"""Bytes; a longer file is no lease."""
+"""Maximum size of a lease file in bytes."""
 LARGEST_PID = 2**31 - 1
-"""The largest process id that a system call takes."""
+"""The largest process id that a system call accepts."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Holder:
 
     Attributes:
         host: name of the machine.
-        namespace: namespace of process ids; containers on one host can use the same ids.
+        namespace: namespace of the process id; containers on one host can use the same ids.
         pid: process id.
-        token: random text, new each time a lease is taken.
+        token: random text, different each time a lease is taken.
     """
 
     host: str = field(default_factory=platform.node)
@@ -66,11 +66,11 @@ class Holder:
     token: str = field(default_factory=lambda: uuid4().hex)
 
     def is_here(self) -> bool:
-        """Return whether the process is on this machine, so that its id can be looked up."""
+        """Return whether the process belongs to this machine and namespace."""
         return (self.host, self.namespace) == (platform.node(), _pid_namespace())
 
     def is_gone(self) -> bool:
-        """Return whether the process was on this machine and has ended."""
+        """Return whether the process belongs to this machine and has ended."""
         if not self.is_here():
             return False
         try:
@@ -84,7 +84,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Leases:
-    """The leases in a folder; making the object touches no file."""
+    """The leases in a folder; creating the object touches no file."""
 
     folder: Path
 
@@ -93,8 +93,8 @@ class Leases:
 
         Args:
             name: name of the lease.
-            silent_since: heartbeat that the caller saw unchanged for `STALE_AFTER`, so that the
-                lease is stale even if the holder's clock was ahead.
+            silent_since: heartbeat that the caller has seen unchanged for `STALE_AFTER`; a lease
+                that still has it counts as stale, even if the holder's clock was ahead.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -108,9 +108,9 @@ class Leases:
         return Lease(self, name, holder)
 
     def live(self) -> dict[str, float]:
-        """Return the leases that are held, by name, with seconds since the last heartbeat.
+        """Return the names of the held leases, with seconds since their last heartbeats.
 
-        Writes nothing. Compares this machine's clock with the file system's.
+        It writes nothing, so ages are measured with this machine's clock, not the file system's.
         """
         now, ages = time.time(), {}
         for path in sorted(self.folder.glob("[!.]*")):
@@ -130,7 +130,9 @@ class Leases:
                 path.unlink()
 
     def give_back_all(self) -> None:
-        """Free all leases of this process; a signal can come between taking and using one.
+        """Free all leases of this process.
+
+        A signal can arrive between the taking of a lease and its `with` block.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -141,12 +143,12 @@ class Leases:
                 self.give_back(path.name, holder)
 
     def clear_dead(self) -> None:
-        """Remove the leases that ended processes left, and what they left of half-written ones.
+        """Remove the leases of ended processes, and temporary files of half-written leases.
 
         Raises:
             OutputError: the folder cannot be written.
         """
-        # A killed process can leave a temporary file alone, for a part that is never taken again.
+        # A killed process can leave only a temporary file, for a part that is never taken again.
         leases = {path.name for path in self.folder.glob("[!.]*")}
         for name in leases | names_of_leftovers(self.folder):
             path = self.folder / name
@@ -157,7 +159,7 @@ class Leases:
 
     @contextmanager
     def lock(self, name: str, seconds: float = SECONDS_FOR_A_LOCK) -> Iterator[float]:
-        """Hold a lock that excludes other processes; yields the file system's time.
+        """Hold a lock that excludes other processes; yield the file system's current time.
 
         Raises:
             OutputError: the folder cannot be written, or another process holds the lock too long.
@@ -174,7 +176,7 @@ class Leases:
 
 
 class Lease:
-    """A lease of this process: renewed inside its `with` block, given back at its end."""
+    """A lease of this process: renewed during its `with` block, given back at the end of it."""
 
     def __init__(self, leases: Leases, name: str, holder: Holder) -> None:
         self._leases = leases
@@ -184,7 +186,7 @@ class Lease:
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
     def is_held(self) -> bool:
-        """Return whether no other process has taken the lease over."""
+        """Return whether this process still holds the lease."""
         return read_holder(self._path) == self._holder
 
     def __enter__(self) -> Lease:
@@ -216,9 +218,9 @@ class Lease:
 
 
 def heartbeat(path: Path) -> float | None:
-    """Return when a lease was last renewed, by the file system's clock; None without a lease.
+    """Return when a lease was last renewed, by the file system's clock; None if there is none.
 
-    A symbolic link is no lease.
+    A symbolic link is not a lease.
     """
     try:
         facts = path.lstat()
@@ -228,7 +230,7 @@ def heartbeat(path: Path) -> float | None:
 
 
 def read_holder(path: Path) -> Holder | None:
-    """Return the holder of a lease; None without one, or if the file does not tell one."""
+    """Return the holder of a lease; None if the file is missing or malformed."""
     try:
         content = parse_json(read_regular(path, LONGEST_LEASE))
     except (OSError, ValueError):
@@ -245,7 +247,7 @@ def _is_live(path: Path, now: float) -> bool:
     beat, holder = heartbeat(path), read_holder(path)
     if beat is None or (holder is not None and holder.is_gone()):
         return False
-    return abs(now - beat) <= STALE_AFTER  # nor does a clock that is far ahead count
+    return abs(now - beat) <= STALE_AFTER  # a heartbeat far in the future is stale, too
 
 
 def _pid_namespace() -> str:

@@ -1,4 +1,4 @@
-"""The content of a run's manifest, and how runs are found by it."""
+"""The content of a run's manifest, and the search for folders that have one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xtransplant.errors import OutputError
 from xtransplant.jsonl import parse_json
 
 MANIFEST = "manifest.json"
-"""Name of the file; a folder that has it is a run."""
+"""Name of the manifest; a folder that contains one is a run."""
 
 PACKAGES = (
     "xtransplant",
@@ -35,14 +35,14 @@ PACKAGES = (
 """Packages that can change a result or a file."""
 
 NOT_SUMMED = ("n_layers", "layer_parameters", "unembedding_parameters", "peak_bytes")
-"""Costs that describe the model or the machine; they do not grow with the number of parts."""
+"""Costs that do not grow with the number of parts: they describe the model or the machine."""
 
 Status = Literal["running", "done", "failed", "missing"]
 """`missing`: some parts are unwritten and no process is running."""
 
 
 def find_runs(out: Path) -> list[Path]:
-    """Return the folders of all runs at or below a folder.
+    """Return the folders of all runs in a folder and its subfolders.
 
     Raises:
         OutputError: there are no runs.
@@ -73,7 +73,7 @@ def git_commit() -> str | None:
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         return None
-    # No tags: the commit itself, and "-dirty" where tracked files were changed.
+    # --exclude=* ignores tags. "-dirty" is added if tracked files were changed.
     command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         done = subprocess.run([*command, "--exclude=*"], capture_output=True, text=True, check=True)
@@ -90,7 +90,7 @@ def _version(name: str) -> str | None:
 
 
 def _is_object_of(types: type | tuple[type, ...]) -> Callable[[Any], bool]:
-    """Return a check that a value is an object whose values have one of some types."""
+    """Return a check that a value is an object whose values are of the given types."""
     of = types if isinstance(types, tuple) else (types,)
     return lambda value: isinstance(value, dict) and all(type(v) in of for v in value.values())
 
@@ -122,6 +122,7 @@ FORMS: Mapping[str, Form] = {
     "config": _OBJECT,
     "n_parts": ("an object of counts", _is_counts),
     "columns": ("a list of names", _is_names),
+    "primary_family": ("a whole number or null", lambda value: type(value) in (int, NoneType)),
     "status": ("running, done, failed or missing", lambda value: value in get_args(Status)),
     "reason": _TEXT_OR_NULL,
     "data": _OBJECT,
@@ -134,7 +135,7 @@ FORMS: Mapping[str, Form] = {
     "created": _TIME,
     "updated": _TIME,
 }
-"""What each field of a manifest must be: in words, and as a check."""
+"""The allowed values of each field of a manifest: in words, and as a check."""
 
 
 def _shown(value: Any) -> str:
@@ -144,27 +145,29 @@ def _shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`manifest.json`: facts about a run, from all of its processes.
+    """`manifest.json`: facts about a run, written by all of its processes.
 
     Attributes:
-        key: the run key.
+        key: run key.
         config: resolved configuration of the last command.
-        n_parts: number of parts of each language, of all commands so far.
+        n_parts: number of parts of each language, over all commands so far.
         columns: column names of every part in `generations`; empty if not recorded.
-        status: "done" once every part exists, else "running" while a process works on one, else
+        primary_family: version of the primary family (`xtransplant.config.primary_family`) that was
+            declared when the folder was made, null if none was.
+        status: "done" once every part exists, "running" while a process works on one, otherwise
             "failed" or "missing".
         reason: cause of a failure or stop, in one line.
         data: origin and licence of the data, ids of prompts that lost markers.
         device: hardware of the last process.
-        rows_per_batch: most rows (cells, baselines, beginnings of options) that went through the
-            model at once, in the last process.
+        rows_per_batch: maximum number of rows (cells, baselines, beginnings of options) that went
+            through the model at once in the last process.
         timings: seconds by name, summed over all processes.
         cost: cost of all computed parts, see `xtransplant.engine.run_cost.part_cost`.
-        versions: versions of `PACKAGES`; null for one that is not installed.
+        versions: installed versions of `PACKAGES`; null for packages that are not installed.
         git_commit: commit of the package's checkout, with "-dirty" if tracked files were changed;
             null outside a checkout.
-        created: UTC, ISO 8601.
-        updated: UTC, ISO 8601.
+        created: time of creation, UTC, ISO 8601.
+        updated: time of the last change, UTC, ISO 8601.
         unknown: fields that another version of the package wrote, kept unchanged.
     """
 
@@ -172,6 +175,7 @@ class Manifest:
     config: dict[str, Any]
     n_parts: Mapping[str, int] = field(default_factory=dict)
     columns: Sequence[str] = field(default_factory=list)
+    primary_family: int | None = None
     status: Status = "running"
     reason: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -224,7 +228,7 @@ class Manifest:
 def _total_cost(
     so_far: Mapping[str, float | None], more: Mapping[str, float | None]
 ) -> dict[str, float | None]:
-    """Add costs: sums, but the maximum of what each part has as a whole, see `NOT_SUMMED`."""
+    """Add costs; of those in `NOT_SUMMED`, take the maximum."""
 
     def combined(name: str) -> float | None:
         values = [value for cost in (so_far, more) if (value := cost.get(name)) is not None]

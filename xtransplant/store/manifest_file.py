@@ -1,4 +1,4 @@
-"""Manifests on disk: which folders are runs, and reading them."""
+"""Reading manifests from disk, and checking that a folder is a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def read_manifest(run: Path) -> Manifest:
     """Read `manifest.json` in a run's folder.
 
     Raises:
-        OutputError: the file is missing, or is no manifest.
+        OutputError: the file is missing, or not a manifest.
     """
     path = run / MANIFEST
     with reading(path):
@@ -25,7 +25,7 @@ def earlier_manifest(run: Path, key: str) -> Manifest | None:
     """Return the manifest that earlier commands left in a run's folder; None if there is none.
 
     Raises:
-        OutputError: the file is no manifest, or one of another run key.
+        OutputError: the file is not a manifest, or belongs to another run key.
     """
     if not (run / MANIFEST).exists():
         return None
@@ -39,19 +39,19 @@ def earlier_manifest(run: Path, key: str) -> Manifest | None:
 
 
 def require_run(run: Path, key: str) -> None:
-    """Make the folder of a run; refuse one that holds something else.
+    """Create the folder of a run; refuse a folder that holds something else.
 
     Raises:
-        OutputError: the folder cannot be made, or is no run.
+        OutputError: the folder cannot be created, or is not a run.
     """
     with writing(run):
         run.mkdir(parents=True, exist_ok=True)
-        # Listed before the manifest is looked for: a process that starts now writes that first.
+        # List before looking for the manifest: another process that starts now writes it first.
         others = [entry.name for entry in run.iterdir() if not entry.name.startswith(".")]
     if not others or (run / MANIFEST).exists():
         return
     parts = (run / "generations").glob("[!.]*.parquet")
-    if all(fault_at(path, key) for path in parts):  # else only the manifest was lost
+    if all(fault_at(path, key) for path in parts):  # with a sound part, only the manifest was lost
         raise OutputError(
             f"{run} holds {others[0]} but no {MANIFEST}, so it is not a run; move it away or "
             "choose another output_root"

@@ -1,6 +1,7 @@
-"""A part as a file: its name, what can be wrong with it, and how it is opened.
+"""A part as a file: how it is opened, and what can be wrong with it.
 
-Its footer holds the run key and the instances (see `columns`), row count and digest (`checksum`).
+Its footer holds the run key and the instances (see `columns`), and the row count and the digest
+(see `checksum`).
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from xtransplant.types import Instance
 
 
 def fault_at(path: Path, key: str, instances: Sequence[Instance] | None = None) -> str | None:
-    """Return what is wrong with a part's file; None for a sound part, or no file.
+    """Return what is wrong with a part's file; None if it is sound or does not exist.
 
-    Arguments and errors as for `fault_of` and `reading`.
+    Arguments and errors are as for `fault_of` and `reading`.
     """
     with reading(path):
         try:
@@ -34,14 +35,14 @@ def fault_at(path: Path, key: str, instances: Sequence[Instance] | None = None) 
 
 
 def fault_of(content: bytes, key: str, instances: Sequence[Instance] | None = None) -> str | None:
-    """Return why the content of a file is not the part it should be, None if it is.
+    """Return what is wrong with the content of a part's file; None if it is sound.
 
     Args:
         content: bytes of the whole file.
-        key: key of the run.
-        instances: instances that the part must hold, in order; None if they are not known.
+        key: run key that the part must have.
+        instances: instances that the part must hold, in order; None to skip this check.
     """
-    # The key first: of a part of another run, that is the fault to name.
+    # The key comes first: for a part of another run, it is the fault to report.
     with suppress(OSError, ValueError, pa.ArrowException):
         found = key_of(pq.read_schema(io.BytesIO(content)))
         if found != key:
@@ -70,7 +71,7 @@ def open_part(path: Path, key: str) -> Iterator[pq.ParquetFile]:
         content = read_regular(path)
     if fault := fault_of(content, key):
         raise OutputError(
-            f"{path} {fault}; the same command, run again, sets it aside and does it again"
+            f"{path} {fault}; run the same command again to set it aside and compute it anew"
         )
     with reading(path), pq.ParquetFile(io.BytesIO(content)) as part:
         yield part
@@ -78,7 +79,7 @@ def open_part(path: Path, key: str) -> Iterator[pq.ParquetFile]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn any error of reading a result file into an OutputError.
+    """Turn errors in reading a result file into an OutputError.
 
     Raises:
         OutputError: the file is missing or damaged, or may not be read.
@@ -94,5 +95,5 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def _asked(instance: Instance) -> tuple[str, ...]:
-    """Return the fields of an instance on which its rows depend."""
+    """Return the fields of an instance that its rows depend on."""
     return (instance.id, instance.language, instance.source, instance.target, instance.gold)

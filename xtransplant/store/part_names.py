@@ -1,4 +1,4 @@
-"""The names of a run's parts: which are there, which are missing, and which do not belong."""
+"""The names of a run's parts: which exist, which are missing, and which do not belong."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def part_name(language: str, block: int) -> str:
 
 
 def unwritten_parts(folder: Path, n_parts: Mapping[str, int]) -> list[str]:
-    """Return the names of parts of a run that have no file."""
+    """Return the names of a run's parts that have no file yet."""
     names = (part_name(language, block) for language, n in n_parts.items() for block in range(n))
     return [name for name in names if not (folder / f"{name}.parquet").is_file()]
 
 
 def stray_parts(folder: Path, n_parts: Mapping[str, int]) -> list[Path]:
-    """Return the parquet files beside the parts of a run that are none of them."""
+    """Return the parquet files in the parts' folder that are not parts of the run."""
     return [
         path for path in sorted(folder.glob("[!.]*.parquet")) if not _is_part(path.stem, n_parts)
     ]
@@ -31,19 +31,19 @@ def require_no_strays(folder: Path, n_parts: Mapping[str, int]) -> None:
     """Check that all parquet files in a folder are parts of the run.
 
     Raises:
-        OutputError: one is not, such as a copy of a part.
+        OutputError: a file is not a part, such as a copy of one.
     """
     if strays := stray_parts(folder, n_parts):
         raise OutputError(stray_line(strays))
 
 
 def stray_line(strays: Sequence[Path]) -> str:
-    """Return what to do about files that are no parts."""
-    return f"{strays[0]} is no part of this run; move it out of the folder"
+    """Return the message about files that are not parts."""
+    return f"{strays[0]} is not a part of this run; move it out of the folder"
 
 
 def _is_part(name: str, n_parts: Mapping[str, int]) -> bool:
     language, _, block = name.rpartition("-")
     if not (block.isascii() and block.isdigit() and name == part_name(language, int(block[:9]))):
         return False
-    return int(block) < n_parts.get(language, sys.maxsize)  # other commands' languages may be there
+    return int(block) < n_parts.get(language, sys.maxsize)  # another command may add languages

@@ -1,11 +1,11 @@
-"""A finished run's receipt: the state of all files that it read and wrote.
+"""The receipt of a finished run: the state of all files that it read and wrote.
 
     <run folder>/.receipts/<digest of the settings>.json
 
-To find without a receipt that a run is finished, the command imports torch, reads the data and
-digests the checkpoint. A receipt lists the files and folders that the run depends on (see
-`runner.inputs`) and the files that it wrote, each with size and times of change. If none of them
-has changed, the run is finished. If one has, the receipt is ignored and the full check is made.
+Without a receipt, finding out that a run is finished takes an import of torch, a reading of the
+data and a digest of the checkpoint. A receipt lists the files and folders that the run depends on
+(see `runner.inputs`) and the files that it wrote, each with size and times of change. If none has
+changed, the run is finished. If one has, the receipt is ignored and the full check is made.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ PLACES = (
     *("HOME", "XTRANSPLANT_CACHE", "XDG_CACHE_HOME"),
     *("HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_HUB_OFFLINE"),
 )
-"""Environment variables that say where data and weights are."""
+"""Environment variables that determine where data and weights are."""
 
 State = list[int] | None
-"""Size in bytes, and times of change of content and of metadata in ns; None if there is no file."""
+"""Size in bytes, mtime and ctime in ns; None if there is no file."""
 States = dict[str, State]
 
 
@@ -57,12 +57,12 @@ class Receipt:
 
 
 def states(paths: Iterable[Path]) -> States:
-    """Return the state of each file or folder; a folder's changes when files come or go."""
+    """Return the state of each file or folder; a folder's state changes when files come or go."""
     return {str(path.absolute()): _state(path) for path in paths}
 
 
 def find_receipt(config: RunConfig) -> Receipt | None:
-    """Return the receipt of a run; None unless one shows that the run is finished."""
+    """Return a receipt that shows that the run is finished; None if there is none."""
     runs = run_folder(config, "*").parent
     for path in sorted(runs.glob(f"*/{FOLDER}/{_digest(config)}.json")):
         try:
@@ -83,12 +83,12 @@ def find_receipt(config: RunConfig) -> Receipt | None:
 def write_receipt(
     config: RunConfig, receipt: Receipt, read: States, written: Iterable[Path]
 ) -> None:
-    """Write a receipt; no other process may write it now.
+    """Write a receipt; no other process may write it at the same time.
 
     Args:
         config: configuration of the run.
         receipt: facts about the run.
-        read: states of the run's inputs, taken before it read them.
+        read: states of the run's inputs, recorded before the run read them.
         written: files of the finished run.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a run cost, as its manifest tells it; `xtransplant.engine.run_cost` measures it."""
+"""The cost of a run as recorded in its manifest; `xtransplant.engine.run_cost` measures it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from math import isfinite
 
 NULLABLE = ("layer_parameters", "unembedding_parameters", "peak_bytes")
-"""Figures that a manifest may lack."""
+"""Values that a manifest may lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,17 +15,17 @@ class RecordedCost:
     """The cost of all instances of a run together.
 
     Attributes:
-        n_layers: N of the model.
+        n_layers: number of layers of the model.
         n_instances: number of instances.
         seconds: wall time, baseline included.
-        source_tokens: of the source prompts.
-        target_tokens: of the target prompts.
+        source_tokens: number of tokens of the source prompts.
+        target_tokens: number of tokens of the target prompts.
         baseline_flops: estimate for the baselines alone, all new tokens generated.
         grid_flops: estimate for the baselines and all cells, all new tokens generated.
         layer_parameters: matmul parameters of all layers together; None in manifests of version
             0.1.0 and for encoder-decoder models.
         unembedding_parameters: matmul parameters of the unembedding; None as above.
-        peak_bytes: memory beyond the weights, None where the system does not tell.
+        peak_bytes: peak memory beyond the weights; None if the system does not report it.
     """
 
     n_layers: int
@@ -41,7 +41,7 @@ class RecordedCost:
 
     @classmethod
     def read(cls, cost: Mapping[str, float | None]) -> RecordedCost | None:
-        """Read the costs of a manifest; None if a figure is missing, or no cost of a run."""
+        """Read the costs of a manifest; return None if a value is missing or invalid."""
         found = {field.name: cost.get(field.name) for field in fields(cls)}
         for name, value in found.items():
             if value is None and name in NULLABLE:
@@ -55,14 +55,14 @@ class RecordedCost:
     def prompt_flops(self, new_tokens: float) -> float | None:
         """Estimate the FLOPs of answering one target prompt without a transplant.
 
-        Counted are the matrix products: two operations a parameter and token. The pass over the
-        prompt yields the first new token, so the last new token is read by no layer.
+        Only matrix products are counted: two operations per parameter and token. The pass over the
+        prompt yields the first new token, and no layer reads the last one.
 
         Args:
-            new_tokens: number of tokens generated, on average over the instances.
+            new_tokens: mean number of generated tokens per instance.
 
         Returns:
-            FLOPs per instance, on average; None where the parameters are not recorded.
+            Mean FLOPs per instance; None if the manifest lacks the numbers of parameters.
         """
         if self.layer_parameters is None or self.unembedding_parameters is None:
             return None
@@ -70,13 +70,13 @@ class RecordedCost:
         return 2 * (self.layer_parameters * read + self.unembedding_parameters * new_tokens)
 
     def cell_flops(self, source_layer: int, new_tokens: float) -> float | None:
-        """Estimate the FLOPs of one instance with one fixed cell, as one would use it.
+        """Estimate the FLOPs of one instance with one fixed cell, as in practical use.
 
         The source prompt goes through the layers up to `source_layer` and no further. No baseline
         is decoded. The target layer does not matter: every layer reads the target prompt anyway.
 
         Args:
-            source_layer: i, from 0.
+            source_layer: source layer of the cell, from 0.
             new_tokens: as for `prompt_flops`.
         """
         prompt = self.prompt_flops(new_tokens)

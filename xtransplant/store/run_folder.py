@@ -4,11 +4,11 @@
     generations/<language>-<block>.parquet   one row per (instance, cell), the baseline included
     scores/                                  each scorer's verdicts, see `score_files`
     instances.parquet, pairs.parquet         views of the rows, see `view_files`
-    .leases/                                 who works on which part, see `leases`
+    .leases/                                 which process computes which part, see `leases`
     .set_aside/                              damaged or foreign parts, kept for the user
 
-A part holds a block of instances of one language. A file gets its name only once it is written
-whole (`files`), and holds a checksum of itself (`checksum`). All parts have the same columns.
+A part holds a block of instances of one language. A file gets its final name only when it is
+complete (`files`), and contains its own checksum (`checksum`). All parts have the same columns.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xtransplant.config import primary_family
 from xtransplant.errors import OutputError
 from xtransplant.files import (
     clear_leftovers,
@@ -63,9 +64,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run key; making the object touches no file.
+    """The folder of one run key; creating the object touches no file.
 
-    Every method raises OutputError if a file cannot be read or written, or is of another key.
+    Every method raises OutputError if a file cannot be read or written, or belongs to another key.
     """
 
     path: Path
@@ -77,10 +78,10 @@ class RunFolder:
         return Leases(self.path / ".leases")
 
     def open_or_create(self, config: dict[str, Any], n_parts: Mapping[str, int]) -> None:
-        """Make the folder, or check that it is this run's; set the manifest's status to running.
+        """Create the folder, or check that it is this run's; set the status to running.
 
         Args:
-            config: the resolved configuration, as plain dicts, lists and scalars.
+            config: resolved configuration, as plain dicts, lists and scalars.
             n_parts: number of parts of each language of this command.
         """
         require_run(self.path, self.key)
@@ -88,7 +89,7 @@ class RunFolder:
         with self._locked_manifest():
             clear_leftovers(self.path / MANIFEST)
             manifest = earlier_manifest(self.path, self.key) or Manifest(
-                key=self.key, config=config
+                key=self.key, config=config, primary_family=primary_family.VERSION
             )
             manifest = replace(
                 manifest,
@@ -102,7 +103,7 @@ class RunFolder:
             require_no_strays(self.path / "generations", manifest.n_parts)
             self.leases.clear_dead()
             clear_old_leftovers(self.path)
-            # First: on a full disk without the reserve, the status would stay "running".
+            # Before the manifest: on a full disk without the reserve, "running" would stay in it.
             keep_reserve(self.path)
             try:
                 self.write_manifest(manifest)
@@ -114,14 +115,14 @@ class RunFolder:
     def running(self) -> Iterator[None]:
         """Set the manifest's status at the end of the work inside: done, failed or missing.
 
-        A run that the user or a scheduler stopped is "missing": only an `Exception` is a failure.
+        A run stopped by the user or a scheduler is "missing"; only an `Exception` is a failure.
         """
         try:
             yield
         except BaseException as error:
             text = " ".join(str(error).split())
             reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
-            with suppress(OutputError):  # a full disk must not hide the error that comes first
+            with suppress(OutputError):  # a full disk must not hide the original error
                 free_reserve(self.path)
                 self.leases.give_back_all()
                 self._note_end("failed" if isinstance(error, Exception) else "missing", reason)
@@ -149,7 +150,7 @@ class RunFolder:
             self.write_manifest(self.read_manifest().with_work(timings, cost or {}))
 
     def note_environment(self, device: str) -> None:
-        """Record in the manifest the hardware and package versions that compute the parts."""
+        """Record the hardware, package versions and commit of this process in the manifest."""
         self.update_manifest(
             device=device,
             versions=package_versions(),
@@ -167,15 +168,15 @@ class RunFolder:
     def is_done(
         self, language: str, block: int, instances: Sequence[Instance] | None = None
     ) -> bool:
-        """Return whether a part exists and has no fault; arguments as for `fault`."""
+        """Return whether a part exists and is sound; arguments are as for `fault`."""
         return self.exists(language, block) and self.fault(language, block, instances) is None
 
     def fault(
         self, language: str, block: int, instances: Sequence[Instance] | None = None
     ) -> str | None:
-        """Return what is wrong with a part's file; None for a sound part, or no file.
+        """Return what is wrong with a part's file; None if it is sound or does not exist.
 
-        `instances` are those it must hold; None if they are not known.
+        `instances` are the instances that it must hold; None skips this check.
         """
         return self.fault_at(self.part_path(language, block), instances)
 
@@ -184,7 +185,7 @@ class RunFolder:
         return fault_at(path, self.key, instances)
 
     def set_aside(self, language: str, block: int) -> Path | None:
-        """Move a part's file to `.set_aside/`; return its new path, None if there is no file."""
+        """Move a part's file to `.set_aside/`; return the new path, or None if there is no file."""
         return set_aside(self.part_path(language, block), self.path / ".set_aside")
 
     def is_complete(self, language: str) -> bool:
@@ -193,17 +194,17 @@ class RunFolder:
         return n_parts > 0 and all(self.exists(language, block) for block in range(n_parts))
 
     def complete_languages(self) -> list[str]:
-        """Return the complete languages, of this command and earlier ones."""
+        """Return the languages whose parts all exist, of this command and earlier ones."""
         return [each for each in sorted(self.read_manifest().n_parts) if self.is_complete(each)]
 
     def write_part(self, language: str, block: int, control: str, rows: Sequence[Row]) -> None:
-        """Write a part with the folder's columns.
+        """Write a part with the columns of the folder.
 
         Args:
-            language: language of all the instances.
+            language: language of all instances.
             block: number of the block, from 0.
             control: name of the control, "none" for the experiment itself.
-            rows: each instance's baseline and cells, instance after instance.
+            rows: baseline and cells of each instance, in the order of the instances.
         """
         name = f"generations/{part_name(language, block)}.parquet"
         columns = self.read_manifest().columns
@@ -216,11 +217,11 @@ class RunFolder:
     def read_generations(
         self, languages: Sequence[str] | None = None, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
-        """Return the rows of all finished parts, by language and block.
+        """Return the rows of all finished parts, sorted by language and block.
 
         Args:
             languages: languages to read; None for all.
-            columns: columns of `GENERATIONS`; None for all. One newer than the folder is null.
+            columns: columns of `GENERATIONS`; None for all. Those newer than the folder are null.
         """
         return to_frame(self.read_generations_table(languages, columns))
 
@@ -239,7 +240,7 @@ class RunFolder:
         return pa.concat_tables(tables)
 
     def read_instances(self, languages: Sequence[str] | None = None) -> list[Instance]:
-        """Return the instances of all finished parts, by language and block."""
+        """Return the instances of all finished parts, sorted by language and block."""
         instances = []
         for path in self.parts(languages):
             with self.part(path) as part:
@@ -247,7 +248,7 @@ class RunFolder:
         return instances
 
     def parts(self, languages: Sequence[str] | None = None) -> list[Path]:
-        """Return the paths of the finished parts, by language and block."""
+        """Return the paths of the finished parts, sorted by language and block."""
         parts = sorted((self.path / "generations").glob("[!.]*.parquet"))
         if languages is None:
             return parts
@@ -258,7 +259,7 @@ class RunFolder:
         return open_part(path, self.key)
 
     def _note_end(self, status: Status, reason: str | None) -> None:
-        """Set the status after this process, given what other processes did and do."""
+        """Set the status at the end of this process, taking other processes into account."""
         with self._locked_manifest():
             manifest = self.read_manifest()
             if all(self.is_complete(language) for language in manifest.n_parts):

@@ -1,12 +1,12 @@
-"""Which scorer's verdicts a run holds, and where those of every scorer are kept.
+"""The verdicts of scorers as files.
 
-    generations/<part>      `answer` and `correct` by one scorer, whose label is in the metadata
+    generations/<part>      `answer` and `correct` of one scorer, whose label is in the metadata
     scores/<label>/<part>   the verdicts of each scorer that ever judged the part, with `value`
-    scores/<label>.json     the arguments of a scorer that has some
+    scores/<label>.json     the arguments of a scorer, if it has any
 
-A label is name and version, "paper-2", with a digest where there are arguments,
-"regex-1-5b0e2a9c". A part's verdicts are written before the part itself, so wherever a part
-exists, its verdicts exist too.
+A label consists of name and version, such as "paper-2", and of a digest of the arguments if there
+are any, such as "regex-1-5b0e2a9c". A part's verdicts are written before the part itself, so every
+part that exists has its verdicts.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 def write_judged_part(
     folder: RunFolder, language: str, block: int, control: str, rows: Sequence[Row]
 ) -> None:
-    """Write a part, and before it the verdicts of each scorer; see `RunFolder.write_part`."""
+    """Write the verdicts of each scorer, then the part itself; see `RunFolder.write_part`."""
     part = part_table(rows, control, folder.key)
     name = folder.part_path(language, block).name
-    # A part that was lost and is computed again may have other texts than those judged before.
+    # A part that was lost and is computed again may have other texts than those judged earlier.
     for kept in folder.path.glob("scores/*/"):
         clear_leftovers(kept / name)
         with writing(kept / name):
@@ -49,17 +49,17 @@ def write_judged_part(
 def write_verdicts(
     folder: RunFolder, name: str, part: pa.Table, label: str, scores: Sequence[Score]
 ) -> None:
-    """Write the verdicts of the scorer with that label on the part with that file name."""
+    """Write a scorer's verdicts on a part; `label` names the scorer, `name` the part's file."""
     folder.write_table(f"scores/{label}/{name}", verdicts_table(part, label, scores))
 
 
 def verdicts_path(folder: RunFolder, label: str, name: str) -> Path:
-    """Return the file of a scorer's verdicts on the part with that file name."""
+    """Return the path of a scorer's verdicts on the part with the file name `name`."""
     return folder.path / "scores" / label / name
 
 
 def keep_settings(folder: RunFolder, scorers: Sequence[Scorer]) -> None:
-    """Write the arguments of scorers beside their verdicts, so that labels lead back to them."""
+    """Write the arguments of scorers beside their verdicts, where a reader can look them up."""
     for scorer in scorers:
         if scorer.arguments:
             facts = {
@@ -76,12 +76,13 @@ def require_verdicts(folder: RunFolder, scorers: Sequence[Scorer]) -> None:
     """Check that the finished parts hold the verdicts that a run asks for.
 
     Args:
-        folder: of the run; it need not exist.
-        scorers: the first is the scorer of the parts, verdicts of the others are kept beside.
+        folder: folder of the run; it need not exist.
+        scorers: scorers of the run; the first one's verdicts are in the parts, the others' in
+            `scores/`.
 
     Raises:
         OutputError: a part holds verdicts of another scorer, version or arguments, or lacks some;
-            one line with the command that mends it.
+            the message has the command that fixes this.
     """
     setting = "scorer=" + ",".join(scorer.setting for scorer in scorers)
     mend = f"xtransplant rescore {folder.path} {shlex.quote(setting)}"
@@ -110,7 +111,7 @@ def require_verdicts(folder: RunFolder, scorers: Sequence[Scorer]) -> None:
 
 
 def _fault_of_verdicts(folder: RunFolder, path: Path) -> str | None:
-    """Return what is wrong with a file of verdicts on a part, None if nothing is."""
+    """Return what is wrong with a file of verdicts on a part; None if it is sound."""
     with reading(path):
         try:
             content = read_regular(path)
@@ -120,5 +121,40 @@ def _fault_of_verdicts(folder: RunFolder, path: Path) -> str | None:
 
 
 def scorer_setting(folder: RunFolder) -> object:
-    """Return the scorers of a run as its configuration gives them: a name, a call, or a list."""
+    """Return the scorers in a run's configuration: a name, a call, or a list of them."""
     return folder.read_manifest().config["task"]["scorer"]
+
+
+def scorers_with_values(folder: RunFolder, languages: Sequence[str]) -> list[str]:
+    """Return the labels of the scorers that give values, and judged all parts of some languages."""
+    names = [path.name for path in folder.parts(languages)]
+    found = []
+    for place in sorted((folder.path / "scores").glob("[!.]*/")):
+        paths = [place / name for name in names]
+        if names and all(path.exists() for path in paths) and _has_values(folder, paths[0]):
+            found.append(place.name)
+    return found
+
+
+def _has_values(folder: RunFolder, path: Path) -> bool:
+    """Return whether a file of verdicts has a value, from its statistics alone."""
+    with folder.part(path) as part:
+        column = part.metadata.schema.names.index("value")
+        groups = [part.metadata.row_group(number) for number in range(part.num_row_groups)]
+        nulls = [(group.column(column).statistics, group.num_rows) for group in groups]
+        return any(
+            known is None or known.null_count is None or known.null_count < n for known, n in nulls
+        )
+
+
+def read_values(folder: RunFolder, label: str, languages: Sequence[str]) -> pa.Table:
+    """Return instance, language, cell and value of a scorer's verdicts on some languages."""
+    import pyarrow as pa
+
+    columns = ["instance_id", "language", "source_layer", "target_layer", "value"]
+    tables = []
+    for path in folder.parts(languages):
+        place = verdicts_path(folder, label, path.name)
+        with folder.part(place) as part, reading(place):
+            tables.append(part.read(columns=columns))
+    return pa.concat_tables(tables)

@@ -1,4 +1,4 @@
-"""The two views of a run as files: `instances.parquet` and `pairs.parquet`."""
+"""A run's two summary files, or views: `instances.parquet` and `pairs.parquet`."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ PAIRS = pa.schema(
 
 
 def write_views(folder: RunFolder, instances: pd.DataFrame, pairs: pd.DataFrame) -> None:
-    """Write `instances.parquet` and `pairs.parquet`, unless they say the same already.
+    """Write `instances.parquet` and `pairs.parquet`, unless they already have this content.
 
-    No other process may write them now.
+    No other process may write them at the same time.
 
     Raises:
-        OutputError: one cannot be written.
+        OutputError: a file cannot be written.
     """
     for name, frame, columns in (("instances", instances, INSTANCES), ("pairs", pairs, PAIRS)):
         table = pa.Table.from_pandas(frame, schema=columns, preserve_index=False)

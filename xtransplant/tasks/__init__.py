@@ -2,10 +2,10 @@
 
 load            from a configuration to instances: open, draw, check, add shots, control
 loaders         every data source by name
-controls        every control: what stands in for the source
+controls        every control: what replaces the source
 sides           which prompt is the source and which the target, by direction
-splits          sample and unseen instances, and the units they are drawn of
-markers         prompts that lost an option's marker
+splits          sample and unseen instances, and the units of drawing
+markers         prompts that lack an option's marker
 shots           answered questions before the question
 translations    machine translations on disk
 lazy_instance   instances that are rendered only if a run uses them

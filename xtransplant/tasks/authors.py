@@ -1,15 +1,16 @@
 """The data format of the authors' release (github YYF-Tommy/XTransplant): finished prompts.
 
-A split is a folder `<TASK>_<split>`; line i of a file is row i, one JSON value a line:
+A split is a folder `<TASK>_<split>`; line i of a file is row i, one JSON value per line:
 
     split/<language>.json      the prompt, a string
     ans/<language>.json        the key of the right option, or the answer, a string
     ans_lang/<language>.json   one JSON object: each option's label in that language (XNLI)
 
-XCOPA and GlobalOpinionQA have English prompts of their own for each language: in `en`, and in
-`split` as objects {input_text, label, country}, beside the translated prompts in `translated`.
+XCOPA and GlobalOpinionQA have separate English prompts for each language. XCOPA's are in `en`.
+GlobalOpinionQA's are in `split`, as objects {input_text, label, country}; its translated prompts
+are in `translated`.
 
-The data are not shipped: `task.data_dir` says where they are. Prompts are used unchanged.
+The data are not shipped; `task.data_dir` is their folder. Prompts are used unchanged.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a row holds besides its prompts."""
+    """The content of a row other than its prompts."""
 
     gold: str
     options: tuple[Option, ...] = ()
@@ -46,9 +47,9 @@ class Authors:
 
     Args:
         name: name of the task; first part of instance ids.
-        data_dir: the folder of a split, or a parent of it.
-        english: the language of the prompts from which clusters are read.
-        pivot: the language of the other prompt; None for `english`.
+        data_dir: folder of a split, or a parent of it.
+        english: language of the prompts from which clusters are read.
+        pivot: language of the other prompt; None for `english`.
     """
 
     draws_splits = False
@@ -70,12 +71,13 @@ class Authors:
     def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
         """Pair the rows of a language with those of the pivot.
 
-        The id holds the line number, so parallel rows have the same id in every language. Gold
-        answer and options belong to the target prompt.
+        The id contains the line number, so parallel rows have the same id in every language. Gold
+        answer and options are those of the target prompt.
 
         Raises:
-            DataError: no such folder or language; a malformed line, an empty prompt, or a gold
-                answer outside the options, with file and line number; files of different length.
+            DataError: the folder or language does not exist, files have different lengths, or a
+                line is malformed or has an empty prompt or a gold answer outside the options; the
+                message has file and line number.
         """
         folder = self._find(split)
         layout = self._layout
@@ -123,7 +125,7 @@ class Authors:
         """Return the SHA-256 of all data files of a split: relative names, sizes and bytes.
 
         Raises:
-            DataError: no such folder, or a file that cannot be read.
+            DataError: the folder does not exist, or a file cannot be read.
         """
         folder = self._find(split)
         digest = hashlib.sha256()
@@ -142,7 +144,7 @@ class Authors:
                 "authors' release or a parent of it"
             )
         candidates = [data_dir, data_dir / name, data_dir / parent / name]
-        # The folder of another split holds the right sub-folders, but not this split.
+        # The folder of another split has the right sub-folders, but other data.
         if data_dir.name.startswith(f"{parent}_") and data_dir.name != name:
             candidates = candidates[1:]
         for candidate in candidates:
@@ -196,16 +198,16 @@ class Authors:
         return [_Answer(gold, options) for gold in golds]
 
     def _source_golds(self, folder: Path, language: str) -> list[str]:
-        """Return the answers in the source's language, where they are free texts."""
+        """Return the answers in the source's language if they are free texts; else none."""
         if self._layout.keys or self._layout.opinions:
             return []
         return read_strings(self._file(folder, "ans", language))
 
 
 def recovered_cluster(task: str, control: str, instance: Instance) -> str:
-    """Return the cluster of an instance that was stored before this format had any.
+    """Return the cluster of an instance; find it for instances stored before clusters existed.
 
-    It is read from the English prompt, so "" where a control has put another one in its place.
+    It is read from the English prompt, so it is "" if a control has replaced this prompt.
     """
     own_prompts = [(instance.target_language, instance.target)]
     if control != "random_instance":
@@ -217,7 +219,7 @@ def recovered_cluster(task: str, control: str, instance: Instance) -> str:
 
 
 def _cluster(layout: Layout, english: str) -> str:
-    """Return a name for what a row shares with others, "" where that is nothing.
+    """Return the name of the cluster of a row; "" if it has none.
 
     It is read from the English prompt, so that it is the same in every language.
     """
@@ -230,7 +232,7 @@ def _labels(path: Path, keys: tuple[str, ...]) -> dict[str, str]:
     if not isinstance(labels, dict) or sorted(labels) != sorted(keys):
         raise DataError(f"{path}:1: expected a JSON object with the keys {', '.join(keys)}")
     for key, label in labels.items():
-        # An empty label would be found in every answer.
+        # Every answer contains an empty label.
         if not isinstance(label, str) or not label.strip():
             raise DataError(f"{path}:1: label {label!r} of option {key} is not a text")
     return labels
@@ -260,7 +262,7 @@ def _field(row: object, name: str, type_: type, path: Path, line: int) -> Any:
 
 
 def _as_printed(options: tuple[Option, ...], prompt: str) -> tuple[Option, ...]:
-    """Return the options with their markers in the form that the prompt shows, if it shows one."""
+    """Return the options with their markers in the form that the prompt shows, if it shows any."""
     printed = []
     for option in options:
         key = option.marker.strip("()")
@@ -275,5 +277,5 @@ def _require_same_length(path: Path, rows: list[str], other: Path, others: list[
     (n, short), (more, long) = sorted([(len(rows), path), (len(others), other)])
     raise DataError(
         f"{short}:{n}: ends after {n} lines, {long} has {more}; line i of one belongs to line i "
-        "of the other: supply what is missing"
+        "of the other: add the missing lines"
     )

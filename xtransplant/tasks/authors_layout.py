@@ -1,4 +1,4 @@
-"""Where the files of the authors' release are, task by task."""
+"""The places of the files in the authors' release, by task."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 
 MARKERS = ("({})", "（{}）")
-"""How a prompt may print an option's key: ASCII, or full-width as in Chinese text."""
+"""Forms of an option's marker in a prompt: ASCII, or full-width as in Chinese text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the files of a task are.
+    """The files of a task.
 
     Attributes:
         folder: first part of the folder's name, and name of its parent in the release.
@@ -21,10 +21,10 @@ class Layout:
             file among `prompts` like every other language.
         keys: option keys in the order of the prompt; empty for free answers.
         labels: whether `ans_lang` holds the options' texts.
-        opinions: whether English prompts are objects that hold the options' shares.
-        cluster: pattern whose group 1 is, in the English prompt, the text that several rows share:
-            a premise (XNLI), a passage (XQuAD), or a question that several countries were asked
-            (GlobalOpinionQA). None if each row stands alone.
+        opinions: whether English prompts are objects with the options' shares.
+        cluster: pattern whose group 1 matches, in the English prompt, the text that several rows
+            share: a premise (XNLI), a passage (XQuAD), or a question that was asked in several
+            countries (GlobalOpinionQA). None if rows share nothing.
     """
 
     folder: str
@@ -58,4 +58,4 @@ LAYOUTS = {
         cluster=re.compile(r"the following question:\n(.*)\nHere are the options:\n", re.DOTALL),
     ),
 }
-"""By the name of the task."""
+"""Layouts by name of the task."""

@@ -10,7 +10,7 @@ KEYS = "ABCD"
 
 
 def questions(reader: Reader, language: str) -> list[Question]:
-    """Return the rows of a language, parallel by passage (its link) and question number."""
+    """Return the questions of a language; ids, from passage and number, are parallel."""
     return [
         Question(
             id=f"{cluster_of(row['link'])}-{row['question_number']}",

@@ -1,12 +1,12 @@
-"""Controls: the same grid and as many tries, with a source that cannot know the answer.
+"""Controls: the same grid of cells, with a source that cannot know the answer.
 
-An upper bound keeps the best of hundreds of tries, so it rises by chance alone. What counts is its
-excess over a control.
+An upper bound is the best of hundreds of cells, so it rises by chance alone. Only its excess over
+a control is evidence for an effect.
 
-A control is an entry of `CONTROLS`, which says all that it does: which source prompts it reads,
-what takes the place of their activations, and which interventions it goes with. Source prompts are
-made here; the engine makes the noise. What a control draws depends only on the seed and the
-instance, never on which languages or shards a command runs.
+An entry of `CONTROLS` defines a control: the source prompts that it reads, what replaces their
+activations, and the interventions that it can be combined with. Source prompts are chosen here; the
+engine makes the noise. The draws of a control depend only on the seed and the instance, not on the
+languages or shards of a command.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from xtransplant.registry import handlers
 from xtransplant.types import Instance
 
 Load = Callable[[str], Sequence[Instance]]
-"""From a language of the task to all its instances."""
+"""Function that returns all instances of a language of the task."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a control makes source prompts from.
+    """The inputs from which a control chooses source prompts.
 
     Attributes:
-        instances: those of the run, by language.
-        seed: of what is drawn.
-        languages: the task's languages without its pivot.
-        load: returns all instances of one of these languages.
+        instances: instances of the run, by language.
+        seed: seed of the draws.
+        languages: languages of the task except its pivot.
+        load: function that returns all instances of one of these languages.
     """
 
     instances: Mapping[str, Sequence[Instance]]
@@ -45,7 +45,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What stands in for the source.
+    """A control: what replaces the experiment's source.
 
     Attributes:
         sources: returns the instances, by language, with the source prompts that are read.
@@ -69,8 +69,8 @@ def controlled(control: str, inputs: Inputs) -> dict[str, list[Instance]]:
     """Return the instances, by language, with the source prompts of a control.
 
     Raises:
-        DataError: too few instances or languages to draw another one, or a question that a drawn
-            language does not have.
+        DataError: there are too few instances or languages to draw another one, or a drawn
+            language lacks a question.
     """
     return CONTROLS[control].sources(inputs)
 
@@ -88,7 +88,7 @@ def require_goes_with(control: str, intervention: Mapping[str, Any]) -> None:
         intervention: value of each of its properties.
 
     Raises:
-        ConfigError: a property with a value that the control does not go with.
+        ConfigError: the control does not allow the value of a property.
     """
     for name, allowed in CONTROLS[control].goes_with.items():
         if intervention[name] not in allowed:
@@ -101,9 +101,9 @@ def require_goes_with(control: str, intervention: Mapping[str, Any]) -> None:
 def fixes_of_draws(
     control: str, instances: Mapping[str, Sequence[Instance]], seed: int
 ) -> set[str]:
-    """Return the names of the fixes that changed what a control draws in a run.
+    """Return the names of the bug fixes that changed the draws of a control in a run.
 
-    `other_cluster`: `random_instance` draws from other clusters alone.
+    `other_cluster`: `random_instance` draws only from other clusters.
     """
     if control != "random_instance":
         return set()
@@ -119,7 +119,7 @@ def _own_sources(inputs: Inputs) -> dict[str, list[Instance]]:
 
 
 def _random_instance(inputs: Inputs) -> dict[str, list[Instance]]:
-    """Give each instance the source prompt of another cluster's instance of its language."""
+    """Give each instance the source prompt of an instance of another cluster in its language."""
     return {
         language: [
             _reading(own, _require_drawn(own, other, len(some)))
@@ -130,15 +130,15 @@ def _random_instance(inputs: Inputs) -> dict[str, list[Instance]]:
 
 
 def _reading(own: Instance, other: Instance) -> Instance:
-    """Return an instance with the source prompt of another, and whose it is."""
+    """Return an instance with the source prompt of another, and a note of that instance."""
     return replace(own, source=other.source, drawn_id=other.id, drawn_gold=other.gold)
 
 
 def _drawn(
     instances: Sequence[Instance], seed: int, may_be: Callable[[Instance, Instance], bool]
 ) -> list[Instance | None]:
-    """Return for each instance the first one after it, in a shuffled circle, that it may draw."""
-    # One order for every language, so that parallel instances get parallel sources.
+    """Return for each instance the next one, in a shuffled circle, that it may draw."""
+    # All languages have the same order, so that parallel instances get parallel sources.
     order = list(range(len(instances)))
     random.Random(seed).shuffle(order)
     place = {index: rank for rank, index in enumerate(order)}
@@ -160,7 +160,7 @@ def _other_prompt(own: Instance, other: Instance) -> bool:
 
 
 def _other_cluster(own: Instance, other: Instance) -> bool:
-    """Return whether another instance has nothing in common with this one, such as a passage."""
+    """Return whether another instance shares neither prompt nor cluster with this one."""
     return _other_prompt(own, other) and (not own.cluster or other.cluster != own.cluster)
 
 
@@ -168,7 +168,7 @@ def _require_drawn(own: Instance, other: Instance | None, n: int) -> Instance:
     if other is None:
         raise DataError(
             f"control random_instance finds no source prompt of another question or passage for "
-            f"instance {own.id} ({own.language}) among {n}; raise limit"
+            f"instance {own.id} ({own.language}) among {n} instances; raise limit"
         )
     return other
 
@@ -202,7 +202,7 @@ def _in_another_language(
     others = [language for language in by_id if language != instance.language]
     if not others:
         raise DataError(
-            f"control shuffled_language needs a task with two languages or more beside its pivot; "
+            f"control shuffled_language needs a task with two languages or more besides its pivot; "
             f"this one has {instance.language}"
         )
     language = others[_draw(seed, instance) % len(others)]
@@ -252,4 +252,4 @@ CONTROLS = handlers(
         "samples": Control(_samples, untouched=True, goes_with=_NO_INTERVENTION),
     },
 )
-"""By value of `control`. A new one is a line here and a name in `config.schema.CONTROLS`."""
+"""Controls by value of `control`. A new one is a line here and in `config.schema.CONTROLS`."""

@@ -1,4 +1,4 @@
-"""The countries that stand for a language: the table `assets/countries.yaml`."""
+"""The countries assigned to each language, from `assets/countries.yaml`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def country_name(name: str) -> str:
 
 
 def speaks(country: str, code: str) -> bool:
-    """Return whether a country stands for a language."""
+    """Return whether a country is assigned to a language."""
     return country_name(country) in _table().get(language(code).code, ())
 
 

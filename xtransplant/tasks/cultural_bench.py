@@ -1,4 +1,4 @@
-"""CulturalBench (Chiu et al. 2024), easy and hard: rows to questions of a language's countries."""
+"""CulturalBench (Chiu et al. 2024), easy and hard: rows to questions on a language's countries."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from xtransplant.tasks.hub_task import Reader
 from xtransplant.types import Question
 
 TRUTH = {"true": "A", "1": "A", "false": "B", "0": "B"}
-"""The key of a statement's right option; other values are refused."""
+"""The key of the right option, by the data's value; other values are refused."""
 
 
 def easy(reader: Reader, language: str) -> list[Question]:
-    """Return the English questions, of four options, about the countries of a language."""
+    """Return the English questions, with four options each, about the countries of a language."""
     return [
         Question(
             id=f"{row['question_idx']:04d}",
@@ -28,8 +28,8 @@ def easy(reader: Reader, language: str) -> list[Question]:
 def hard(reader: Reader, language: str) -> list[Question]:
     """Return the English statements about the countries of a language.
 
-    Four statements form a question, which counts only if all four are judged right. The question
-    is their cluster, and the part of their ids before the last hyphen.
+    Four statements form a question, which is right only if all four are judged correctly. The
+    question is their cluster, and the part of their ids before the last hyphen.
     """
     found, seen = [], dict[int, int]()
     for row in reader.rows(language):

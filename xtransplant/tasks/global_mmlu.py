@@ -7,10 +7,10 @@ from xtransplant.types import Question
 
 
 def questions(reader: Reader, language: str) -> list[Question]:
-    """Return the rows of a language.
+    """Return the questions of a language.
 
     The category is the data's label: CS (culturally sensitive), CA (culturally agnostic), or None
-    where the question was not annotated.
+    if the question was not annotated.
     """
     return [
         Question(

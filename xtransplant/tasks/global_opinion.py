@@ -15,12 +15,12 @@ KEYS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def questions(reader: Reader, language: str) -> list[Question]:
-    """Return the English questions put to the countries of a language.
+    """Return the English questions asked in the countries of a language.
 
-    The gold answer is the option that most people of the country chose; of equals, the first.
+    The gold answer is the option that most people of the country chose (the first in a tie).
 
     Raises:
-        DataError: a row that cannot be read.
+        DataError: a row cannot be read.
     """
     found = []
     for number, row in enumerate(reader.rows(language)):
@@ -32,7 +32,7 @@ def questions(reader: Reader, language: str) -> list[Question]:
             if len(shares) != len(options):
                 raise DataError(
                     f"GlobalOpinionQA, row {number}: {len(options)} options, but {len(shares)} "
-                    f"shares of {country!r}; leave the row out of a folder of your own: task.id=DIR"
+                    f"shares of {country!r}; remove the row in your own copy: task.id=DIR"
                 )
             found.append(
                 Question(
@@ -49,11 +49,11 @@ def questions(reader: Reader, language: str) -> list[Question]:
 
 
 def _selections(row: Row, number: int) -> dict[str, list[float]]:
-    """Return the shares of each country; the data hold the text of a Python defaultdict."""
+    """Return the shares of each country; the data contain the text of a Python defaultdict."""
     text = str(row["selections"])
     found = _literal(text[text.index("{") : text.rindex("}") + 1] if "{" in text else text, number)
     if not isinstance(found, dict):
-        raise DataError(f"GlobalOpinionQA, row {number}: selections are no dict: {text[:60]!r}")
+        raise DataError(f"GlobalOpinionQA, row {number}: selections are not a dict: {text[:60]!r}")
     return found
 
 

@@ -1,7 +1,7 @@
-"""Rows of data sets on the Hugging Face hub, by `datasets.load_dataset`; its only importer.
+"""Rows of data sets on the Hugging Face hub; the only module that imports `datasets`.
 
-A local folder in the hub's layout (a README.md with its configurations, data files) is read by the
-same call. Downloads stay in the cache of `datasets`, so later runs need no network.
+A local folder in the hub's layout (data files, and a README.md with the configurations) is read by
+the same call. Downloads stay in the cache of `datasets`, so later runs need no network.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class HubData:
         revision: commit, tag or branch of an id; ignored for a folder.
 
     Raises:
-        DataError: the id is a path without a folder.
+        DataError: the id is a path at which there is no folder.
     """
 
     def __init__(self, id: str, revision: str | None) -> None:
@@ -46,7 +46,8 @@ class HubData:
         """Return all rows of a configuration and split, in the data's order.
 
         Raises:
-            DataError: they do not exist, cannot be reached, or the cache holds another revision.
+            DataError: the rows do not exist or cannot be reached, or the cache has another
+                revision.
         """
         if (config, split) not in self._rows:
             self._rows[config, split] = self._load(config, split)
@@ -54,7 +55,7 @@ class HubData:
 
     @property
     def fingerprint(self) -> str:
-        """Name of the content: id and commit, or the digest of a folder's files; never a path."""
+        """Name of the content: id and commit, or digest of a folder's files; never a path."""
         if self._folder:
             return _digest(self._folder)
         return f"{self.id}@{self._commit or self._revision or 'main'}"
@@ -76,17 +77,17 @@ class HubData:
         return rows
 
     def _note_commit(self, loaded: Any) -> None:
-        """Remember the commit of the files, which names their folder in the cache.
+        """Remember the commit of the files, which is the name of their folder in the cache.
 
-        Offline, `datasets` ignores the revision, so a pinned one is compared here.
+        Offline, `datasets` ignores the revision, so a pinned revision is checked here.
         """
         folders = (Path(file["filename"]).parent.name for file in loaded.cache_files)
         found = {name for name in folders if COMMIT.fullmatch(name)}
         pinned = self._revision and COMMIT.fullmatch(self._revision)
         if pinned and found - {self._revision}:
             raise DataError(
-                f"data {self.id!r}: revision {self._revision} is asked for, but what is in the "
-                f"cache is {min(found)}; run `xtransplant prepare` where there is a network"
+                f"data {self.id!r}: revision {self._revision} is requested, but the cache has "
+                f"{min(found)}; run `xtransplant prepare` on a machine with a network"
             )
         self._commit = min(found, default=self._commit)
 
@@ -94,12 +95,12 @@ class HubData:
     def _errors(self, config: str | None, split: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # datasets lets errors of many libraries through
+        except Exception as error:  # datasets passes on errors of many libraries
             text = " ".join(f"{type(error).__name__}: {error}".split())
             revision = "" if self._folder else f", revision {self._revision or 'main'}"
             hint = "run `xtransplant prepare` where there is a network, or give task.id=FOLDER"
             if "script" in text:
-                hint = "give a revision that holds data files: task.revision=refs/convert/parquet"
+                hint = "give a revision with data files: task.revision=refs/convert/parquet"
             raise DataError(
                 f"cannot read data {self.id!r} (configuration {config}, split {split}{revision}): "
                 f"{text[:_LONGEST]}; {hint}"

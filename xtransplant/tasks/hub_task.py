@@ -1,6 +1,6 @@
 """From a data set's rows to instances: read questions in two languages, render and pair them.
 
-Each data set has a small file of its own, a function from a `Reader` and a language to questions,
+Each data set has its own small module with a function from a `Reader` and a language to questions,
 which knows the data set's columns.
 """
 
@@ -21,11 +21,11 @@ from xtransplant.tasks.translations import translate_prompt
 from xtransplant.types import Direction, Instance, Question
 
 Translate = Callable[[str, str], str]
-"""From a text in the task's pivot and a language to the translation; may raise DataError."""
+"""Function that translates a text from the task's pivot to a language; may raise DataError."""
 
 
 class Reader:
-    """Rows of a task's data, from where the task's YAML says they are."""
+    """Reads the rows of a task's data from the places in the task's configuration."""
 
     def __init__(self, task: TaskConfig) -> None:
         self._task = task
@@ -40,20 +40,20 @@ class Reader:
         )
 
     def all_languages(self) -> Sequence[str]:
-        """Return the task's languages and make them part of the fingerprint.
+        """Return the task's languages, and include them in the fingerprint.
 
-        For data sets whose questions depend on the list of languages.
+        Use this for data sets whose questions depend on the list of languages.
         """
         self._all_languages_count = True
         return self._task.languages
 
     @property
     def pivot(self) -> str:
-        """The language of the other prompt of every pair."""
+        """The language of one of the two prompts of every pair."""
         return self._task.pivot
 
     def any_but(self, language: str) -> str:
-        """Return one of the task's languages other than this one; any will do."""
+        """Return any of the task's languages other than the given one."""
         return next(each for each in self._task.languages if each != language)
 
     def rows(self, language: str) -> list[Row]:
@@ -63,12 +63,12 @@ class Reader:
         return self._data.rows(config, self._split)
 
     def pivot_rows(self) -> list[Row]:
-        """Return the rows of the pivot where they are a data set of their own."""
+        """Return the rows of the pivot, if they are a separate data set."""
         return self._pivot_data.rows(self._task.pivot_config, self._split)
 
     @property
     def fingerprint(self) -> str:
-        """What was read so far and the settings it depends on; see `HubData.fingerprint`."""
+        """Names of the data read so far, and of the settings used; see `HubData.fingerprint`."""
         data = dict.fromkeys((self._data, self._pivot_data))
         configs = [each for each in (self._task.config, self._task.pivot_config) if each]
         languages = sorted(set(self._task.languages)) if self._all_languages_count else []
@@ -80,10 +80,10 @@ class Reader:
 
 
 def key_at(keys: Sequence[str], number: int) -> str:
-    """Return the key at a position from 0; negative ones, which mean hidden labels, are refused.
+    """Return the key of a label, counted from 0. Negative labels, which mean hidden, are refused.
 
     Raises:
-        IndexError: no such position.
+        IndexError: there is no such label.
     """
     if not 0 <= number < len(keys):
         raise IndexError(f"label {number} where 0 to {len(keys) - 1} are allowed")
@@ -91,18 +91,19 @@ def key_at(keys: Sequence[str], number: int) -> str:
 
 
 ReadQuestions = Callable[[Reader, str], list[Question]]
-"""A data set's own function: its rows in a language as questions, with the same ids in each."""
+"""Function that returns the questions of a language; ids are the same in all languages."""
 
 
 class HubTask:
     """A task whose questions are read from a data set and rendered by a template.
 
     Args:
-        task: names the data and the template.
-        read: the data set's own function.
-        instructions: language of the instructions; None for each prompt's own.
-        translate: translates the texts of the task's pivot where the task is machine-translated.
-        pivot: language of the other prompt of every pair; None for the task's.
+        task: configuration with the places of the data and the template.
+        read: function of the data set that returns questions.
+        instructions: language of the instructions; None for the language of each prompt.
+        translate: function that translates the texts of the task's pivot, for machine-translated
+            tasks.
+        pivot: language of the other prompt of every pair; None for the task's pivot.
     """
 
     draws_splits = True
@@ -128,10 +129,11 @@ class HubTask:
         self._pivot = pivot or task.pivot
 
     def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
-        """Return every instance of a language; the caller draws the split from them.
+        """Return every instance of a language, from which the caller draws the split.
 
         Raises:
-            DataError: data that cannot be read, of other columns than expected, or not parallel.
+            DataError: the data cannot be read, have other columns than expected, or are not
+                parallel.
         """
         del split
         own = self._questions(language)
@@ -163,27 +165,27 @@ class HubTask:
         """Return the questions of a pivot by id, before they are translated.
 
         Raises:
-            DataError: a question is there twice, or one of `own` is not there in the task's pivot.
+            DataError: a question appears twice, or one of `own` is missing in the task's pivot.
         """
         same = language == pivot or self._task.machine_translated
         questions = own if same else self._questions(pivot)
         for code, some in ((language, own), (pivot, questions)):
             if again := _repeated(question.id for question in some):
                 raise DataError(
-                    f"task {self._task.name}: question {again} is there twice in {code!r}; leave "
-                    "one out in a folder of your own: task.id=DIR"
+                    f"task {self._task.name}: question {again} appears twice in {code!r}; remove "
+                    "one in your own copy: task.id=DIR"
                 )
         by_id = {question.id: question for question in questions}
         missing = [question.id for question in own if question.id not in by_id]
         if missing and pivot == self._task.pivot:
             raise DataError(
-                f"task {self._task.name}: question {missing[0]} is there in {language!r}, "
-                f"but not in {pivot!r}; {len(missing)} such: these data are not parallel"
+                f"task {self._task.name}: {len(missing)} questions exist in {language!r} but not "
+                f"in {pivot!r}, such as {missing[0]}: these data are not parallel"
             )
         return by_id
 
     def fingerprint(self, split: str) -> str:
-        """Return names of the data read and the template's digest; call `lazy_instances` first."""
+        """Return names of the read data and the template's digest; call `lazy_instances` first."""
         del split
         return f"{self._reader.fingerprint} {self._template.digest}"
 
@@ -192,7 +194,7 @@ class HubTask:
             return self._read(self._reader, language)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise DataError(
-                f"data {self._task.id!r} ({language}) are not as task {self._task.name} expects: "
+                f"data {self._task.id!r} ({language}) do not fit task {self._task.name}: "
                 f"{type(error).__name__} {error}; check task.revision and task.loader"
             ) from error
 
@@ -229,7 +231,7 @@ class HubTask:
         if not (target.gold or "").strip():
             raise DataError(
                 f"task {self._task.name}: question {own.id} has no gold answer in "
-                f"{target_language!r}; leave it out of a folder of your own: task.id=DIR"
+                f"{target_language!r}; remove it in your own copy: task.id=DIR"
             )
         return Instance(
             id=self._id(own),
@@ -241,7 +243,8 @@ class HubTask:
             gold=target.gold,
             options=rendered.options,
             aliases=target.aliases,
-            # From the task's pivot, so that they are the same in every language.
+            # Cluster and category come from the task's pivot, so they are the same in every
+            # language.
             cluster=original.cluster,
             category=original.category,
             machine_translated=self._is_translated(language) or self._is_translated(self._pivot),
@@ -254,7 +257,7 @@ class HubTask:
 
 
 def _repeated(ids: Iterable[str]) -> str | None:
-    """Return the first id that occurs twice, None if there is none."""
+    """Return the first id that occurs twice; None if there is none."""
     seen = set[str]()
     for each in ids:
         if each in seen:

@@ -12,13 +12,13 @@ from xtransplant.types import Instance
 
 @dataclass(frozen=True, slots=True)
 class LazyInstance:
-    """What splits and shots are drawn by, and a function that makes the instance.
+    """An instance's id and cluster, by which splits and shots are drawn, and a way to build it.
 
     Attributes:
-        id: of the instance.
-        cluster: of the instance, "" for none.
-        build: makes the instance.
-        lines: file and line number of the prompts that stand in a file, by side ("source",
+        id: id of the instance.
+        cluster: cluster of the instance; "" for none.
+        build: function that builds the instance.
+        lines: file and line number of each prompt that is in a file, by side ("source" or
             "target").
     """
 
@@ -32,8 +32,8 @@ def lazy_instances_of(instances: Iterable[Instance], **files: Path) -> list[Lazy
     """Wrap instances that exist already.
 
     Args:
-        instances: in the order of their lines.
-        files: `source` and `target`: files that hold the prompts, one a line.
+        instances: instances in the order of their lines.
+        files: files with one prompt per line, under the names `source` and `target`.
     """
     return [
         LazyInstance(

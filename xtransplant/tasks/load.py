@@ -33,16 +33,16 @@ from xtransplant.types import Direction, Instance
 
 @dataclass(frozen=True)
 class Data:
-    """What a run works on.
+    """The data of a run.
 
     Attributes:
-        instances: by language.
-        fingerprint: digest of all that the instances are made from, the run's settings apart.
-        source: name of what was read: id and commit, or digests of files.
-        lost_markers: ids of the instances whose prompts lost an option's marker, by language.
-        lacking: number of the pivot's questions that the data of a language do not have, by
-            language; languages that have all are left out.
-        fixes: names of later fixes that changed these instances, for the run key.
+        instances: instances by language.
+        fingerprint: name of everything that the instances are made from, except for the settings.
+        source: name of the data that were read: id and commit, or digests of files.
+        lost_markers: ids of instances whose prompts lack an option's marker, by language.
+        lacking: number of the pivot's questions that a language's data lack, by language; languages
+            that lack none are left out.
+        fixes: names of bug fixes that changed these instances, for the run key.
     """
 
     instances: dict[str, list[Instance]]
@@ -54,15 +54,15 @@ class Data:
 
 
 def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
-    """Return the instances of each of a run's languages, and where they come from.
+    """Return the instances of each of a run's languages, with their origin.
 
     Args:
-        config: a run.
-        translate: translates texts that the data lack; None reads the translations on disk.
+        config: configuration of the run.
+        translate: function that translates missing texts; None to read the translations on disk.
 
     Raises:
-        ConfigError: settings that do not go together.
-        DataError: data that is missing, malformed or empty; a translation that is missing.
+        ConfigError: settings cannot be combined.
+        DataError: data are missing, malformed or empty, or a translation is missing.
     """
     require_goes_with(config.control, asdict(config.intervention))
     translations = open_translations(config)
@@ -119,7 +119,7 @@ def open_translations(config: RunConfig) -> Translations:
 def _of_language(
     config: RunConfig, source: TaskSource, split: str, language: str
 ) -> tuple[list[Instance], list[str]]:
-    """Return the instances of a language, without shots, and the ids that lost markers."""
+    """Return the instances of a language, without shots, and the ids of those that lack markers."""
     task, unit = config.task, UNITS[config.task.sample_by]
     pool = _pool(config, source, split, language)
     of_split = _draw(config, pool, split) if source.draws_splits else pool
@@ -162,7 +162,7 @@ def _draw(config: RunConfig, pool: Sequence[LazyInstance], split: str) -> list[L
 def _built(
     of_split: Sequence[LazyInstance], limit: int | None, stays: Decide
 ) -> tuple[list[Instance], list[str]]:
-    """Return at most `limit` instances, and the ids of those that lost markers, dropped or not."""
+    """Return at most `limit` instances, and the ids of those that lack markers, dropped or not."""
     instances: list[Instance] = []
     lost = []
     for lazy in of_split:
@@ -186,7 +186,7 @@ def _whole_clusters(instances: list[Instance], of_split: Sequence[LazyInstance])
     whole = [one for one in instances if one.cluster != instances[-1].cluster]
     if not whole:
         raise DataError(
-            f"limit {len(instances)} cuts a question of {len(of_cluster)} instances; "
+            f"limit {len(instances)} splits a question of {len(of_cluster)} instances; "
             f"allowed: {len(of_cluster)} or more, or null"
         )
     return whole

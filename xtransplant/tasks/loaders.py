@@ -1,6 +1,7 @@
-"""What a task's `loader` stands for: every data source by name.
+"""Every data source, by value of a task's `loader`.
 
-A data set of the hub is a file with a function from rows to questions, and a line in `HUB_TASKS`.
+A data set of the hub takes a module with a function from rows to questions, and a line in
+`HUB_TASKS`.
 """
 
 from __future__ import annotations
@@ -33,15 +34,15 @@ from xtransplant.types import Direction
 
 
 class TaskSource(Protocol):
-    """What a data source offers.
+    """The interface of a data source.
 
     Attributes:
-        draws_splits: whether splits are drawn from what `lazy_instances` returns; otherwise the
-            data have splits of their own.
+        draws_splits: whether splits are drawn from the result of `lazy_instances`; otherwise the
+            data have their own splits.
         uses_translations: whether prompts may be machine-translated; final after
             `lazy_instances`.
-        lacking: number of the pivot's questions that the data of a language do not have, for each
-            language read so far that lacks some.
+        lacking: number of the pivot's questions that a language's data lack, for each language
+            read so far that lacks any.
     """
 
     draws_splits: bool
@@ -49,23 +50,23 @@ class TaskSource(Protocol):
     lacking: Mapping[str, int]
 
     def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
-        """Return the instances of one language, the same rows in the same order in each.
+        """Return the instances of one language; all languages have the same order of rows.
 
         Args:
             split: one of the task's splits.
             language: the study's language X.
-            direction: whether the pivot's prompt is the source (`en_to_x`) or the target.
+            direction: `en_to_x` if the pivot's prompt is the source, `x_to_en` if it is the target.
 
         Raises:
-            DataError: data that is missing or malformed, with file and line number.
+            DataError: data are missing or malformed; the message has file and line number.
         """
         ...
 
     def fingerprint(self, split: str) -> str:
-        """Return a digest of the content that `lazy_instances` read; paths do not enter it.
+        """Return a name of the content that `lazy_instances` read; it does not depend on paths.
 
         Raises:
-            DataError: data that is missing.
+            DataError: data are missing.
         """
         ...
 
@@ -81,7 +82,7 @@ HUB_TASKS: Mapping[str, ReadQuestions] = {
     "xnli": xnli.questions,
     "xquad": xquad.questions,
 }
-"""The function that reads a data set of the hub, by the task's `loader`."""
+"""Functions that read data sets of the hub, by value of `loader`."""
 
 
 def _pocket(task: TaskConfig, pivot: str, data_dir: Path | None, _: Translate) -> TaskSource:
@@ -96,7 +97,7 @@ FINISHED: Mapping[str, Callable[[TaskConfig, str, Path | None, Translate], TaskS
     "pocket": _pocket,
     "prompts": _own_prompts,
 }
-"""The data sources whose prompts are finished, so that they need no template, by `loader`."""
+"""Data sources with finished prompts, which need no template, by value of `loader`."""
 
 LOADERS = (*HUB_TASKS, *FINISHED)
 """Every value of the task's `loader`."""
@@ -104,7 +105,7 @@ LOADERS = (*HUB_TASKS, *FINISHED)
 INSTRUCTIONS: Mapping[str, str | None] = handlers(
     "prompt.instruction_language", INSTRUCTION_LANGUAGES, {"target": None, "en": "en"}
 )
-"""The language of instructions by `prompt.instruction_language`; None for the question's own."""
+"""Language of instructions by `prompt.instruction_language`; None for the question's language."""
 
 
 def open_source(
@@ -113,13 +114,13 @@ def open_source(
     """Return the data source of a task.
 
     Args:
-        task: names the `loader` and where the data are: `id`, `data_dir` or `file`.
-        instruction_language: a key of `INSTRUCTIONS`.
-        translate: translates texts that the data lack.
-        pivot: language of the other prompt of every pair; None for the task's.
+        task: configuration with the `loader` and the place of the data: `id`, `data_dir` or `file`.
+        instruction_language: key of `INSTRUCTIONS`.
+        translate: function that translates missing texts.
+        pivot: language of the other prompt of every pair; None for the task's pivot.
 
     Raises:
-        ConfigError: an unknown loader, or a setting that has no effect on its data.
+        ConfigError: the loader is unknown, or a setting has no effect with it.
         DataError: the place of the data is not given.
     """
     loader, instructions = task.loader, INSTRUCTIONS[instruction_language]
@@ -129,7 +130,7 @@ def open_source(
     data_dir = Path(task.data_dir).expanduser() if task.data_dir else None
     if data_dir and loader not in (*LAYOUTS, "pocket"):
         raise ConfigError(
-            f"task.data_dir has no use in task {task.name}; allowed: with "
+            f"task.data_dir has no effect in task {task.name}; allowed: with "
             f"{', '.join(sorted((*LAYOUTS, 'pocket')))}; for a local folder in the hub's layout "
             "set task.id"
         )
@@ -137,8 +138,8 @@ def open_source(
         return HubTask(task, HUB_TASKS[loader], instructions, translate, pivot)
     if instructions:
         raise ConfigError(
-            f"prompt.instruction_language={instruction_language} has no use in task {task.name}: "
-            "its prompts are finished; allowed: target"
+            f"prompt.instruction_language={instruction_language} has no effect in task "
+            f"{task.name}: its prompts are finished; allowed: target"
         )
     if loader in FINISHED:
         return FINISHED[loader](task, pivot, data_dir, translate)

@@ -1,6 +1,6 @@
-"""Whether prompts show the markers of all of their options, and what happens if they do not.
+"""A check that prompts show the markers of all their options, and ways to treat those that do not.
 
-Some translations that ship with data sets have lost markers.
+Some translations that come with data sets have lost markers.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class LostMarker:
 
 
 def find_lost_marker(instance: Instance) -> LostMarker | None:
-    """Return the first marker that a prompt lost, None if there is none.
+    """Return the first marker that a prompt lacks; None if it has all of them.
 
     Raises:
-        DataError: a gold answer outside the options.
+        DataError: the gold answer is not among the options.
     """
     keys = [option.key for option in instance.options]
     if keys and instance.gold not in keys:
         raise DataError(
-            f"instance {instance.id} ({instance.language}): gold answer {instance.gold!r} is none "
-            f"of its options {', '.join(keys)}; check task.keys"
+            f"instance {instance.id} ({instance.language}): gold answer {instance.gold!r} is not "
+            f"among its options {', '.join(keys)}; check task.keys"
         )
     for side, prompt in (("target", instance.target), ("source", instance.source)):
         if missing := _missing(instance, prompt):
@@ -48,7 +48,7 @@ def _missing(instance: Instance, prompt: str) -> str | None:
 
 def _refuse(lost: LostMarker, where: str) -> bool:
     raise DataError(
-        f"{where}: option marker {lost.marker} is missing from the {lost.side} prompt; mend it, or "
+        f"{where}: option marker {lost.marker} is missing from the {lost.side} prompt; add it, or "
         "set task.lost_markers=keep or =drop"
     )
 
@@ -62,11 +62,11 @@ def _drop(lost: LostMarker, where: str) -> bool:
 
 
 Decide = Callable[[LostMarker, str], bool]
-"""From a lost marker and where the prompt stands to whether the instance stays."""
+"""Function of a lost marker and the prompt's place that returns whether to keep the instance."""
 
 LOST_MARKERS = handlers(
     "task.lost_markers",
     schema.LOST_MARKERS,
     {"refuse": _refuse, "keep": _keep, "drop": _drop},
 )
-"""By value of `task.lost_markers`; `refuse` raises DataError."""
+"""Decisions by value of `task.lost_markers`; `refuse` raises DataError."""

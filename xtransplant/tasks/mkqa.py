@@ -8,9 +8,9 @@ from xtransplant.types import Question
 
 
 def questions(reader: Reader, language: str) -> list[Question]:
-    """Return the questions of a language that have a written answer in each of the task's.
+    """Return the questions of a language that have an answer in all of the task's languages.
 
-    Questions without one are marked in the data as unanswerable or as needing a long answer.
+    The data mark the others as unanswerable or as needing a long answer.
     """
     return [
         Question(

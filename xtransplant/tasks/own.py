@@ -1,8 +1,8 @@
 """The user's own prompts: a JSONL file, one object a line, {id, language, source, target, gold}.
 
 Optional fields are `options` (markers as the prompts show them, such as ["(A)", "(B)"]; `gold` is
-then a bare key such as "A"), `aliases` (further right answers), `cluster` and `category`. The
-prompt in `language` may be left out; it is then translated from the other one.
+then a bare key such as "A"), `aliases` (other right answers), `cluster` and `category`. If the
+prompt in `language` is left out, it is translated from the other one.
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ class OwnPrompts:
     """The rows of a file (`xtransplant.tasks.loaders.TaskSource`).
 
     Args:
-        path: the JSONL file.
-        other: the language of the prompt that is not in the row's `language`.
-        translate: translates prompts that are left out.
+        path: path of the JSONL file.
+        other: language of the prompt that is not in the row's `language`.
+        translate: function that translates prompts that are left out.
         pivot: language of the other prompt of every pair: `other`, or a language of the file.
-
     """
 
     draws_splits = True
@@ -55,9 +54,9 @@ class OwnPrompts:
         """Return every row of a language; the whole file is checked.
 
         Raises:
-            DataError: a malformed line or a repeated id, with the line number; a language
-                without rows; a pivot whose prompts would be the targets, for which there is no
-                gold answer.
+            DataError: a line is malformed or repeats an id (the message has the line number); the
+                language has no rows; or the pivot's prompts would be the targets, for which there
+                is no gold answer.
         """
         del split
         if self._pivot != self._other and direction is not Direction.EN_TO_X:
@@ -75,7 +74,7 @@ class OwnPrompts:
             name = (checked["language"], _as_read(checked["id"]))
             if name in seen:
                 raise DataError(
-                    f"{where}: id {checked['id']!r} of language {name[0]!r} is that of line "
+                    f"{where}: id {checked['id']!r} of language {name[0]!r} is also in line "
                     f"{seen[name]}; give each instance its own"
                 )
             seen[name] = number
@@ -147,13 +146,13 @@ class OwnPrompts:
 
 
 def _as_read(id: str) -> str:
-    """Return an id as a reader sees it: composed letters, no invisible ones, no space around it."""
+    """Return an id as a reader sees it: composed letters, no invisible ones, no outer spaces."""
     seen = "".join(letter for letter in id if unicodedata.category(letter) != "Cf")
     return unicodedata.normalize("NFC", seen).strip()
 
 
 def _checked(value: object, where: str, direction: Direction) -> dict[str, Any]:
-    """Return a row with all required fields, the prompt in `language` possibly None."""
+    """Return a row with all fields; the prompt in `language` and optional fields may be None."""
     row = row_object(value, where)
     for name in row:
         if name not in (*REQUIRED, *OPTIONAL):

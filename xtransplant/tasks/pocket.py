@@ -1,7 +1,7 @@
-"""The questions of the pocket world, which ship with the package.
+"""The questions of task `pocket`, about a small invented world; they ship with the package.
 
 A split is a folder with one file per language, `<split>/<language>.jsonl`. A line is a JSON object
-of the texts `id`, `source` (English), `target` (that language) and `gold`, the answer's name.
+with the texts `id`, `source` (English), `target` (in the language) and `gold` (a name).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Pocket:
     """The packaged questions, or those in a folder with the same layout.
 
     Args:
-        data_dir: folder of the splits; None for the packaged one.
-        english: the language of `source`.
-        pivot: language of the other prompt of every pair; None for that of `source`.
+        data_dir: folder of the splits; None for the packaged questions.
+        english: language of `source`.
+        pivot: language of the other prompt of every pair; None for the language of `source`.
     """
 
     draws_splits = False
@@ -42,8 +42,8 @@ class Pocket:
         """Return the questions of one language; `x_to_en` swaps the prompts.
 
         Raises:
-            DataError: a missing folder, an unknown split or language, or a malformed line with
-                file and line number.
+            DataError: the folder, split or language does not exist, or a line is malformed; the
+                message has file and line number.
         """
         folder = self._split_folder(split)
         rows = _rows(folder, language)

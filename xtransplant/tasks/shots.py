@@ -13,13 +13,15 @@ from xtransplant.tasks.splits import rank
 from xtransplant.types import Instance
 
 BETWEEN = "\n\n"
-"""What separates the questions of a prompt."""
+"""Text between the questions of a prompt."""
 
 
 def ranked_for_shots(
     pool: Sequence[LazyInstance], sample: Collection[str], seed: int
 ) -> list[LazyInstance]:
-    """Return all instances of a language as shots are taken: by a hash, those of the sample last.
+    """Return all instances of a language in the order in which they become shots.
+
+    The order is given by a hash, with the instances of the sample last.
 
     Args:
         pool: all instances of the language.
@@ -36,14 +38,14 @@ def with_shots(
     ranked: Sequence[LazyInstance],
     n: int,
 ) -> list[Instance]:
-    """Return the instances with the same answered questions before each of their prompts.
+    """Return the instances with the same answered questions (shots) before each of their prompts.
 
-    A shot is none of the instances that are asked, nor of their clusters: it would tell the answer
-    of a question that is judged.
+    Instances that are asked, and instances of their clusters, never become shots, because they
+    would reveal answers to questions that are judged.
 
     Args:
         instances: instances of one language.
-        asked: instances of the run that read these prompts, in this language or another one.
+        asked: instances of the run that use these prompts, in this language or another one.
         ranked: all instances of the language, see `ranked_for_shots`.
         n: number of shots.
 
@@ -56,8 +58,9 @@ def with_shots(
     shots = [one.build() for one in islice(others, n)]
     if len(shots) < n:
         raise DataError(
-            f"{len(shots)} questions of {instances[0].language!r} are left for {n} shots beside "
-            f"the {len(ids)} that are asked; lower prompt.shots or limit, or ask another split"
+            f"only {len(shots)} questions of {instances[0].language!r} are left for {n} shots "
+            f"besides the {len(ids)} that are asked; lower prompt.shots or limit, or choose "
+            "another split"
         )
     return [_with_shots(instance, shots) for instance in instances]
 
@@ -68,9 +71,10 @@ def fixes_of_shots(
     ranked: Sequence[LazyInstance],
     n: int,
 ) -> set[str]:
-    """Return the names of the fixes that changed the shots of a run; arguments as `with_shots`.
+    """Return the names of the bug fixes that changed the shots of a run.
 
-    `unasked_shots`: a shot could be another instance that is asked, or of its cluster.
+    Arguments are as for `with_shots`. `unasked_shots`: earlier, a shot could be another instance
+    that is asked, or one of its cluster.
     """
     ids = {one.id for one in asked}
     clusters = {one.cluster for one in asked if one.cluster}
@@ -98,7 +102,7 @@ def _with_shots(instance: Instance, shots: Sequence[Instance]) -> Instance:
 
 
 def _answer(shot: Instance, source_gold: str | None) -> str:
-    """Return the right answer as it follows a prompt: the option's marker, or the text."""
+    """Return the right answer in the form that follows a prompt: the option's marker, or a text."""
     for option in shot.options:
         if option.key == shot.gold:
             return option.marker

@@ -1,4 +1,4 @@
-"""Which of a pair of prompts is the source: the pivot's or the one in the study's language."""
+"""The roles of a pair of prompts: whether the source is in the pivot or in language X."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Side = Literal["source", "target"]
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """On which side the pivot's prompt is, and on which the prompt in language X."""
+    """The side of the pivot's prompt, and the side of the prompt in language X."""
 
     pivot: Side
     language: Side
@@ -28,11 +28,11 @@ SIDES = handlers(
         Direction.X_TO_EN: Sides(pivot="target", language="source"),
     },
 )
-"""By direction."""
+"""Sides by direction."""
 
 
 def source_and_target(direction: Direction, of_pivot: T, of_language: T) -> tuple[T, T]:
-    """Return what belongs to the pivot and to language X in the order source, target."""
+    """Return the values of the pivot and of language X in the order source, target."""
     if SIDES[direction].pivot == "source":
         return of_pivot, of_language
     return of_language, of_pivot

@@ -1,4 +1,4 @@
-"""Which instances are the sample, and which are left unseen."""
+"""The division of instances into a sample and an unseen rest."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SPLITS = ("sample", "unseen", "all")
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a split is drawn of.
+    """The unit of drawing: single instances or clusters.
 
     Attributes:
-        name: returns the name of the unit that an instance belongs to.
+        name: function that returns the name of the unit that an instance belongs to.
         whole_clusters: whether splits, limits and parts keep a cluster's instances together.
     """
 
@@ -35,27 +35,27 @@ UNITS = handlers(
         "cluster": Unit(lambda each: each.cluster or each.id, whole_clusters=True),
     },
 )
-"""By value of `task.sample_by`."""
+"""Units by value of `task.sample_by`."""
 
 
 def draw_split(
     pool: Sequence[LazyInstance], split: str, *, size: int, seed: int, unit: Unit
 ) -> list[LazyInstance]:
-    """Return the instances of a split, in the order given.
+    """Return the instances of a split, in the order of `pool`.
 
-    Units are ranked by a hash of seed and name; the first `size` are the sample, the others are
-    unseen. A rank depends on nothing but the name, so languages with the same units have the same
+    Units are ranked by a hash of seed and name. The first `size` are the sample, the others are
+    unseen. A rank depends only on seed and name, so languages with the same units have the same
     sample.
 
     Args:
         pool: all instances of one language.
         split: "sample", "unseen" or "all".
         size: number of units in the sample.
-        seed: of the ranking.
-        unit: what is ranked.
+        seed: seed of the ranking.
+        unit: unit of drawing.
 
     Raises:
-        DataError: another split.
+        DataError: the split is unknown.
     """
     if split not in SPLITS:
         raise DataError(unknown("split", split, SPLITS))
@@ -76,10 +76,10 @@ def selection_split(splits: Sequence[str]) -> str:
 
 
 def rank(name: str, seed: int) -> str:
-    """Return the key by which a unit is sorted."""
+    """Return the sort key of a unit: a hash of seed and name."""
     return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()
 
 
 def cluster_of(text: str) -> str:
-    """Return a cluster's name made from a text: 12 hexadecimal characters of its SHA-256."""
+    """Return a cluster's name for a text: 12 hexadecimal characters of its SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,7 +1,7 @@
 """Machine translations on disk, by source text; written by `xtransplant translate`.
 
 There is one JSONL file per language and model, with lines {"text", "translation"}. Lines are only
-added, so interrupted work continues where it stopped. No model is known here.
+added, so interrupted work continues where it stopped.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Translations:
     """The translations made by one model.
 
     Args:
-        folder: the folder of all models' translations.
+        folder: folder of all models' translations.
         model: id of the model.
-        revision: of the model.
-        command: the command that makes missing translations, for messages.
+        revision: revision of the model; None for a local folder.
+        command: command that makes missing translations, for messages.
     """
 
     def __init__(self, folder: Path, model: str, revision: str | None, command: str) -> None:
@@ -41,7 +41,7 @@ class Translations:
         """Return the translation of a text; a text without letters is returned unchanged.
 
         Raises:
-            DataError: the translation is missing; the message names the command that makes it.
+            DataError: the translation is missing; the message has the command that makes it.
         """
         if not needs_translation(text):
             return text
@@ -67,7 +67,7 @@ class Translations:
 
     @property
     def identity(self) -> str:
-        """The model that made them: id and revision, or the digest of a local folder's content."""
+        """Identity of the model: id and revision, or the digest of a local folder's content."""
         return self._written_identity() or self._name
 
     def _written_identity(self) -> str | None:
@@ -83,7 +83,7 @@ class Translations:
         """Create the folder for a model, or check that it belongs to this model.
 
         Raises:
-            DataError: it holds translations by another model with the same name.
+            DataError: the folder has translations by another model with the same name.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         found = self._written_identity()
@@ -91,7 +91,7 @@ class Translations:
             write_whole(self.folder / MODEL, f"{json.dumps({'identity': identity})}\n".encode())
         elif found != identity:
             raise DataError(
-                f"{self.folder} holds translations by another model of that name ({found}, not "
+                f"{self.folder} has translations by another model of that name ({found}, not "
                 f"{identity}); give another folder: translation.folder=DIR"
             )
 
@@ -99,7 +99,7 @@ class Translations:
         """Append translations into a language to its file.
 
         Raises:
-            DataError: a line of the file is no translation.
+            DataError: a line of the file is not a translation.
             OutputError: the file cannot be written, or another process holds it too long.
         """
         path = self.path(language)
@@ -107,7 +107,7 @@ class Translations:
             json.dumps({"text": text, "translation": translation}, ensure_ascii=False) + "\n"
             for text, translation in translations.items()
         ]
-        # Another process may add lines to the same file, or have been killed while it did.
+        # Another process may be adding lines to the same file, or have been killed meanwhile.
         with locked(path.with_name(f".{path.name}.lock")), appending(path) as file:
             file.seek(0)
             content = file.read()
@@ -119,14 +119,14 @@ class Translations:
 
 
 def needs_translation(text: str) -> bool:
-    """Return whether a text has any letter."""
+    """Return whether a text contains a letter."""
     return any(character.isalpha() for character in text)
 
 
 def translate_prompt(
     translate: Callable[[str, str], str], prompt: str, language: str, markers: Sequence[str]
 ) -> str:
-    """Translate a prompt line by line; the options' markers stay as they are."""
+    """Translate a prompt line by line; the options' markers are not changed."""
     cut = "|".join([r"\n", *map(re.escape, sorted(markers, key=len, reverse=True))])
     pieces = re.split(f"({cut})", prompt)
     return "".join(
@@ -157,5 +157,5 @@ def _translations_in(content: bytes, path: Path) -> dict[str, str]:
             row = parse_json(line)
             found[str(row["text"])] = str(row["translation"])
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path}:{number}: no translation; delete the line") from error
+            raise DataError(f"{path}:{number}: not a translation; delete the line") from error
     return found

@@ -1,4 +1,4 @@
-"""XCOPA (Ponti et al. 2020): rows to questions. Its English is COPA of SuperGLUE, row by row."""
+"""XCOPA (Ponti et al. 2020): rows to questions. The English rows are COPA's, from SuperGLUE."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEYS = ("1", "2")
 
 
 def questions(reader: Reader, language: str) -> list[Question]:
-    """Return the rows of a language; the id is the row number.
+    """Return the questions of a language; the id is the row number.
 
     SuperGLUE hides the labels of COPA's test set, so English gets the labels of a translation.
 

@@ -7,13 +7,13 @@ from xtransplant.tasks.splits import cluster_of
 from xtransplant.types import Question
 
 KEYS = ("1", "2", "3")
-"""Of the labels 0 entailment, 1 neutral, 2 contradiction."""
+"""Keys of the labels 0 entailment, 1 neutral, 2 contradiction."""
 
 
 def questions(reader: Reader, language: str) -> list[Question]:
-    """Return the rows of a language; rows are parallel, so the id is the row number.
+    """Return the questions of a language; rows are parallel, so the id is the row number.
 
-    A row whose label differs from the pivot's is left out: it is another hypothesis of the same
+    A row whose label differs from the pivot's is left out: it has another hypothesis for the same
     premise (two rows of the Russian test set are swapped).
     """
     rows = reader.rows(language)

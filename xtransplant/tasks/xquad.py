@@ -8,7 +8,7 @@ from xtransplant.types import Question
 
 
 def questions(reader: Reader, language: str) -> list[Question]:
-    """Return the rows of a language; the first answer is the gold one, others are aliases."""
+    """Return the questions of a language; the first answer is the gold one, others are aliases."""
     return [
         Question(
             id=row["id"],

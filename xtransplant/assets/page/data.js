@@ -1,6 +1,6 @@
 // The packed results: unpacking them, and reading a view of one run and language.
 
-/** Return the payload that `reporting/page.py` packed: {interval, remarks, texts, views}. */
+/** Return the payload that `reporting/page.py` packed: {interval, remarks, findings, texts, views}. */
 async function unpack() {
   const bytes = Uint8Array.from(atob(byId("data").textContent), (char) => char.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -34,7 +34,7 @@ function bestOf(cells) {
   });
 }
 
-/** What an instance got untouched, or from a cell: {text, answer, correct}, null for no answer. */
+/** The baseline of an instance, or its result from a cell: {text, answer, correct}, null for no answer. */
 function outcome(payload, view, instance, cell) {
   // The flat columns begin with the baseline, then go on cell by cell.
   const position = (cell ? cell.index + 1 : 0) * view.n + instance;

@@ -41,9 +41,12 @@ function notice(view, unmet) {
   return lines.join(" ");
 }
 
-/** Show what the report says of its runs: which were left out, and where answers were cut off. */
-function drawRemarks(remarks) {
-  byId("remarks").replaceChildren(...remarks.map((remark) => element("li", {}, remark)));
+/** Show what the report says of its runs: what they show, which were left out, what is doubtful. */
+function drawReport({ findings, remarks }) {
+  const items = (lines) => lines.map((line) => element("li", {}, line));
+  byId("findings").replaceChildren(...items(findings));
+  byId("first").hidden = findings.length === 0;
+  byId("remarks").replaceChildren(...items(remarks));
   byId("remarks").hidden = remarks.length === 0;
 }
 
@@ -88,24 +91,24 @@ function optionText(candidates, facet, value) {
 
 function drawSummary(payload, view, cells) {
   byId("summary").replaceChildren(
-    tile("Baseline", numbers(view.baseline), view.n, `the target prompt untouched${cutOffNote(view, 0, view.n)}`),
+    tile("Baseline", numbers(view.baseline), view.n, `the target prompt without a transplant${cutOffNote(view, 0, view.n)}`),
     ...(cells.length > 1 ? chosenTiles(view, cells) : [givenTile(view, cells[0])]),
     ...controlsOf(payload.views, view).map((control) =>
       tile(
         `Upper bound, ${control.control === "none" ? "no control" : `control ${control.control}`}`,
         numbers(control.upper_bound),
         control.n,
-        `as many tries: ${control.cells.accuracy.length} cells`,
+        `the same number of cells: ${control.cells.accuracy.length}`,
       ),
     ),
   );
 }
 
-/** The best cell and the upper bound, which look at the gold answers. */
+/** The best cell and the upper bound, which are chosen with the gold answers. */
 function chosenTiles(view, cells) {
   const best = bestOf(cells);
   const equal = cells.filter((cell) => cell.nCorrect === best.nCorrect).length;
-  const optimistic = "optimistic: looks at the gold answers";
+  const optimistic = "optimistic: chosen with the gold answers";
   const layers = `${best.source} → ${best.target}${equal > 1 ? `, one of ${equal} equally good` : ""}`;
   const where = best.nCorrect > 0 ? `${layers}; ${optimistic}` : "no cell is ever right";
   const bound = `right in any of ${cells.length} cells; ${optimistic}`;
@@ -166,8 +169,8 @@ function drawLegend(view, cells) {
   byId("map-text").textContent = isUntouched(view)
     ? "Each cell is one try: an answer drawn from the untouched model. Its layers only number it. " +
       "Colour is the difference to the baseline."
-    : `The ${view.module} activation of the prompt in ${languageName(view.source_language)}, taken ` +
-      `at the source layer, stands in for that at the target layer while the model reads the prompt ` +
+    : `The ${view.module} activation of the prompt in ${languageName(view.source_language)}, captured ` +
+      `at the source layer, replaces that at the target layer while the model reads the prompt ` +
       `in ${languageName(view.target_language)}. Colour is the difference to the baseline.`;
   byId("legend-low").textContent = `${signed(-scale)} points`;
   byId("legend-middle").textContent = `baseline ${percent(baseline)}`;
@@ -204,7 +207,7 @@ function drawCell(interval, view, cell) {
 try {
   const payload = await unpack();
   byId("main").hidden = false;
-  drawRemarks(payload.remarks);
+  drawReport(payload);
   draw(payload);
   watchChoices();
   watchHeatmap(byId("heatmap"), () => state.cells, (cell) => go(state, { cell }));

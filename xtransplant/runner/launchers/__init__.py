@@ -1,1 +1,1 @@
-"""How the jobs of a sweep are done: on Slurm, on this machine, on Ray."""
+"""Launchers, which do the jobs of a sweep: on Slurm, on this machine, on Ray."""

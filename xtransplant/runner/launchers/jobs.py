@@ -1,7 +1,7 @@
-"""The base of the launchers: how a job is called, and how its end is reported.
+"""The base class of the launchers: calling a job, and reporting its outcome.
 
-A job that is lost (killed, cancelled, out of memory) has an outcome too, and the others go on.
-`xtransplant.runner.job` does a job; `conf/hydra/launcher` holds the launchers' settings.
+A job that is lost (killed, cancelled, out of memory) has an outcome too, and the others continue.
+`xtransplant.runner.job` does a job; `conf/hydra/launcher` has the launchers' settings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from xtransplant.runner.job import Outcome, failed
 
 Call = tuple[list[str], int, Any]
-"""Arguments of a job: its overrides, its number, the state of Hydra's singletons."""
+"""Arguments of a job: its overrides, its number, and the state of Hydra's singletons."""
 
 
 class Jobs(Launcher):
@@ -36,13 +36,13 @@ class Jobs(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep the arguments that every job needs."""
+        """Store the arguments that every job needs."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Do all jobs; every job has an outcome, whatever happens to it."""
+        """Do all jobs; return an outcome for each, even if it was lost."""
         self.folder = Path(str(self.config.hydra.sweep.dir)).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         state = Singleton.get_state()
@@ -54,7 +54,7 @@ class Jobs(Launcher):
 
     @abstractmethod
     def ends(self, calls: Sequence[Call]) -> list[JobReturn]:
-        """Do all jobs."""
+        """Do all jobs; return their outcomes."""
 
     def __call__(self, overrides: list[str], number: int, state: Any) -> JobReturn:
         """Do one job, in its own process."""
@@ -72,14 +72,14 @@ class Jobs(Launcher):
         )
 
     def checkpoint(self, *arguments: Any) -> Any:
-        """Return how submitit requeues a job: with the same arguments, since runs resume."""
+        """Return the job that submitit requeues: the same one, because runs resume."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, *arguments)
 
 
 def end(call: Call, job: Any) -> JobReturn:
-    """Return how a finished job of submitit ended."""
+    """Return the outcome of a finished job of submitit."""
     if not job.paths.result_pickle.exists():
         reason = f"ended without a result, state {job.state}; log {log_path(job)}"
         return returned(call, failed(call[0], reason))
@@ -87,12 +87,12 @@ def end(call: Call, job: Any) -> JobReturn:
 
 
 def log_path(job: Any) -> Path:
-    """Return the log of a job of submitit."""
+    """Return the path of the log of a submitit job."""
     return Path(os.path.relpath(job.paths.stderr))
 
 
 def result(call: Call, fetch: Callable[[], JobReturn], where: str) -> JobReturn:
-    """Return the return value of a job, or a failure if the job was lost."""
+    """Return the result of a job, or a failure if the job was lost."""
     try:
         return fetch()
     except Exception as error:  # a scheduler may raise anything for a lost job

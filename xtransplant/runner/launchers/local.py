@@ -19,7 +19,7 @@ SECONDS_AFTER_CTRL_C = 2.0
 
 
 SECONDS_AFTER_CANCEL = 10.0
-"""Time that jobs have to end, before submitit kills them."""
+"""Time for jobs to end before submitit kills them."""
 
 
 MINUTES_WITHOUT_END = 60 * 24 * 365
@@ -27,10 +27,10 @@ MINUTES_WITHOUT_END = 60 * 24 * 365
 
 
 class LocalLauncher(Jobs):
-    """Does `n_jobs` at once on this machine, each with its own GPUs."""
+    """Does `n_jobs` jobs at a time on this machine, each with its own GPUs."""
 
     def ends(self, calls: Sequence[Call]) -> list[JobReturn]:
-        """Do the jobs, and return how they ended."""
+        """Do the jobs; return their outcomes."""
         import submitit
 
         shares = _shares(self.parameters["gpus_per_job"], self.parameters["n_jobs"], _gpus())
@@ -59,10 +59,10 @@ class LocalLauncher(Jobs):
 
 
 def _shares(per_job: int | None, n_jobs: int | None, gpus: Sequence[str]) -> list[str | None]:
-    """Return CUDA_VISIBLE_DEVICES for each of the jobs that run at once; None without GPUs.
+    """Return CUDA_VISIBLE_DEVICES for each of the jobs that run at a time; None without GPUs.
 
     Raises:
-        ConfigError: a job needs more GPUs than there are, or no job may run.
+        ConfigError: a job needs more GPUs than there are, or a number is too small.
     """
     if n_jobs is not None and n_jobs < 1:
         raise ConfigError(f"bad value {n_jobs} for hydra.launcher.n_jobs; allowed: 1 or more")
@@ -91,9 +91,9 @@ def _gpus() -> list[str]:
 
 @contextmanager
 def _errors_to(path: Path) -> Iterator[None]:
-    """Send the standard error of processes started inside to a file.
+    """Redirect the standard error of processes started in this block to a file.
 
-    On Ctrl-C, submitit's helper process of each job prints a traceback.
+    On Ctrl-C, submitit's helper process of each job would print a traceback.
     """
     if sys.stderr is None:  # closed by the parent process
         yield
@@ -109,7 +109,7 @@ def _errors_to(path: Path) -> Iterator[None]:
 
 
 def _end_jobs(jobs: Sequence[Any]) -> None:
-    """End jobs of submitit. Ctrl-C has reached them already; other signals have not."""
+    """End submitit jobs. Ctrl-C has already reached them; other signals have not."""
     if _all_done(jobs, SECONDS_AFTER_CTRL_C):
         return
     for job in jobs:

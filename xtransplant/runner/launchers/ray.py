@@ -13,10 +13,10 @@ from xtransplant.runner.launchers.jobs import Call, Jobs, result
 
 
 class RayLauncher(Jobs):
-    """Does the jobs as tasks of Ray, which repeats a task whose worker was lost."""
+    """Does the jobs as Ray tasks; Ray repeats a task whose worker was lost."""
 
     def ends(self, calls: Sequence[Call]) -> list[JobReturn]:
-        """Do the jobs, and return how they ended."""
+        """Do the jobs; return their outcomes."""
         if find_spec("ray") is None:
             raise ConfigError("hydra/launcher=ray needs the package ray: pip install ray")
         import ray

@@ -1,4 +1,4 @@
-"""Jobs of a sweep on Slurm, sent as one array."""
+"""Jobs of a sweep on Slurm, submitted as one array."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from xtransplant.terminal import Console
 SHARED = frozenset(
     {"name", "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "stderr_to_stdout"}
 )
-"""Parameters with the same name in submitit for every scheduler."""
+"""Parameters that have the same name for every scheduler in submitit."""
 
 
 SECONDS_BETWEEN_QUEUES = 30.0
-"""Minimum time between two calls of squeue, each for all jobs."""
+"""Minimum time between two calls of squeue, each of which is for all jobs."""
 
 
 class SlurmLauncher(Jobs):
-    """Sends all jobs as one array; waits for them if `wait` is true."""
+    """Submits all jobs as one array; waits for them if `wait` is true."""
 
     def ends(self, calls: Sequence[Call]) -> list[JobReturn]:
-        """Send the jobs, and return how they ended, or that they were sent."""
+        """Submit the jobs; return their outcomes, or "sent" without waiting for them."""
         if which("srun") is None:
             raise ConfigError(
                 "hydra/launcher=slurm needs Slurm, and there is no srun on the PATH; sweep where "
@@ -64,7 +64,7 @@ class SlurmLauncher(Jobs):
 def _wait(jobs: Sequence[Any]) -> None:
     """Wait until every job has a result or has left Slurm's queue.
 
-    Accounting (sacct) is not used, since not every cluster keeps it.
+    Accounting (sacct) is not used, because not every cluster has it.
     """
     console = Console()
     waiting = {job.job_id: job for job in jobs}
