@@ -1,16 +1,16 @@
-"""Make xtransplant/assets/languages/languages.csv; needs `pip install urielplus==1.3.2`.
+"""Make the tables in xtransplant/assets/languages; needs `pip install urielplus==1.3.2`.
 
-Distances are featural distances to English in URIEL+ (Khan et al. 2025, arXiv 2409.18472; data
-CC BY-SA 4.0). Resource classes are those of Joshi et al. 2020 (arXiv 2004.09095), from 0 (least
-data) to 5.
+Distances are featural distances in URIEL+ (Khan et al. 2025, arXiv 2409.18472; data CC BY-SA 4.0).
+Resource classes are those of Joshi et al. 2020 (arXiv 2004.09095), from 0 (least data) to 5.
 """
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 from urielplus import urielplus
 
-TABLE = Path(__file__).parents[1] / "xtransplant" / "assets" / "languages" / "languages.csv"
+FOLDER = Path(__file__).parents[1] / "xtransplant" / "assets" / "languages"
 CLASSES = {
     5: "ar:arb de:deu en:eng es:spa fr:fra ja:jpn zh:cmn",
     4: """cs:ces fa:pes fi:fin hi:hin hu:hun it:ita ko:kor nl:nld pl:pol pt:por ru:rus sr:srp
@@ -44,19 +44,29 @@ FAMILIES = {
 
 
 def main() -> None:
-    languages = [
-        (code, iso, resource)
+    family = {code: name for name, codes in FAMILIES.items() for code in codes.split()}
+    languages = sorted(
+        (code, iso, resource, family[code])
         for resource, names in CLASSES.items()
         for code, iso in (name.split(":") for name in names.split())
+    )
+    _write("languages.csv", ["language", "iso639_3", "resource_class", "family"], languages)
+    codes = sorted({iso for _, iso, _, _ in languages})
+    matrix = urielplus.URIELPlus().new_distance("featural", codes)
+    place = {iso: number for number, iso in enumerate(codes)}
+    pairs = [
+        (one, other, round(float(matrix[place[iso]][place[other_iso]]), 3))
+        for number, (one, iso, _, _) in enumerate(languages)
+        for other, other_iso, _, _ in languages[number + 1 :]
     ]
-    family = {code: name for name, codes in FAMILIES.items() for code in codes.split()}
-    uriel = urielplus.URIELPlus()
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
+    _write("distances.csv", ["language", "other", "distance"], pairs)
+
+
+def _write(name: str, heading: list[str], rows: Iterable[tuple[object, ...]]) -> None:
+    with (FOLDER / name).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["language", "iso639_3", "distance_to_english", "resource_class", "family"])
-        for code, iso, resource in sorted(languages):
-            distance = 0.0 if code == "en" else float(uriel.new_distance("featural", "eng", iso))
-            writer.writerow([code, iso, round(distance, 3), resource, family[code]])
+        writer.writerow(heading)
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ ROOMS = (
 
 GROUND = (
     *("types", "errors", "files", "jsonl", "yaml_file", "languages", "progress", "cache"),
-    *("registry", "calls"),
+    *("registry", "calls", "draws"),
 )
 """Files beside the rooms, which import no room."""
 
@@ -176,10 +176,11 @@ def test_only_those_who_start_a_run_see_the_whole_configuration() -> None:
     seers = {name for name, path in FILES.items() if "RunConfig" in path.read_text("utf-8")}
     entitled = {
         *("config.schema", "config.compose", "config.validate", "config.run_key"),
-        *("config.schema_keys", "config.yaml_texts"),
+        *("config.schema_keys", "config.yaml_texts", "config.untouched"),
         *("config.translate_command", "tasks.load", "store.receipts"),
         *("runner.plan", "runner.run", "runner.job", "runner.inputs"),
-        *("runner.dry_run", "commands.check", "commands.bench"),
+        *("runner.dry_run", "runner.learned", "runner.prompt_pairs"),
+        *("commands.check", "commands.bench", "commands.similarity"),
         *("commands.translate", "commands.prepare"),
     }
     assert seers == {f"xtransplant.{name}" for name in entitled}

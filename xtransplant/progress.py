@@ -33,7 +33,7 @@ class RunProgress:
         self.language = language
 
     def advance(self, cells: int) -> None:
-        """Add finished cells."""
+        """Add finished cells; of a run without cells, finished baselines."""
         self.cells += cells
         self._show(self)
 

@@ -110,7 +110,7 @@ class Instance:
     `machine_translated` tells whether one of the prompts is machine-translated. `source_gold` is
     the answer in the source prompt's language if it differs from `gold`. In a run of the control
     `random_instance`, `drawn_id` and `drawn_gold` are the id and gold answer of the instance whose
-    source prompt was drawn.
+    source prompt was drawn; in a run of `samples`, `draw_seed` is the seed of the instance's draws.
     """
 
     id: str
@@ -128,6 +128,7 @@ class Instance:
     source_gold: str | None = None
     drawn_id: str | None = None
     drawn_gold: str | None = None
+    draw_seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +194,14 @@ class Reply:
     """The part of a model's output that scorers may use; stored rows hold all of it.
 
     `option_logprobs` are natural logarithms in the order of the instance's options, or None.
+    `option_draw` is a number, 0 <= u < 1, by which an option is drawn in place of the likeliest
+    one; None where none is drawn.
     """
 
     text: str
     finish: Finish = "eos"
     option_logprobs: tuple[float, ...] | None = None
+    option_draw: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,7 @@ class LanguageSummary:
         language: the study's language X.
         n: number of instances.
         baseline_accuracy: accuracy of the target prompt without a transplant.
-        best_cell: cell with the highest accuracy over these instances.
+        best_cell: cell with the highest accuracy over these instances; None without cells.
         best_cell_accuracy: accuracy of the best cell.
         upper_bound_accuracy: share of the instances that at least one cell answers correctly.
         n_best_cells: number of cells that have the accuracy of the best cell.
@@ -219,7 +223,7 @@ class LanguageSummary:
     language: str
     n: int
     baseline_accuracy: float
-    best_cell: Cell
+    best_cell: Cell | None
     best_cell_accuracy: float
     upper_bound_accuracy: float
     n_best_cells: int = 1

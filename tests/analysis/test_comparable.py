@@ -12,7 +12,8 @@ from xtransplant.analysis import load
 from xtransplant.analysis.study import load_study
 from xtransplant.errors import OutputError
 from xtransplant.reporting.tables import all_tables
-from xtransplant.store.run_identity import Rule, RunIdentity, method_axis
+from xtransplant.store.axis import Rule, method_axis
+from xtransplant.store.run_identity import RunIdentity
 from xtransplant.types import Cell
 
 VERDICTS = {"fr": ["01000", "10011"]}

@@ -122,6 +122,7 @@ def test_grids_as_shipped(own):
              if name != "pairs"}  # fmt: skip
     assert {name: (grid.stride, grid.pairs) for name, grid in grids.items()} == {
         "full": (1, None),
+        "none": (1, None),
         "stride2": (2, None),
         "stride5": (5, None),
         "last_to_first": (1, [[-1, 0]]),

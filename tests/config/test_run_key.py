@@ -11,8 +11,8 @@ import pytest
 
 from xtransplant.config import run_key as module
 from xtransplant.config.compose import compose
-from xtransplant.config.run_key import COUNTS_WHERE, LEFT_OUT, run_folder, run_key
-from xtransplant.config.schema import CONTROLS, DRAWING_CONTROLS, PromptConfig, RunConfig
+from xtransplant.config.run_key import COUNTS_WHERE, DRAWING_CONTROLS, LEFT_OUT, run_folder, run_key
+from xtransplant.config.schema import CONTROLS, PromptConfig, RunConfig
 from xtransplant.config.schema_keys import schema_keys
 from xtransplant.tasks.controls import Inputs, controlled, engine_seeds
 from xtransplant.types import Cell, Instance
@@ -45,7 +45,8 @@ def config(composed: RunConfig) -> RunConfig:
     """A run in which every setting counts, to change at will."""
     config = deepcopy(composed)
     config.control, config.prompt.style = "noise", "few_shot"
-    assert all(counts(config) for counts in COUNTS_WHERE.values())
+    idle = {key for key, counts in COUNTS_WHERE.items() if not counts(config)}
+    assert idle == {"decode.temperature"}  # of the control samples alone
     return config
 
 
@@ -68,6 +69,8 @@ def test_keys_of_the_first_version_are_still_found(overrides: str) -> None:
 def test_a_setting_is_in_the_key_or_in_the_list_of_those_left_out(
     config: RunConfig, key: str
 ) -> None:
+    if key == "decode.temperature":
+        config.control = "samples"
     before = run_key(config, **KEY_FACTS)
     section, _, name = key.rpartition(".")
     holder = attrgetter(section)(config) if section else config
@@ -167,6 +170,29 @@ def test_run_key_and_the_facts_passed_in(
 ) -> None:
     before = run_key(config, **KEY_FACTS)
     assert (run_key(config, **(KEY_FACTS | {fact: value})) != before) == changes
+
+
+@pytest.mark.parametrize("setting", ["grid=none", "control=samples"])
+def test_an_untouched_model_has_one_run_for_all_modules(setting: str) -> None:
+    changes = ("module=mlp", "module=attn", "intervention=steer")
+    runs = [compose([setting, change]) for change in changes]
+    assert len({run_key(run, **KEY_FACTS) for run in runs}) == 1
+    assert {run_folder(run, "k").parent.name for run in runs} == {"untouched"}
+    assert run_key(compose([]), **KEY_FACTS) != run_key(runs[0], **(KEY_FACTS | {"cells": []}))
+
+
+def test_what_vectors_are_learned_from_is_in_the_key(composed: RunConfig) -> None:
+    facts = [None, ("dev", "d1"), ("dev", "d2"), ("sample", "d1")]
+    keys = {run_key(composed, **KEY_FACTS, learned=learned) for learned in facts}
+    assert len(keys) == 4 and KEYS_0_1_0[""] in keys
+
+
+def test_a_temperature_counts_where_tokens_are_drawn() -> None:
+    keys = [
+        run_key(compose([f"control=samples decode.temperature={t}".split()][0]), **KEY_FACTS)
+        for t in ("1", "1.0", "0.7")
+    ]
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_run_key_is_the_same_however_a_default_is_said(composed: RunConfig) -> None:

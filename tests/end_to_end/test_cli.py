@@ -71,7 +71,7 @@ def test_threads_spin_for_a_while_unless_the_user_has_chosen(
         (
             ["rn"],
             "unknown command 'rn'; allowed: bench, check, ls, prepare, report, rescore, run, "
-            "select, status, submit, translate, try; nearest match: run",
+            "select, similarity, status, submit, translate, try; nearest match: run",
         ),
         (
             ["run", "--dryrun"],
@@ -100,8 +100,8 @@ def test_threads_spin_for_a_while_unless_the_user_has_chosen(
         (["run", "module=attn,mlp"],
          "'module=attn,mlp' has several values; to sweep over them add -m"),
         (["run", "grid=strid5"],
-         "unknown grid 'strid5'; allowed: first_to_first, full, last_to_first, pairs, stride2, "
-         "stride5; nearest match: stride5"),
+         "unknown grid 'strid5'; allowed: first_to_first, full, last_to_first, none, pairs, "
+         "stride2, stride5; nearest match: stride5"),
         (
             ["run", "--config-dir", "nowhere"],
             "config folder 'nowhere' is not a folder; allowed: a folder that holds any of "
@@ -124,7 +124,7 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(
         (
             ["rn"],
             "unknown command 'rn'; allowed: bench, check, ls, prepare, report, rescore, run, "
-            "select, status, submit, translate, try; nearest match: run",
+            "select, similarity, status, submit, translate, try; nearest match: run",
         ),
         (["run", "seed=x"], "bad value 'x' for seed; allowed: an integer"),
         (

@@ -186,7 +186,7 @@ def test_attention_is_refused_for_layers_that_have_none(cells: Any) -> None:
         ("source", "w1 \udcff", PromptError, "contains bytes that are not UTF-8 text"),
         ("module", 5, LayerError, "unknown module '5'; allowed: attn, "),
         *(
-            ("cells", value, LayerError, "malformed cells .*; allowed: 'full' or a list of pairs")
+            ("cells", value, LayerError, "malformed cells .*; allowed: 'full', 'none' or a list")
             for value in (None, 5, "all", Cell(0, 1))
         ),
         ("cells", [5], LayerError, "malformed pair 5; allowed: "),

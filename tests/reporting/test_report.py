@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from test_golden_study import CONTROL, VERDICTS
 
+from xtransplant.analysis import language_table
 from xtransplant.analysis.language_table import language
 from xtransplant.analysis.load import Runs
 from xtransplant.analysis.study import load_study
@@ -194,6 +195,24 @@ def test_f4_places_languages(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [text.get_text() for text in distance.texts] == ["fr", "sw"]
     assert distance.lines[1].get_xdata().tolist() == [0.454, 0.547]
     assert resources.lines[1].get_xdata().tolist() == [5, 2]
+    assert distance.get_xlabel() == "featural distance to English (URIEL+)"
+
+
+def test_gains_stand_against_the_distance_of_the_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path, VERDICTS, pivot="de")
+    figures = drawn(monkeypatch, curves, curves.draw_languages, tmp_path)
+    panel, _ = figures["F4_languages_quiz_dev_tiny_mlp_full_de"].axes
+    assert panel.get_xlabel() == "featural distance to de (URIEL+)"
+    assert panel.lines[1].get_xdata().tolist() == [0.39, 0.579]  # from de to fr and to sw
+
+
+def test_distances_are_symmetric_and_0_to_oneself() -> None:
+    distance = language_table.distance
+    assert distance("en", "fr") == distance("fr", "en-GB") == 0.454
+    assert distance("fr", "fr") == 0 and distance("fr", "tlh") is None
+    assert distance("tlh", "tlh") is None
 
 
 @pytest.mark.parametrize("code", ["zh", "zh-CN", "zh_tw", "zh-Hant"])

@@ -33,8 +33,9 @@ from xtransplant.config import primary_family as declared
 from xtransplant.reporting.findings import findings
 from xtransplant.reporting.t0_primary import T0
 from xtransplant.reporting.table import Record, StudyRows
+from xtransplant.store.axis import Rule, method_axis
 from xtransplant.store.run_folder import RunFolder
-from xtransplant.store.run_identity import Rule, RunIdentity, method_axis
+from xtransplant.store.run_identity import RunIdentity
 from xtransplant.types import Cell
 
 TESTED = {

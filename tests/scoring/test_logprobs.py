@@ -36,6 +36,21 @@ def test_logprob_takes_the_likeliest_option_whatever_the_text(logprobs, answer):
         assert verdict == Score(answer, answer == gold)
 
 
+@pytest.mark.parametrize(
+    ("draw", "answer"),
+    [(0.0, "A"), (0.1999, "A"), (0.2001, "B"), (0.6999, "B"), (0.7001, "C"), (1 - 2**-52, "C")],
+)
+def test_logprob_draws_an_option_by_its_share_of_the_probability(draw, answer):
+    """Shares 0.2, 0.5 and 0.3, of options that hold a tenth of the probability together."""
+    logprobs = tuple(math.log(share / 10) for share in (0.2, 0.5, 0.3))
+    for name in ("logprob", "opinion"):
+        instance = asked(0.5, 0.25, 0.25, gold="B")
+        verdict = SCORERS[name].rule(Reply("(C)", "eos", logprobs, draw), instance)
+        assert (verdict.answer, verdict.correct) == (answer, answer == "B")
+        untouched = SCORERS[name].rule(Reply("(C)", "eos", logprobs), instance)
+        assert untouched.answer == "B" and verdict.value == untouched.value
+
+
 def test_without_log_probabilities_one_line_says_what_to_do():
     for name in ("logprob", "opinion"):
         with pytest.raises(DataError) as error:

@@ -10,14 +10,8 @@ import pytest
 import xtransplant
 from xtransplant.config.schema import REQUIRED, RunConfig
 from xtransplant.config.schema_keys import schema_keys
-from xtransplant.store.run_identity import (
-    FROM_PARTS,
-    Pairing,
-    Rule,
-    RunIdentity,
-    method_axis,
-    unusual_axes,
-)
+from xtransplant.store.axis import Rule, method_axis
+from xtransplant.store.run_identity import FROM_PARTS, Pairing, RunIdentity, unusual_axes
 from xtransplant.types import Cell
 
 OLDEST = {"task": {"name": "quiz"}, "model": {"name": "tiny"}, "module": "mlp"}
@@ -130,6 +124,31 @@ def test_which_runs_are_paired(changes: dict[str, object], pairings: set[str]) -
     assert {each.name for each in Pairing if one.group(each) == other.group(each)} == pairings
     same = {name: value for name, value in changes.items() if name[:4] not in ("grid", "seed")}
     assert (one.group() == other.group()) is not bool(same)
+
+
+UNTOUCHED_SAMPLES = {"control": "samples", "module": "attn", "decode": {"temperature": 0.7}}
+
+
+def test_an_untouched_model_has_no_module() -> None:
+    samples = RunIdentity.read(OLDEST | UNTOUCHED_SAMPLES)
+    assert (samples.module, samples.temperature) == ("untouched", 0.7)
+    assert samples.title() == "quiz (None), tiny, untouched"
+    assert samples.control_name == "samples at temperature 0.7"
+    alone = RunIdentity.read(OLDEST | {"grid": {"name": "none", "untouched": True}})
+    assert (alone.module, alone.control_name) == ("untouched", "none")
+
+
+def test_samples_are_a_control_of_every_module() -> None:
+    samples = RunIdentity.read(OLDEST | UNTOUCHED_SAMPLES)
+    noise = RunIdentity.read(OLDEST | {"control": "noise"})
+    for module in ("attn", "mlp"):
+        experiment = RunIdentity.read(OLDEST | {"module": module})
+        assert samples.is_control_of(experiment)
+        assert noise.is_control_of(experiment) == (module == "mlp")
+        assert not experiment.is_control_of(experiment)
+        assert not samples.is_control_of(noise)
+    other_split = RunIdentity.read(OLDEST | {"split": "test"})
+    assert not samples.is_control_of(other_split)
 
 
 def test_the_prompts_of_an_instance_depend_on_data_pivot_and_direction() -> None:

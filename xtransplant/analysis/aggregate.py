@@ -21,6 +21,8 @@ Bools = npt.NDArray[np.bool_]
 
 INPUT = ["language", "control", "instance_id", "source_layer", "target_layer", "answer", "correct"]
 """The columns of `generations` that the views are computed from."""
+NO_CELL: tuple[Cell | None, float] = (None, 0.0)
+"""The best cell of a run without cells, and its accuracy."""
 
 
 def instances_frame(
@@ -118,7 +120,7 @@ def pairs_frame(generations: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(instances: pd.DataFrame, pairs: pd.DataFrame) -> list[LanguageSummary]:
-    """Return one row per language from the two views of one run.
+    """Return one row per language from the two views of one run, which may have no cells.
 
     If cells tie for the highest accuracy, the best cell is the one with the smallest target layer,
     then the one with the largest source layer.
@@ -144,10 +146,10 @@ def summarise(instances: pd.DataFrame, pairs: pd.DataFrame) -> list[LanguageSumm
             language=str(language),
             n=len(rows),
             baseline_accuracy=float(rows["baseline_correct"].mean()),
-            best_cell=best[language][0],
-            best_cell_accuracy=best[language][1],
+            best_cell=best.get(language, NO_CELL)[0],
+            best_cell_accuracy=best.get(language, NO_CELL)[1],
             upper_bound_accuracy=float(rows["upper_bound_correct"].mean()),
-            n_best_cells=int(n_best[language]),
+            n_best_cells=int(n_best.get(language, 0)),
         )
         for language, rows in instances.groupby("language", sort=False)
     ]

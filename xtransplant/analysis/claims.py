@@ -23,7 +23,7 @@ from xtransplant.analysis.claimed_runs import (
 from xtransplant.analysis.contrasts import average, difference
 from xtransplant.analysis.interactions import Contrast, Gains, difference_of_gains, p_of_interval
 from xtransplant.analysis.intervals import LEVEL, Floats, Intervals
-from xtransplant.analysis.language_table import language
+from xtransplant.analysis.language_table import distance, language
 from xtransplant.analysis.measures import Measured, measured
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.rank_correlation import LEAST_POINTS, spearman
@@ -154,13 +154,15 @@ def _welch(left: Measured, right: Measured) -> tuple[Contrast | None, str]:
 
 
 def of_distance(study: Study) -> Iterator[Claimed]:
-    """The gain of a language and its distance to English, which is the other language."""
+    """The gain of a language and its distance to the pivot, which is the other language."""
     for one, found in _measures(study):
-        known = {name: about for name in one.languages if (about := language(name))}
-        if one.identity.pivot != "en" or len(one.languages) < LEAST_UNITS:
+        if len(one.languages) < LEAST_UNITS:
             continue
+        pivot = one.identity.pivot or one.identity.task_pivot
+        far = {name: distance(pivot, name) for name in one.languages}
+        known = {name: value for name, value in far.items() if value is not None}
         gains = _by_language(found)
-        xs = np.array([about.distance_to_english for about in known.values()])
+        xs = np.array(list(known.values()))
         ys = np.array([gains[name] for name in known])
         remark = ""
         if len(known) < LEAST_POINTS:

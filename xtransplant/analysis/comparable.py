@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.errors import OutputError
-from xtransplant.store.run_identity import Axis, Pairing, Rule
+from xtransplant.store.axis import Axis, Rule
 
 
 def require_together(outcomes: Sequence[Outcomes]) -> None:
@@ -86,13 +86,13 @@ def _require_no_repeats(outcomes: Sequence[Outcomes]) -> None:
 
 
 def _require_instances_of_experiment(outcomes: Sequence[Outcomes]) -> None:
-    experiments = {
-        one.identity.group(Pairing.CONTROL): one for one in outcomes if one.identity.is_experiment
-    }
-    for one in outcomes:
-        experiment = experiments.get(one.identity.group(Pairing.CONTROL))
-        if one.identity.is_experiment or experiment is None:
-            continue
+    pairs = (
+        (experiment, one)
+        for one in outcomes
+        for experiment in outcomes
+        if one.identity.is_control_of(experiment.identity)
+    )
+    for experiment, one in pairs:
         for language in set(one.languages) & set(experiment.languages):
             ids = {frozenset(each.only(language).instance.tolist()) for each in (experiment, one)}
             if len(ids) > 1:

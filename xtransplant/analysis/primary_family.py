@@ -19,9 +19,9 @@ from xtransplant.analysis.primary_runs import (
     question_of,
     selected_cells,
 )
-from xtransplant.analysis.study import SAMPLES
 from xtransplant.analysis.vote import voted, voters
 from xtransplant.config import primary_family as declared
+from xtransplant.config.untouched import SAMPLES
 from xtransplant.store.run_identity import Pairing
 from xtransplant.types import Cell
 

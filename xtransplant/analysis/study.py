@@ -16,12 +16,10 @@ from xtransplant.analysis.finished import LeftOut, finished
 from xtransplant.analysis.load import Run, load_runs
 from xtransplant.analysis.outcomes import Outcomes, read_outcomes
 from xtransplant.errors import OutputError
-from xtransplant.store.run_identity import Pairing, RunIdentity, unusual_axes
+from xtransplant.store.run_identity import unusual_axes
 
 MANY = 40
 """Runs for which it pays to start processes that read."""
-SAMPLES = "samples"
-"""The control whose cells only number its tries: the untouched model, sampled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +40,15 @@ class Study:
 
     @cached_property
     def experiments(self) -> list[Outcomes]:
-        """The runs that are not controls."""
-        return [one for one in self.outcomes if one.identity.is_experiment]
+        """The runs with cells that are not controls."""
+        return [one for one in self.outcomes if one.identity.is_experiment and one.cells]
 
     def controls(self, experiment: Outcomes) -> list[Outcomes]:
-        """Return the controls of an experiment, see `Pairing.CONTROL`; of several seeds the first.
-
-        Samples of the untouched model are a control of every module, if they have as many tries.
-        """
+        """Return the controls of an experiment; of several seeds the first."""
         return [
             one
             for one in self.outcomes
-            if not one.identity.is_experiment and _is_paired(one.identity, experiment.identity)
-            if self.replicates(one)[0] is one
+            if one.identity.is_control_of(experiment.identity) and self.replicates(one)[0] is one
         ]
 
     def replicates(self, control: Outcomes) -> list[Outcomes]:
@@ -75,13 +69,6 @@ class Study:
     @cached_property
     def _unusual_axes(self) -> list[str]:
         return unusual_axes(one.identity for one in self.outcomes)
-
-
-def _is_paired(control: RunIdentity, experiment: RunIdentity) -> bool:
-    if control.control == SAMPLES:
-        same = control.group(Pairing.UNTOUCHED) == experiment.group(Pairing.UNTOUCHED)
-        return same and control.cells == experiment.cells
-    return control.group(Pairing.CONTROL) == experiment.group(Pairing.CONTROL)
 
 
 def _read(runs: Sequence[Run]) -> list[Outcomes]:

@@ -97,6 +97,7 @@ def list_entries(
 
 app.command(epilog=help_texts.CHECK_EXAMPLES)(checkpoint.check)
 app.command(epilog=help_texts.BENCH_EXAMPLES)(checkpoint.bench)
+app.command(epilog=help_texts.SIMILARITY_EXAMPLES)(checkpoint.similarity)
 app.command(name="try", epilog=help_texts.TRY_EXAMPLES)(checkpoint.try_)
 app.command(epilog=help_texts.RESCORE_EXAMPLES)(results.rescore)
 app.command(epilog=help_texts.REPORT_EXAMPLES)(results.report)

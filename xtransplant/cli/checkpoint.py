@@ -107,6 +107,35 @@ def bench(
     console.write(json.dumps(figures, indent=2))
 
 
+def similarity(
+    overrides: Overrides = None,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where parquet, table and figure go.")
+    ] = Path("similarity"),
+    modules: Annotated[
+        str | None,
+        typer.Option(help="Modules to compare, separated by commas; default: all."),
+    ] = None,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Compare the activations of the same question in two languages, layer by layer.
+
+    Shows, for each language and module, how alike they are at the last prompt token, how alike
+    different questions in one language are, and how often the nearest neighbour across languages is
+    the same question. Each prompt is read once. KEY=VALUE as for xtransplant run.
+    """
+    from xtransplant.config.compose import compose
+    from xtransplant.terminal import Console
+
+    config = compose(overrides or [], config_dir)
+    chosen = [_module(name) for name in modules.split(",")] if modules else []
+    from xtransplant.commands.similarity import run_similarity
+    from xtransplant.engine.failures import machine_failures
+
+    with machine_failures("the comparison", kept=""):
+        run_similarity(config, Console(), out, chosen)
+
+
 def try_(
     model: Annotated[
         str,

@@ -24,6 +24,7 @@ Keys:
                   encoder_block too                             [mlp]
   languages       all (except the pivot), or a list: [fr,sw]    [all]
   direction       en_to_x or x_to_en                            [the task's]
+  pivot           a language in the place of English            [the task's]
   split           a split of the task                           [its first]
   limit           maximum number of instances per language      [null: all]
   seed            of the control's random draws                  [0]
@@ -35,6 +36,7 @@ Keys:
   device          auto, cpu, cuda, cuda:1                       [auto]
   device_map      auto: layers over all GPUs, then the CPU      [null]
   dry_run         show the plan and stop                        [false]
+  decode.temperature  of the control samples                    [1]
   prompt.style    plain, chat or few_shot                       [plain]
   prompt.shots    answered questions of few_shot                [3]
   prompt.instruction_language  target or en                     [target]
@@ -61,6 +63,12 @@ Examples:
   xtransplant run model=hf model.id=org/name grid=pairs grid.pairs=[[16,4],[-1,0]]
   xtransplant run -m module=attn,mlp task=xnli hydra/launcher=local
   xtransplant run -m intervention=mix intervention.alpha=0.25,0.5,1 module=block
+"""
+
+SIMILARITY_EXAMPLES = """\b
+Examples:
+  xtransplant similarity
+  xtransplant similarity task=xnli model=smollm2-135m languages=[fr,sw] pivot=es --out similar
 """
 
 SUBMIT_EXAMPLES = """\b

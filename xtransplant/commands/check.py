@@ -98,7 +98,12 @@ def run_check(
 def _require_effect(config: RunConfig) -> None:
     if config.dry_run:
         raise ConfigError("dry_run=true has no effect on check; leave it out")
-    if CONTROLS[config.control].seeds:
+    if config.grid.untouched:
+        raise ConfigError(
+            f"grid={config.grid.name} has no cells, and check compares cells; choose another grid"
+        )
+    control = CONTROLS[config.control]
+    if control.seeds or control.mean or control.untouched:
         raise ConfigError(
             f"control={config.control} has no effect on check, which transplants captured "
             "activations; leave it out"

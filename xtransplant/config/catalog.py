@@ -87,6 +87,8 @@ def _task(entry: Mapping[str, Any]) -> Line:
 
 
 def _grid(entry: Mapping[str, Any]) -> Line:
+    if entry.get("untouched"):
+        return ("none: the untouched model alone",)
     if "pairs" in entry:
         pairs = entry["pairs"]
         if not pairs:

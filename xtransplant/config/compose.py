@@ -233,6 +233,7 @@ def _finish(composed: DictConfig, files: Mapping[str, Path]) -> RunConfig:
     check_values(config)
     config.direction = config.direction or config.task.direction
     config.split = config.split or config.task.splits[0]
+    config.pivot = None if config.pivot == config.task.pivot else config.pivot
     config.languages = selected_languages(config)
     return config
 

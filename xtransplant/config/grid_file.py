@@ -30,12 +30,14 @@ def selected_pairs_yaml(facts: Mapping[str, str], pairs: Mapping[str, Cell], rem
 
 
 def run_cells(grid: GridConfig, n_layers: int) -> list[Cell]:
-    """Return the cells of a run's grid, for a module of `n_layers` layers.
+    """Return the cells of a run's grid, for a module of `n_layers` layers; none if untouched.
 
     Raises:
         ConfigError: `grid.file` cannot be read.
         LayerError: as for `config.grid.resolve_cells`.
     """
+    if grid.untouched:
+        return []
     pairs = read_pairs(Path(grid.file)) if grid.file else grid.pairs
     return resolve_cells(n_layers, grid.source_layers, grid.target_layers, grid.stride, pairs)
 

@@ -13,9 +13,12 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from xtransplant.config.schema import DRAWING_CONTROLS, RunConfig
+from xtransplant.config.schema import InterventionConfig, RunConfig
+from xtransplant.config.untouched import SAMPLES, UNTOUCHED, is_untouched
 from xtransplant.types import Cell
 
+DRAWING_CONTROLS = ("random_instance", "noise", "displacement", "shuffled_language", SAMPLES)
+"""Controls that draw, so that the seed changes their results."""
 FIRST = (
     *("model.dtype", "model.language_token"),
     *("model.family.layers", "model.family.attn", "model.family.mlp"),
@@ -49,7 +52,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("translation.instruction", "translation.max_new_tokens"), DATA),
     **dict.fromkeys(("translation.allow_pickle", "translation.folder"), DATA),
     **dict.fromkeys(("grid.name", "grid.source_layers", "grid.target_layers"), CELLS),
-    **dict.fromkeys(("grid.stride", "grid.pairs", "grid.file"), CELLS),
+    **dict.fromkeys(("grid.stride", "grid.pairs", "grid.file", "grid.untouched"), CELLS),
     **dict.fromkeys(("shard.index", "shard.count", "rows_per_batch"), WORK),
     **dict.fromkeys(("device", "device_map", "output_root", "dry_run"), WORK),
     "model.name": "it names the folder",
@@ -61,8 +64,13 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Settings that are not in the key, with the reason."""
 
+INTERVENTION = tuple(f"intervention.{field.name}" for field in fields(InterventionConfig))
+
 COUNTS_WHERE: Mapping[str, Callable[[RunConfig], bool]] = {
     "seed": lambda config: config.control in DRAWING_CONTROLS,
+    "module": lambda config: not is_untouched(config),
+    "decode.temperature": lambda config: config.control == SAMPLES,
+    **dict.fromkeys(INTERVENTION, lambda config: not is_untouched(config)),
     "prompt.shots": lambda config: config.prompt.style == "few_shot",
 }
 """Settings that change results only in some runs; in all others their defaults are hashed."""
@@ -75,6 +83,7 @@ def run_key(
     model_identity: str,
     cells: Sequence[Cell],
     fixes: Collection[str] = (),
+    learned: Sequence[str] | None = None,
 ) -> str:
     """Hash what changes results, and nothing else, to 12 hexadecimal characters.
 
@@ -85,6 +94,7 @@ def run_key(
         cells: resolved cells of the grid; their order does not matter.
         fixes: names of bug fixes since the first version that changed the prompts or draws of this
             run. They give it a new key, so that it is computed again.
+        learned: split and fingerprint of the data from which vectors are learned; None if none are.
     """
     settings, defaults = dict(_settings(config)), dict(_settings(RunConfig()))
     settings |= {key: defaults[key] for key, counts in COUNTS_WHERE.items() if not counts(config)}
@@ -92,6 +102,8 @@ def run_key(
     later = settings.keys() - {*FIRST, *LEFT_OUT}
     if changed := {key: settings[key] for key in later if settings[key] != defaults[key]}:
         facts["later"] = changed
+    if learned:
+        facts["learned"] = list(learned)
     if fixes:
         facts["fixes"] = sorted(fixes)
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -109,7 +121,8 @@ def idle_settings(settings: Mapping[str, Any]) -> set[str]:
 
 def run_folder(config: RunConfig, key: str) -> Path:
     """Return the folder for the results of a run."""
-    return Path(config.output_root) / config.task.name / config.model.name / config.module / key
+    module = UNTOUCHED if is_untouched(config) else config.module
+    return Path(config.output_root) / config.task.name / config.model.name / module / key
 
 
 def _first_facts(
@@ -139,7 +152,7 @@ def _first_facts(
         "sample": [task.sample_size, task.sample_seed, task.sample_by],
         "lost_markers": task.lost_markers,
         "prompt": {name: settings[f"prompt.{name}"] for name in prompt},
-        "module": config.module,
+        "module": settings["module"],
         "cells": sorted({(cell.source_layer, cell.target_layer) for cell in cells}),
         "decode": {"max_new_tokens": config.decode.max_new_tokens},
         "control": config.control,

@@ -15,7 +15,8 @@ REQUIRED: Any = "???"
 """OmegaConf's mark for a required value without a default."""
 
 DTYPES = ("float32", "bfloat16", "float16", "tf32")
-CONTROLS = ("none", "random_instance", "noise", "displacement", "same_prompt", "shuffled_language")
+CONTROLS: tuple[str, ...] = ("none", "random_instance", "mean", "noise", "displacement")
+CONTROLS += ("same_prompt", "shuffled_language", "samples")
 OPERATIONS = ("replace", "add", "mix")
 VECTORS = ("activation", "difference")
 STEPS = ("first", "every")
@@ -25,8 +26,6 @@ INSTRUCTION_LANGUAGES = ("target", "en")
 SAMPLE_UNITS = ("id", "cluster")
 LOST_MARKERS = ("refuse", "keep", "drop")
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
-DRAWING_CONTROLS = ("random_instance", "noise", "displacement", "shuffled_language")
-"""Controls that draw, so that the seed changes their results."""
 
 
 def one_of(values: Sequence[str], default: str | None) -> Any:
@@ -114,8 +113,7 @@ class TaskConfig:
         loader: key of `xtransplant.tasks.loaders.LOADERS`.
         id: Hugging Face id of its data, or a local folder in the hub's layout.
         revision: commit, tag or branch of a Hugging Face id.
-        config: name of the data's configuration for a language; may contain `{language}` and
-            `{flores}`.
+        config: configuration of the data for a language; may contain `{language}`, `{flores}`.
         data_split: split of the data from which instances are drawn.
         pivot_id: Hugging Face id or folder of the pivot's texts, if they are not in `id`.
         pivot_revision: commit, tag or branch of `pivot_id`.
@@ -127,15 +125,12 @@ class TaskConfig:
         size: amount of data, as shown by `xtransplant ls tasks`.
         template: name of a file in `xtransplant/assets/prompts`, or the path of the user's own.
         keys: option keys in their order; a prompt shows "(A)" for key A.
-        machine_translated: whether the data are in the pivot language only, and the other prompts
-            are machine-translated.
+        machine_translated: whether prompts in languages other than the pivot are translations.
         splits: names of the splits; the first is the default.
         sample_size: units per language in split `sample`, for tasks whose splits are drawn here.
         sample_seed: seed for drawing the splits.
-        sample_by: unit of splits: `id` for an instance, `cluster` for all instances of a question
-            or passage.
-        lost_markers: treatment of prompts that do not show all of their options: `refuse`, `keep`
-            or `drop`.
+        sample_by: unit of splits: `id` (an instance) or `cluster` (all of a question or passage).
+        lost_markers: `refuse`, `keep` or `drop` prompts that do not show all of their options.
         languages: all languages of the task.
         pivot: language of one of the two prompts of every pair.
         direction: `en_to_x` or `x_to_en`.
@@ -223,6 +218,7 @@ class GridConfig:
         stride: step of an axis whose layers are not listed.
         pairs: cells as pairs of layers, instead of two axes.
         file: file written by `xtransplant select`, instead of `pairs`.
+        untouched: whether there are no cells, only the untouched model.
     """
 
     name: str = REQUIRED
@@ -231,6 +227,7 @@ class GridConfig:
     stride: int = 1
     pairs: list[list[int]] | None = None
     file: str | None = None
+    untouched: bool = False
 
 
 @dataclass
@@ -246,9 +243,10 @@ class InterventionConfig:
 
 @dataclass
 class DecodeConfig:
-    """Greedy decoding: `conf/decode/<name>.yaml`."""
+    """Greedy decoding: `conf/decode/<name>.yaml`. `temperature` is of the control `samples`."""
 
     max_new_tokens: int = 20
+    temperature: float = 1.0
 
 
 @dataclass
@@ -267,6 +265,7 @@ class RunConfig:
         module: value of `types.ModuleType`.
         languages: "all" for all languages of the task except its pivot, one name, or a list.
         direction: value of `types.Direction`; None for the task's direction.
+        pivot: language of the task in place of its pivot; None for the task's pivot.
         split: name of a split; None for the task's first.
         limit: maximum number of instances per language; None for all.
         seed: of what a control draws, and of the cells that `check` and `bench` sample.
@@ -288,6 +287,7 @@ class RunConfig:
     module: str = "mlp"
     languages: Any = "all"
     direction: str | None = None
+    pivot: str | None = None
     split: str | None = None
     limit: int | None = None
     seed: int = 0

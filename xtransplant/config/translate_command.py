@@ -35,7 +35,7 @@ def translate_command(config: RunConfig) -> str:
         "limit": config.limit,
         "translation.model": config.translation.model,
     }
-    usual = {"control": "none", "seed": 0, "direction": task.direction}
+    usual = {"control": "none", "seed": 0, "direction": task.direction, "pivot": None}
     asked |= {key: getattr(config, key) for key in usual}
     entry = _shipped(task.name)
     usual |= {f"task.{key}": entry.get(key, getattr(TaskConfig, key)) for key in CHOOSES_TEXTS}

@@ -22,6 +22,7 @@ from xtransplant.config.intervention import Intervention, require_writable
 from xtransplant.config.names import require_names
 from xtransplant.config.schema import RunConfig
 from xtransplant.config.schema_keys import enumerated_keys, is_text, schema_keys
+from xtransplant.config.untouched import require_sense
 from xtransplant.errors import ConfigError, unknown
 from xtransplant.types import Direction, ModuleType
 from xtransplant.yaml_file import nesting
@@ -31,11 +32,11 @@ Options = Mapping[str, Sequence[str]]
 
 WORDING = {
     "int": "an integer",
+    "float": "a number",
     "int | None": "an integer or null",
     "str": "text",
     "str | None": "text or null",
     "bool": "true or false",
-    "float": "a number",
     "list[str]": "a list of names such as [en,fr]",
     "list[str] | None": "a list of names such as [en,fr], or null",
     "list[int] | None": "a list of layers such as [0,5,-1], or null",
@@ -149,6 +150,7 @@ def check_values(config: RunConfig) -> None:
             f"bad value {config.shard.index} for shard.index; allowed: 0 to "
             f"{config.shard.count - 1} (shard.count={config.shard.count}); nearest match: {nearest}"
         )
+    require_sense(config)
     require_writable(Intervention(**asdict(config.intervention)), ModuleType(config.module))
     require_names(config.model.name, task.name, config.grid.name, task.splits)
     selected_languages(config)
@@ -158,17 +160,19 @@ def selected_languages(config: RunConfig) -> list[str]:
     """Return the languages of a run, each once; "all" means the data's, except for the pivot.
 
     Raises:
-        ConfigError: the task does not have a language, or no language is left.
+        ConfigError: the task does not have a language or the pivot, or no language is left.
     """
-    task, asked = config.task, config.languages
+    task, asked, pivot = config.task, config.languages, config.pivot or config.task.pivot
+    if config.pivot and config.pivot != task.pivot:
+        _require_one_of("pivot", config.pivot, task.languages, f"task {task.name}: ")
     if asked == "all":
         there = (task.data_dir and task.data_dir_languages) or task.languages
-        asked = [language for language in there if language != task.pivot]
+        asked = [language for language in there if language != pivot]
         if there and not asked:
             raise ConfigError(
                 f"task {task.name}: languages=all selects none, because its only language "
-                f"{task.pivot!r} is on the other side of every pair; name it: "
-                f"languages=[{task.pivot}]"
+                f"{pivot!r} is on the other side of every pair; name it: "
+                f"languages=[{pivot}]"
             )
     given = [asked] if isinstance(asked, str) else asked
     if not isinstance(given, list) or not given:

@@ -19,6 +19,7 @@ Parts of a batch:
 `model_cache`     a prompt's prefix in the model's own form, and the cache passed to the model
 `prefix_cache`    keys and values: one prefix for all rows, and a suffix for each row
 `attention`       attention of a row over prefix and suffix
+`sampling`        tokens drawn from the untouched model
 `options`         answer options of a prompt as a tree (no torch)
 `histories`       tokens that follow the prompt in each row (no torch)
 `layout`          rows that a step computes at each layer (no torch)

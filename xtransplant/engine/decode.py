@@ -1,4 +1,4 @@
-"""Greedy decoding of many rows of several prompts, in groups and batches.
+"""Decoding of many rows of several prompts, in groups and batches.
 
 A row is one continuation of a target prompt. Rows of one prompt share the prompt's prefix and the
 layers that they compute alike (the trunk, see `layout`). If a prompt has more rows than fit into
@@ -54,7 +54,7 @@ def decode(
     max_new_tokens: int,
     rows_per_batch: int | None = None,
 ) -> list[Continuation]:
-    """Continue target prompts greedily, once for each row.
+    """Continue target prompts, once for each row: greedily, or with drawn tokens.
 
     Args:
         model: any supported model.
@@ -72,7 +72,8 @@ def decode(
         torch.OutOfMemoryError: memory runs out with a single prompt, or in one of several
             processes that share the model.
     """
-    decoder = _Decoder(model, targets, max_new_tokens, rows_per_batch)
+    samples = any(row.draws for row in rows)
+    decoder = _Decoder(model, targets, max_new_tokens, rows_per_batch, samples=samples)
     of_target: list[list[int]] = [[] for _ in targets]
     for number, row in enumerate(rows):
         of_target[row.target].append(number)
@@ -101,7 +102,7 @@ def decode(
 class _Decoder:
     """Decodes groups of prompts in batches of rows that fit into memory.
 
-    Arguments are as for `decode`.
+    Arguments are as for `decode`; `samples` tells whether rows draw tokens, which takes all logits.
 
     Attributes:
         n_rows: number of rows that fit into a batch; halved when memory runs out.
@@ -114,12 +115,16 @@ class _Decoder:
         targets: Sequence[Target],
         max_new_tokens: int,
         rows_per_batch: int | None,
+        *,
+        samples: bool,
     ) -> None:
         self._model, self._max_new_tokens = model, max_new_tokens
         self._count_alike = rows_per_batch is not None
         trees = OptionTrees([target.options for target in targets])
         shares_prefix = not model.decoder_prompt
-        self._by_block = shares_prefix and runs_by_block(model, logprobs=trees.depth > 0)
+        self._by_block = (
+            shares_prefix and not samples and runs_by_block(model, logprobs=trees.depth > 0)
+        )
         where = model.text_config, model.hf.dtype, model.device
         self.n_rows = rows_per_batch or rows_that_fit(
             *where,

@@ -22,6 +22,7 @@ from xtransplant.engine.layout import Ints
 from xtransplant.engine.memory_budget import prompts_that_fit
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.rows import Continuation, Row
+from xtransplant.engine.sampling import Draws, drawn_tokens
 from xtransplant.engine.steps import NonFiniteLogits
 from xtransplant.engine.writes import Writes, joining_order, joining_writes
 from xtransplant.models.families import Model
@@ -36,7 +37,7 @@ def decode_rows(
     rows: Sequence[Row],
     max_new_tokens: int,
 ) -> list[Continuation]:
-    """Continue one target prompt greedily, once for each row.
+    """Continue one target prompt, once for each row: greedily, or with drawn tokens.
 
     Args:
         model: encoder-decoder model.
@@ -110,7 +111,7 @@ def _encode(model: Model, token_ids: Sequence[int], rows: Sequence[Row]) -> torc
 def _decode(
     model: Model, encoded: _Encoded, rows: Sequence[Row], max_new_tokens: int
 ) -> list[Tokens]:
-    """Decode greedily; rows that have ended leave the batch."""
+    """Decode; rows that have ended leave the batch."""
     eos = list(model.eos_token_ids)
     own = DynamicCache()
     tokens: list[list[int]] = [[] for _ in rows]
@@ -126,6 +127,7 @@ def _decode(
         finite = logits_RV.gather(-1, new_RT).isfinite()[:, 0].cpu().numpy()
         if not finite.all():
             raise NonFiniteLogits(rows[int(active[~finite][0])], model.hf.dtype)
+        new_RT = _drawn(logits_RV, new_RT, [rows[int(row)].draws for row in active], step)
         chosen = new_RT[:, 0].cpu().numpy()
         for row, token in zip(active, chosen, strict=True):
             tokens[row].append(int(token))
@@ -138,6 +140,20 @@ def _decode(
             active, new_RT = active[going], new_RT[kept]
             states_RTD, cross = encoded.of_rows(active)
     return [tuple(new_tokens) for new_tokens in tokens]
+
+
+def _drawn(
+    logits_RV: torch.Tensor, most_likely_R1: torch.Tensor, draws: Sequence[Draws | None], step: int
+) -> torch.Tensor:
+    """Return the next tokens, [R, 1]: drawn for the rows that sample."""
+    drawn = [(row, of_row) for row, of_row in enumerate(draws) if of_row]
+    if not drawn:
+        return most_likely_R1
+    rows = [row for row, _ in drawn]
+    tokens = drawn_tokens(logits_RV, rows, [of_row for _, of_row in drawn], step)
+    new_R1 = most_likely_R1.clone()
+    new_R1[rows, 0] = torch.from_numpy(tokens).to(new_R1.device)
+    return new_R1
 
 
 def _option_logprobs(

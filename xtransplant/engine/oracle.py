@@ -6,6 +6,7 @@ with it. It shares no code with the engine except the loaded model.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -100,6 +101,14 @@ def capture_layer(
     return seen[0] if len(parts) == 1 else torch.stack([seen[0], seen[1]])
 
 
+def mean_activation(
+    model: Model, prompts: Sequence[Sequence[int]], module: ModuleType, layer: int
+) -> torch.Tensor:
+    """Run each prompt; return the mean of one layer's activations at the last tokens, float64."""
+    activations = [capture_layer(model, ids, module, layer).double() for ids in prompts]
+    return torch.stack(activations).mean(0)
+
+
 @torch.inference_mode()
 def generate(
     model: Model, target_ids: Sequence[int], max_new_tokens: int, write: Write | None = None
@@ -152,6 +161,42 @@ def _writing(write: Write, place: int) -> Callable[[Any, Any, Any], Any]:
         return written.view_as(output)
 
     return hook
+
+
+@torch.inference_mode()
+def sample(
+    model: Model,
+    target_ids: Sequence[int],
+    max_new_tokens: int,
+    *,
+    seed: int,
+    cell: Cell,
+    temperature: float = 1.0,
+) -> tuple[int, ...]:
+    """Continue the untouched target prompt with drawn tokens, one whole forward pass for each.
+
+    The uniform number of step s of the try that a cell i,j numbers is made of the first 13
+    hexadecimal digits of the SHA-256 of "SEED i,j s". The token is the first one whose cumulative
+    probability exceeds it.
+    """
+    new: list[int] = []
+    for step in range(max_new_tokens):
+        if model.decoder_prompt:
+            encoder, decoder = [*target_ids], [*model.decoder_prompt, *new]
+            ids = {
+                "input_ids": torch.tensor([encoder]),
+                "decoder_input_ids": torch.tensor([decoder]),
+            }
+        else:
+            ids = {"input_ids": torch.tensor([[*target_ids, *new]])}
+        logits_V = model.hf(**{k: v.to(model.device) for k, v in ids.items()}).logits[0, -1]
+        probabilities_V = (logits_V.double().cpu() / temperature).softmax(-1)
+        text = f"{seed} {cell.source_layer},{cell.target_layer} {step}"
+        uniform = int(hashlib.sha256(text.encode()).hexdigest()[:13], 16) / 16**13
+        new.append(int((probabilities_V.cumsum(-1) <= uniform).sum()))
+        if new[-1] in model.eos_token_ids:
+            break
+    return tuple(new)
 
 
 def _hidden(output: Any) -> torch.Tensor:

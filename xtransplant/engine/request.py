@@ -12,6 +12,7 @@ from xtransplant.config import schema
 from xtransplant.config.grid import resolve_cells
 from xtransplant.config.intervention import TRANSPLANT, Intervention, require_writable
 from xtransplant.engine.options import Tokens
+from xtransplant.engine.sampling import Sampling
 from xtransplant.errors import ConfigError, LayerError, NumericsError, PromptError, unknown
 from xtransplant.models.architecture import WRITTEN, n_layers
 from xtransplant.models.families import Model
@@ -34,7 +35,7 @@ class Request:
             module's N layers: [N, D], of `attn_mlp` [N, 2, D] (attention, then feed-forward).
         target: prompt that is answered.
         module: module that is transplanted.
-        cells: "full" or pairs of layers.
+        cells: "full" or pairs of layers; "none" for the baseline alone.
         options: token ids of answer options; each `Generation` then has their log-probabilities
             after the target prompt.
         name: name of this pair of prompts in messages.
@@ -43,17 +44,20 @@ class Request:
         displacement_seed: seed of random directions, one for each cell. The output moves along
             them, as far as the intervention would have moved it; None for the intervention.
         intervention: what is made of the activations, and where it is put.
+        sampling: how the untouched model is sampled, once for each cell, in place of transplants;
+            None for transplants.
     """
 
     source: str | Sequence[int] | Prompt | torch.Tensor
     target: str | Sequence[int] | Prompt
     module: ModuleType | str = ModuleType.MLP
-    cells: Literal["full"] | Sequence[tuple[int, int] | Cell] = "full"
+    cells: Literal["full", "none"] | Sequence[tuple[int, int] | Cell] = "full"
     options: Sequence[Sequence[int]] = ()
     name: str = ""
     noise_seed: int | None = None
     displacement_seed: int | None = None
     intervention: Intervention = TRANSPLANT
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Resolved:
         noise_seed: as in `Request`.
         displacement_seed: as in `Request`.
         intervention: as in `Request`.
+        sampling: as in `Request`.
     """
 
     source: Tokens
@@ -81,14 +86,19 @@ class Resolved:
     noise_seed: int | None
     displacement_seed: int | None
     intervention: Intervention
+    sampling: Sampling | None
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether any row takes an activation of the source prompt."""
+        return bool(self.cells) and self.sampling is None and self.given is None
 
     @classmethod
     def of(cls, model: Model, request: Request, max_new_tokens: int) -> Resolved:
         """Encode the prompts and resolve the cells; errors are as for `transplant`."""
         module = _module(request.module)
         require_writable(request.intervention, module)
-        pairs = _pairs(request.cells)
-        cells = resolve_cells(n_layers(model.hf.config, module), pairs=pairs)
+        cells = _cells(request.cells, n_layers(model.hf.config, module))
         for layer in {cell.source_layer for cell in cells} | {cell.target_layer for cell in cells}:
             model.written(module, layer)
         name = f"{request.name}: " if request.name else ""
@@ -114,6 +124,7 @@ class Resolved:
             request.noise_seed,
             request.displacement_seed,
             request.intervention,
+            request.sampling,
         )
 
 
@@ -162,17 +173,21 @@ def _encoded(
     return encoded.token_ids
 
 
-def _pairs(cells: object) -> list[Sequence[int]] | None:
-    """Return the requested pairs of layers; None for all."""
+def _cells(cells: object, n_layers: int) -> list[Cell]:
+    """Return the requested cells."""
+    if isinstance(cells, str) and cells == "none":
+        return []
     if isinstance(cells, str) and cells == "full":
-        return None
+        return resolve_cells(n_layers)
     if isinstance(cells, str) or not isinstance(cells, Iterable):
         raise LayerError(
-            f"malformed cells {cells!r}; allowed: 'full' or a list of pairs such as [(16, 4)]"
+            f"malformed cells {cells!r}; allowed: 'full', 'none' or a list of pairs such as "
+            "[(16, 4)]"
         )
-    return [
+    pairs = [
         (cell.source_layer, cell.target_layer) if isinstance(cell, Cell) else cell for cell in cells
     ]
+    return resolve_cells(n_layers, pairs=pairs)
 
 
 def _module(name: ModuleType | str) -> ModuleType:

@@ -8,6 +8,7 @@ import torch
 
 from xtransplant.config import schema
 from xtransplant.config.intervention import TRANSPLANT, Intervention
+from xtransplant.engine.sampling import Draws
 from xtransplant.registry import handlers
 from xtransplant.types import ModuleType
 
@@ -20,7 +21,7 @@ class Row:
     """One continuation of a target prompt, with at most one write a pass.
 
     Attributes:
-        layer: target layer; N for the baseline, which writes nothing.
+        layer: target layer; N for the baseline and for tries, which write nothing.
         module: module whose output is written; None for the baseline.
         vector: vector that is put there, [D], or [M, D] for M modules that are written together;
             None for the baseline.
@@ -28,6 +29,7 @@ class Row:
         intervention: how the vector is put there, and in which passes.
         direction: unit vectors of the shape of `vector`. If given, the output moves along them, as
             far as it would have moved otherwise.
+        draws: how its tokens are drawn; None if the most likely ones are chosen.
     """
 
     layer: int
@@ -36,6 +38,7 @@ class Row:
     target: int = 0
     intervention: Intervention = TRANSPLANT
     direction: torch.Tensor | None = None
+    draws: Draws | None = None
 
     @property
     def in_encoder(self) -> bool:

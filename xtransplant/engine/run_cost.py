@@ -8,9 +8,8 @@ from typing import Any
 from xtransplant.config.intervention import Intervention
 from xtransplant.engine.flops import grid_flops, model_size
 from xtransplant.engine.profiling import Work
-from xtransplant.engine.request import READ_FROM_PROMPT
 from xtransplant.engine.rows import WRITES_AGAIN
-from xtransplant.types import Cell, PromptPair
+from xtransplant.types import Cell
 
 
 def part_cost(
@@ -18,7 +17,7 @@ def part_cost(
     model_config: Any,
     n_layers: int,
     cells: Sequence[Cell],
-    prompts: Sequence[PromptPair],
+    lengths: Sequence[tuple[int, int]],
     max_new_tokens: int,
     intervention: Intervention,
 ) -> dict[str, float | None]:
@@ -29,9 +28,10 @@ def part_cost(
         model_config: configuration of the model.
         n_layers: number of layers of the model.
         cells: cells of the grid.
-        prompts: prompt pairs of the part.
+        lengths: number of tokens of each pair of prompts, of the source and of the target; 0 for a
+            source that is not read.
         max_new_tokens: most tokens generated per cell.
-        intervention: of the cells. Without activations of source prompts none of these is read.
+        intervention: of the cells.
 
     Returns:
         `n_layers`; `n_instances`; `seconds` (wall time); `peak_bytes` (memory beyond the weights,
@@ -42,8 +42,6 @@ def part_cost(
         (baseline and all cells).
     """
     size = model_size(model_config)
-    reads = READ_FROM_PROMPT[intervention.vector]
-    lengths = [(reads * len(pair.source.token_ids), len(pair.target.token_ids)) for pair in prompts]
     again = WRITES_AGAIN[intervention.steps]
     counted = not model_config.is_encoder_decoder
 

@@ -20,6 +20,7 @@ from xtransplant.engine.model_cache import RowsCache
 from xtransplant.engine.options import OptionTrees
 from xtransplant.engine.prefix_cache import Move, SharedPrefixCache, shared_prefix_attention
 from xtransplant.engine.rows import Continuation, Row
+from xtransplant.engine.sampling import drawn_tokens
 from xtransplant.engine.unembedding import LogitBlocks, logit_blocks, screen_of
 from xtransplant.engine.writes import Writes
 from xtransplant.errors import NumericsError
@@ -106,6 +107,7 @@ class _Batch:
         self._writes = Writes(model, rows)
         self._target_layer = np.array([row.layer for row in rows])
         self._rows_cache = RowsCache(model, cache)
+        self._samples = any(row.draws for row in rows)
         self._growth = growth.Growth()
         self._previous: StepLayout | None = None
         self._tokens: list[list[int]] = [[] for _ in rows]
@@ -123,7 +125,7 @@ class _Batch:
         )
 
     def step(self, step: int, histories: Histories) -> Ints:
-        """Compute one token; return the most likely next token of each entry.
+        """Compute one token; return the next token of each entry.
 
         Raises:
             NonFiniteLogits: a row's logits are NaN or infinite.
@@ -135,10 +137,7 @@ class _Batch:
         self._lay_out(layout, histories)
         pairs = OptionPairs.of(histories, self._trees)
         slots = layout.slots(n_layers - 1, np.arange(len(histories)))
-        tokens, found = self._run(
-            step, layout.rows(-1), histories, (slots[pairs.entry], pairs.token)
-        )
-        chosen = tokens[slots]
+        chosen, found = self._run(step, layout.rows(-1), histories, slots, pairs)
         if (chosen < 0).any():
             culprit = self._rows[int(histories.row[chosen < 0][0])]
             raise NonFiniteLogits(culprit, self._model.hf.dtype)
@@ -179,7 +178,7 @@ class _Batch:
         self._previous = layout
 
     def _run(
-        self, step: int, embedded: Ints, histories: Histories, wanted: tuple[Ints, Ints]
+        self, step: int, embedded: Ints, histories: Histories, slots: Ints, pairs: OptionPairs
     ) -> tuple[Ints, Floats]:
         """Run the model on the newest token of each of the entries `embedded`.
 
@@ -187,13 +186,14 @@ class _Batch:
             step: number of the step; all rows write in step 0, some in the others too.
             embedded: entries whose tokens are embedded.
             histories: entries of the step.
-            wanted: pairs of a row of the last layer and a token to compute the log-probability of.
+            slots: for each entry, its row of the last layer.
+            pairs: pairs of an entry and a token of an option to compute the log-probability of.
 
         Returns:
-            The most likely token of each row of the last layer, -1 if its logit is NaN or infinite;
-            and the wanted log-probabilities.
+            The next token of each entry, drawn or most likely, -1 if the largest logit is NaN or
+            infinite; and the wanted log-probabilities.
         """
-        model = self._model
+        model, wanted = self._model, (slots[pairs.entry], pairs.token)
         positions = self._cache.positions(self.prompt[histories.row[embedded]])
         # In step 0 the rows still differ too much for screening to save products.
         screen = self._screen if step > 0 else None
@@ -203,7 +203,25 @@ class _Batch:
         ):
             logits_RV = _logits(model, histories.token[embedded], positions, self._rows_cache)
         found = blocks.logprobs_Q.numpy() if blocks else _logprobs(logits_RV, *wanted)
-        return _most_likely(logits_RV, blocks), found
+        chosen = _most_likely(logits_RV, blocks)[slots]
+        if self._samples:
+            self._draw(step, histories, slots, logits_RV, chosen)
+        return chosen, found
+
+    def _draw(
+        self, step: int, histories: Histories, slots: Ints, logits_RV: torch.Tensor, chosen: Ints
+    ) -> None:
+        """Put drawn tokens in the place of the most likely ones, for the rows that sample."""
+        of_entry = [self._rows[row].draws for row in histories.row]
+        drawn = [
+            (entry, draws)
+            for entry, draws in enumerate(of_entry)
+            if draws and histories.free[entry] and chosen[entry] >= 0
+        ]
+        if drawn:
+            entries = [entry for entry, _ in drawn]
+            draws = [each for _, each in drawn]
+            chosen[entries] = drawn_tokens(logits_RV, slots[entries].tolist(), draws, step)
 
 
 def _logits(model: Model, tokens: Ints, positions: Ints, cache: RowsCache) -> torch.Tensor:

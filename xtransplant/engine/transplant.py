@@ -15,6 +15,7 @@ from xtransplant.engine.decode import Target, decode
 from xtransplant.engine.options import Tokens
 from xtransplant.engine.request import Request, Resolved
 from xtransplant.engine.rows import Continuation, Row
+from xtransplant.engine.sampling import Draws
 from xtransplant.errors import ConfigError, LayerError, ModelError
 from xtransplant.models.families import Model
 from xtransplant.prompts.tokenise import decode_text
@@ -93,7 +94,7 @@ def transplant(  # noqa: PLR0913  # what one grid is, in one call
     source: str | Sequence[int] | Prompt | torch.Tensor,
     target: str | Sequence[int] | Prompt,
     module: ModuleType | str = ModuleType.MLP,
-    cells: Literal["full"] | Sequence[tuple[int, int] | Cell] = "full",
+    cells: Literal["full", "none"] | Sequence[tuple[int, int] | Cell] = "full",
     max_new_tokens: int = 20,
     rows_per_batch: int | None = None,
     intervention: Intervention = TRANSPLANT,
@@ -112,8 +113,9 @@ def transplant(  # noqa: PLR0913  # what one grid is, in one call
         target: prompt that is answered, as text or token ids.
         module: "attn", "mlp", "block", "attn_mlp" or "attn_residual"; in encoder-decoder models
             also "cross_attn" or "encoder_block".
-        cells: "full" for all N² pairs, or (source_layer, target_layer) pairs. Negative layers
-            count from the end; repeated cells are computed once.
+        cells: "full" for all N² pairs, "none" for the baseline alone, or (source_layer,
+            target_layer) pairs. Negative layers count from the end; repeated cells are computed
+            once.
         max_new_tokens: most tokens generated per cell.
         rows_per_batch: number of cells that decode together; it changes memory and speed, not
             results. None chooses a number that fits.
@@ -172,7 +174,7 @@ def transplant_all(
     names = {grid.target: f"{grid.name}target prompt" for grid in reversed(grids)}
     number = {target: k for k, target in enumerate(dict.fromkeys(grid.target for grid in grids))}
     baselines = [Row(model.n_layers, target=k) for k in number.values()]
-    written = _written_rows(grids, number, _capture_sources(model, grids))
+    written = _rows(model, grids, number, _capture_sources(model, grids))
     continuations = decode(
         model,
         [Target(*target, name=names[target]) for target in number],
@@ -193,7 +195,8 @@ def transplant_all(
     ]
 
 
-def _written_rows(
+def _rows(
+    model: Model,
     grids: Sequence[Resolved],
     number: Mapping[tuple[Tokens, tuple[Tokens, ...]], int],
     acts: Mapping[Tokens, Mapping[ModuleType, torch.Tensor]],
@@ -201,16 +204,24 @@ def _written_rows(
     """Return a row for each cell of each grid.
 
     Args:
+        model: any supported model.
         grids: checked requests.
         number: number of each target prompt.
         acts: activations of each source prompt and module, [L, D] or [L, M, D].
     """
     rows: list[Row] = []
     for grid in grids:
+        target = number[grid.target]
+        if sampling := grid.sampling:
+            tries = (Draws(sampling, cell) for cell in grid.cells)
+            rows += [Row(model.n_layers, target=target, draws=draws) for draws in tries]
+            continue
+        if not grid.cells:
+            continue
         vectors_LD = acts[grid.source][grid.module] if grid.given is None else grid.given
         if grid.noise_seed is not None:
             vectors_LD = noise_like(vectors_LD, grid.noise_seed)
-        rows += [_written_row(grid, cell, vectors_LD, number[grid.target]) for cell in grid.cells]
+        rows += [_written_row(grid, cell, vectors_LD, target) for cell in grid.cells]
     return rows
 
 
@@ -226,7 +237,7 @@ def _capture_sources(
     model: Model, grids: Sequence[Resolved]
 ) -> dict[Tokens, dict[ModuleType, torch.Tensor]]:
     """Read each source prompt once, up to the deepest layer that any grid takes from."""
-    reading = [grid for grid in grids if grid.given is None]
+    reading = [grid for grid in grids if grid.reads_source]
     if not reading:
         return {}
     names = {grid.source: f"{grid.name}source prompt" for grid in reversed(reading)}

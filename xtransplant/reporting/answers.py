@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from xtransplant.analysis.contrasts import Scope, scopes
+from xtransplant.analysis.contrasts import SHARE, Scope, scopes
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.replicates import averaged
 from xtransplant.analysis.seeds_of_controls import seeds
@@ -24,7 +25,7 @@ def _rows(study: Study) -> Iterator[Record]:
             shared = [run.aligned_with(one) for run in runs if set(one.names) <= set(run.names)]
             yield {
                 **labels(scope),
-                "control": one.identity.control,
+                "control": one.identity.control_name,
                 "seeds": len(shared),
                 "cells": len(one.cells),
                 "n": scope.n,
@@ -34,7 +35,7 @@ def _rows(study: Study) -> Iterator[Record]:
 
 
 def _texts(scope: Scope, runs: Sequence[Outcomes]) -> Record:
-    one, n_cells = scope.outcomes, len(scope.outcomes.cells)
+    one, n_cells = scope.outcomes, _n_cells(scope)
     averages = {
         "cut_off": averaged(seeds(runs, lambda run: run.n_cut_off / n_cells)),
         "unparsable": averaged(seeds(runs, lambda run: run.n_unparsable / n_cells)),
@@ -42,23 +43,39 @@ def _texts(scope: Scope, runs: Sequence[Outcomes]) -> Record:
     distinct = averaged(seeds(runs, lambda run: run.n_distinct))
     return {
         **figure("baseline_cut_off", scope.interval(one.baseline_cut_off)),
-        **figure("cut_off", scope.interval(averages["cut_off"])),
+        **_of_cells("cut_off", scope, averages["cut_off"]),
         **figure("baseline_unparsable", scope.interval(one.baseline_unparsable)),
-        **figure("unparsable", scope.interval(averages["unparsable"])),
-        **figure("distinct_answers", scope.interval(distinct, (0.0, n_cells))),
+        **_of_cells("unparsable", scope, averages["unparsable"]),
+        **_of_cells("distinct_answers", scope, distinct, (0.0, n_cells)),
     }
 
 
 def _changes(scope: Scope, runs: Sequence[Outcomes]) -> Record:
     """Return the shares of answers, over instances and cells, that a cell changed."""
     one = scope.outcomes
-    right, wrong = averaged(seeds(runs, lambda run: run.correct.mean(1))), ~one.baseline
+    one, n_cells = scope.outcomes, _n_cells(scope)
+    right = averaged(seeds(runs, lambda run: run.correct.sum(1) / n_cells))
+    wrong = ~one.baseline
     unreadable = one.baseline_unparsable
     return {
-        **figure("format_repaired", scope.interval(np.where(wrong & unreadable, right, 0))),
-        **figure("wrong_to_right", scope.interval(np.where(wrong & ~unreadable, right, 0))),
-        **figure("lost", scope.interval(np.where(one.baseline, 1 - right, 0))),
+        **_of_cells("format_repaired", scope, np.where(wrong & unreadable, right, 0)),
+        **_of_cells("wrong_to_right", scope, np.where(wrong & ~unreadable, right, 0)),
+        **_of_cells("lost", scope, np.where(one.baseline, 1 - right, 0)),
     }
+
+
+def _n_cells(scope: Scope) -> int:
+    """Return the number of cells to divide by: 1 in a run without any, whose figures are empty."""
+    return max(1, len(scope.outcomes.cells))
+
+
+def _of_cells(
+    name: str, scope: Scope, values: npt.ArrayLike, bounds: tuple[float, float] = SHARE
+) -> Record:
+    """Return a figure over cells with its interval; empty in a run without cells."""
+    if not scope.outcomes.cells:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+    return figure(name, scope.interval(values, bounds))
 
 
 ANSWERS = TableDefinition(

@@ -13,7 +13,7 @@ from scipy import stats
 from xtransplant.analysis.contrasts import MICRO, Scope, scopes
 from xtransplant.analysis.expected_bound import of_tries
 from xtransplant.analysis.intervals import Intervals
-from xtransplant.analysis.language_table import language
+from xtransplant.analysis.language_table import distance, language
 from xtransplant.analysis.outcomes import Outcomes
 from xtransplant.analysis.protocols import judged_pairs
 from xtransplant.analysis.seeds_of_controls import controls_of
@@ -40,7 +40,7 @@ def draw_layer_curves(study: Study, folder: Path) -> Iterator[Path]:
                     for scope, runs in _with_controls(study, one, label):
                         found = [run.any_by_layer(f"{side}_layer") for run in runs]
                         right = np.mean([values for _, values in found], axis=0)
-                        control = runs[0].identity.control
+                        control = runs[0].identity.control_name
                         _curve(panel, found[0][0], scope.interval(right), control)
                     _baseline(panel, study, one, label)
                     panel.set_xlabel(f"{side} layer (any {_other(side)} layer)")
@@ -61,7 +61,7 @@ def draw_tries(study: Study, folder: Path) -> Iterator[Path]:
             for label, panel in zip(labels, axes, strict=True):
                 for scope, runs in _with_controls(study, one, label):
                     found = np.mean([of_tries(run, tries) for run in runs], axis=0)
-                    control = runs[0].identity.control
+                    control = runs[0].identity.control_name
                     _curve(panel, tries.tolist(), scope.interval(found), control)
                 _baseline(panel, study, one, label)
                 panel.set_xscale("log")
@@ -77,8 +77,13 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
     The pair is selected on other folds than those that judge it.
     """
     for one in study.experiments:
-        known = {name: language(name) for name in one.languages}
-        found = {name: about for name, about in known.items() if about}
+        pivot = one.identity.pivot or one.identity.task_pivot
+        known = {name: (language(name), distance(pivot, name)) for name in one.languages}
+        found = {
+            name: (float(about.resource_class), far)
+            for name, (about, far) in known.items()
+            if about and far is not None
+        }
         of_all = {
             pair.scope.label: pair.gain[0]
             for pair in judged_pairs(study, one)
@@ -91,9 +96,10 @@ def draw_languages(study: Study, folder: Path) -> Iterator[Path]:
         with lettering([title, *known]):
             figure, axes = panels(2, 2, WIDTH + 0.6, HEIGHT + 0.6)
             gains = {name: of_all[name] for name in found}
-            distances = [about.distance_to_english for about in found.values()]
-            _scatter(axes[0], distances, gains, "featural distance to English (URIEL+)")
-            classes = [float(about.resource_class) for about in found.values()]
+            distances = [far for _, far in found.values()]
+            to = "English" if pivot == "en" else pivot
+            _scatter(axes[0], distances, gains, f"featural distance to {to} (URIEL+)")
+            classes = [resource_class for resource_class, _ in found.values()]
             _scatter(axes[1], classes, gains, "resource class (Joshi et al. 2020), 5 = most")
             left_out = [name for name in known if name not in found]
             note = f"; without {', '.join(left_out)}, features unknown" if left_out else ""

@@ -31,7 +31,7 @@ def _name(one: Outcomes) -> str:
 
 def _control(one: Outcomes) -> str:
     seed = f", seed {one.identity.seed}" if one.identity.seed else ""
-    return "" if one.identity.is_experiment else f", control {one.identity.control}{seed}"
+    return "" if one.identity.is_experiment else f", control {one.identity.control_name}{seed}"
 
 
 def _number(n: int, what: str) -> str:

@@ -70,7 +70,7 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
     """Return the views of a run for the page, one for each language, as JSON values.
 
     Args:
-        run: run; if it is unfinished, its finished parts are used.
+        run: run; if it is unfinished, its finished parts are used. One without cells has no views.
         texts: store of texts, to which those of the run are added.
 
     Returns:
@@ -85,12 +85,15 @@ def views_of(run: Run, texts: Texts) -> list[dict[str, Any]]:
     if generations.empty:
         return []
     pairs = pairs_frame(generations)
+    if pairs.empty:
+        return []
     instances = run.folder.read_instances()
     identity = replace(run.identity, cells=_cells(pairs))
     labels = {
         **{name: getattr(identity, name) for name in LABELS},
         "run": run.folder.key,
         "setting": _digest(identity.group(Pairing.CONTROL)),
+        "any_module": _digest((identity.group(Pairing.UNTOUCHED), identity.cells)),
         "status": run.folder.read_manifest().status,
     }
     return [

@@ -83,8 +83,9 @@ def write_report(
                 on_file(path)
         for path in _figures(study, folder):
             on_file(path)
-        if with_page:
-            runs = [*(one.run for one in study.outcomes), *(one.run for one in study.left_out)]
+        with_cells = [one.run for one in study.outcomes if one.cells]
+        if with_page and with_cells:  # the page shows cells
+            runs = [*with_cells, *(one.run for one in study.left_out)]
             write_page(Runs(runs), folder / PAGE, remarks, found)
             on_file(folder / PAGE)
     except OSError as error:
@@ -110,7 +111,7 @@ def _drawn(draw: Draw, study: Study, folder: Path) -> list[Path]:
 
 
 def _require_experiments(study: Study, paths: Sequence[Path]) -> None:
-    if study.experiments:
+    if any(one.identity.is_experiment for one in study.outcomes):
         return
     left_out = f" (left out: {study.left_out[0]})" if study.left_out else ""
     raise OutputError(

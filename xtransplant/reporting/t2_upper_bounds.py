@@ -70,7 +70,7 @@ def _control_columns(scope: Scope, bound: str, found: Bools) -> Iterator[Record]
         unparsable = averaged(seeds(runs, lambda run: run.n_unparsable / len(run.cells)))
         distinct = averaged(seeds(runs, lambda run: run.n_distinct))
         yield {
-            "control": _bound_name(control.identity.control, layer),
+            "control": _bound_name(control.identity.control_name, layer),
             "seeds": len(runs),
             **figure("control_accuracy", averaged_interval(inside, theirs)),
             "control_mean_cell": float(np.mean([inside.mean(run.correct).mean() for run in runs])),

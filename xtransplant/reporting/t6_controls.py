@@ -15,7 +15,8 @@ from xtransplant.analysis.judged import verdicts
 from xtransplant.analysis.outcomes import Bools, Outcomes
 from xtransplant.analysis.replicates import averaged, averaged_difference, averaged_interval
 from xtransplant.analysis.sensitivity import equivalence
-from xtransplant.analysis.study import SAMPLES, Study
+from xtransplant.analysis.study import Study
+from xtransplant.config.untouched import SAMPLES
 from xtransplant.reporting.table import Record, TableDefinition
 from xtransplant.reporting.table_rows import (
     EQUIVALENT,
@@ -52,7 +53,7 @@ def _compared(
         return
     at_cells = AtCells.of([run for run, _ in given], [of for _, of in given], fixed.cells)
     right = verdicts(own, fixed.cells)
-    name = runs[0].identity.control
+    name = runs[0].identity.control_name
     parts = {name: np.ones(at_cells.right.shape, dtype=bool)}
     if any(drawn) and at_cells.same_gold.any() and not at_cells.same_gold.all():
         same = at_cells.same_gold.astype(bool)

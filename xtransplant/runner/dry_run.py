@@ -8,10 +8,10 @@ from dataclasses import asdict
 from xtransplant.analysis.power import minimum_detectable_gain
 from xtransplant.config.intervention import Intervention
 from xtransplant.config.schema import RunConfig
+from xtransplant.config.untouched import UNTOUCHED, is_untouched
 from xtransplant.engine.flops import grid_flops, model_size
 from xtransplant.engine.memory_budget import kv_bytes, rows_that_fit
 from xtransplant.engine.profiling import matmul_rate
-from xtransplant.engine.request import READ_FROM_PROMPT
 from xtransplant.engine.rows import WRITES_AGAIN
 from xtransplant.models.architecture import n_layers
 from xtransplant.models.dtypes import TORCH_DTYPES
@@ -56,8 +56,9 @@ def _work(plan: Plan) -> list[tuple[str, str]]:
     return [
         ("model", f"{config.model.name} ({config.model.id}), {config.model.dtype}"),
         ("task", f"{config.task.name}, split {config.split}, {config.direction}"),
-        ("module", config.module),
+        ("module", UNTOUCHED if is_untouched(config) else config.module),
         ("intervention", str(Intervention(**asdict(config.intervention)))),
+        *_vectors(plan),
         ("instances", ", ".join(f"{language} {n}" for language, n in counts.items())),
         (
             "cells",
@@ -70,6 +71,14 @@ def _work(plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
+def _vectors(plan: Plan) -> list[tuple[str, str]]:
+    """Return what the run's vectors are learned from; nothing if they are not."""
+    if plan.learned is None:
+        return []
+    counts = ", ".join(f"{code} {len(one.ids)}" for code, one in plan.learned.lessons.items())
+    return [("vectors", f"means over split {plan.learned.split}: {counts}")]
+
+
 def _cost(plan: Plan) -> list[tuple[str, str]]:
     config = plan.config
     text_config = plan.model_config.get_text_config()
@@ -77,11 +86,10 @@ def _cost(plan: Plan) -> list[tuple[str, str]]:
     size = model_size(plan.model_config)
     new_tokens = config.decode.max_new_tokens
     pairs = [pair for part in plan.parts for pair in part.prompts]
-    reads = READ_FROM_PROMPT[config.intervention.vector]
-    lengths = [(reads * len(pair.source.token_ids), len(pair.target.token_ids)) for pair in pairs]
+    lengths = plan.token_counts(pairs)
     flops = sum(
         grid_flops(
-            *(size, _n_layers(plan), plan.cells, source, target, new_tokens),
+            *(size, _n_layers(plan), plan.costed_cells, source, target, new_tokens),
             writes_again=WRITES_AGAIN[config.intervention.steps],
         )
         for source, target in lengths

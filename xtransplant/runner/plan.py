@@ -15,14 +15,15 @@ from typing import Any
 from xtransplant.config.grid_file import run_cells
 from xtransplant.config.run_key import run_folder, run_key
 from xtransplant.config.schema import ModelConfig, RunConfig
+from xtransplant.config.untouched import is_untouched
 from xtransplant.models.adapter import adapter_identity, own_tokenizer
 from xtransplant.models.architecture import n_layers
-from xtransplant.models.families import context_length
 from xtransplant.models.loading import identity, load_config, load_tokenizer
 from xtransplant.progress import OnStep, silent
 from xtransplant.prompts.corrections import corrections
 from xtransplant.prompts.styles import STYLES
-from xtransplant.prompts.tokenise import encode_options, encode_pair, require_room
+from xtransplant.runner.learned import Learned, learned_from
+from xtransplant.runner.prompt_pairs import prompt_pairs
 from xtransplant.scoring.judging import require_fit
 from xtransplant.scoring.registry import find_scorers, names_that_read_aliases
 from xtransplant.scoring.scorer import Scorer
@@ -49,6 +50,7 @@ class Plan:
         folder: folder of the results.
         model_config: configuration of the checkpoint.
         data: origin, licence and gaps of the data, for the manifest.
+        learned: what the run's vectors are learned from; None if they are not.
     """
 
     config: RunConfig
@@ -58,10 +60,21 @@ class Plan:
     folder: Path
     model_config: Any
     data: Mapping[str, Any]
+    learned: Learned | None
 
     def shard(self, index: int, count: int) -> tuple[Part, ...]:
         """Return the parts that process `index` of `count` processes does."""
         return self.parts[index::count]
+
+    @property
+    def costed_cells(self) -> tuple[Cell, ...]:
+        """The cells as their cost is estimated: a try of `samples` computes every layer."""
+        return (Cell(0, 0),) * len(self.cells) if is_untouched(self.config) else self.cells
+
+    def token_counts(self, pairs: Sequence[PromptPair]) -> list[tuple[int, int]]:
+        """Return the number of tokens of each source and target prompt; 0 for a source not read."""
+        reads = not (is_untouched(self.config) or self.learned)
+        return [(reads * len(pair.source.token_ids), len(pair.target.token_ids)) for pair in pairs]
 
     @property
     def n_parts(self) -> dict[str, int]:
@@ -87,10 +100,13 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     require_fit(scorers, chain.from_iterable(data.instances.values()))
     own = own_tokenizer(config.model.adapter, config.model.adapter_revision, on_step)
     tokenizer = load_tokenizer(**checkpoint, own=own, on_step=on_step)
-    prompts = {
-        language: _prompts(config, language, instances, tokenizer, model_config)
-        for language, instances in data.instances.items()
-    }
+
+    def encode(language: str, instances: Sequence[Instance]) -> list[PromptPair]:
+        return prompt_pairs(config, language, instances, tokenizer, model_config)
+
+    prompts = {language: encode(language, some) for language, some in data.instances.items()}
+    model_identity = _identity(config.model, on_step)
+    learned = learned_from(config, data.instances, encode, model_identity)
     pairs = zip(
         chain.from_iterable(data.instances.values()),
         chain.from_iterable(prompts.values()),
@@ -100,8 +116,9 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
     key = run_key(
         config,
         data_fingerprint=data.fingerprint,
-        model_identity=_identity(config.model, on_step),
+        model_identity=model_identity,
         cells=cells,
+        learned=learned.facts if learned else None,
         fixes={
             *data.fixes,
             *(["adapter_tokenizer"] if own else []),  # earlier versions ignored it
@@ -115,7 +132,8 @@ def make_plan(config: RunConfig, on_step: OnStep = silent) -> Plan:
         key=key,
         folder=run_folder(config, key),
         model_config=model_config,
-        data=_about_data(config, data, scorers),
+        data=_about_data(config, data, scorers, learned),
+        learned=learned,
     )
 
 
@@ -167,7 +185,10 @@ def _ends_in_space(prompt: str) -> bool:
     return prompt[-1:].isspace() and prompt[-1] not in "\r\n"
 
 
-def _about_data(config: RunConfig, data: Data, scorers: Sequence[Scorer]) -> dict[str, Any]:
+def _about_data(
+    config: RunConfig, data: Data, scorers: Sequence[Scorer], learned: Learned | None
+) -> dict[str, Any]:
+    made_of = {language: one.digest for language, one in learned.lessons.items()} if learned else {}
     instances = chain.from_iterable(data.instances.values())
     return {
         "read": data.source,
@@ -176,6 +197,7 @@ def _about_data(config: RunConfig, data: Data, scorers: Sequence[Scorer]) -> dic
         "lost_markers": data.lost_markers,
         "lacking": data.lacking,
         "ends_in_space": _end_in_space(config, data),
+        **({"vectors": made_of} if made_of else {}),
         "unread_aliases": [] if _reads_aliases(scorers, data) else [s.name for s in scorers],
     }
 
@@ -224,36 +246,6 @@ def _identity(model: ModelConfig, on_step: OnStep) -> str:
     if model.adapter is None:
         return found
     return f"{found} + {adapter_identity(model.adapter, model.adapter_revision, on_step)}"
-
-
-def _prompts(
-    config: RunConfig,
-    language: str,
-    instances: Sequence[Instance],
-    tokenizer: Any,
-    model_config: Any,
-) -> list[PromptPair]:
-    """Return the prompts of a language's instances.
-
-    Raises:
-        PromptError: a prompt and its answer are longer than the model's context.
-    """
-    room_of_model = context_length(model_config.get_text_config())
-    # In an encoder-decoder model, the answer takes no room from the prompt.
-    new_tokens = 0 if model_config.is_encoder_decoder else config.decode.max_new_tokens
-    chat, keep_end = STYLES[config.prompt.style].chat, model_config.is_encoder_decoder
-    prompts = [encode_pair(tokenizer, one, chat=chat, keep_end=keep_end) for one in instances]
-    for instance, pair in zip(instances, prompts, strict=True):
-        where = f"prompt of instance {instance.id} ({language})"
-        require_room(pair.source, 0, room_of_model, f"source {where}")
-        room = room_of_model - len(pair.target.token_ids)
-        # A marker has at most one token more than bytes, so only long ones are encoded here.
-        markers = [option.marker for option in instance.options if new_tokens]
-        long = [marker for marker in markers if len(marker.encode()) + 1 > room]
-        options = encode_options(tokenizer, pair.target, long)
-        answer = max([new_tokens, *map(len, options)])
-        require_room(pair.target, answer, room_of_model, f"target {where}")
-    return prompts
 
 
 def _parts(

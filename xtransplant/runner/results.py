@@ -22,7 +22,7 @@ def show_summary(
 ) -> None:
     """Show baseline, best fixed cell and upper bound, by language and as macro average.
 
-    For a single cell, only its accuracy is shown.
+    For a single cell, only its accuracy is shown; without cells, only the baseline.
 
     Args:
         rows: summaries of one or more languages.
@@ -38,7 +38,7 @@ def show_summary(
     best = [row.best_cell_accuracy for row in rows]
     if n_cells == 1:
         columns.append(_shares(f"cell\n{rows[0].best_cell}", best))
-    else:
+    elif n_cells > 1:
         columns += [
             _shares("best\nfixed cell", best),
             Column("its\nlayers", [_layers(row) for row in rows], dim=True),

@@ -117,11 +117,11 @@ def _do_parts(
     if first is None:
         return
     with console.steps() as on_step:
-        worker = PartWorker(plan, on_step)
+        worker = PartWorker(plan, on_step, console.info)
     if folder is not None:
         folder.add_work({"load": worker.load_seconds})
         folder.note_environment(device_name(worker.model.device))
-    with console.progress(n_instances, len(plan.cells)) as progress:
+    with console.progress(n_instances, max(1, len(plan.cells))) as progress:
         for part, lease in chain([first], parts):
             start = time.monotonic()
             rows, cost = worker.compute(part, progress)

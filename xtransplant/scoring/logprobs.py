@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 from xtransplant.errors import DataError
 from xtransplant.types import Instance, Reply, Score
 
 
 def likeliest_option(reply: Reply, instance: Instance) -> Score:
-    """Return the most likely option (the first in a tie); right if it is the gold option."""
+    """Return the most likely option (the first in a tie); right if it is the gold option.
+
+    If `reply.option_draw` is given, the option is drawn: it is the first one at which the
+    cumulative share of the options' probabilities exceeds `reply.option_draw`.
+    """
     logprobs = _logprobs(reply, instance)
-    answer = instance.options[logprobs.index(max(logprobs))].key
+    place = logprobs.index(max(logprobs))
+    if reply.option_draw is not None:
+        reached = accumulate(_shares([math.exp(value) for value in _shifted(logprobs)]))
+        above = (number for number, share in enumerate(reached) if share > reply.option_draw)
+        place = next(above, place)  # rounding may keep the last share below the draw
+    answer = instance.options[place].key
     return Score(answer, answer == instance.gold)
 
 

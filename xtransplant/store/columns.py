@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from xtransplant.draws import uniform
 from xtransplant.errors import OutputError
 from xtransplant.types import Cell, Generation, Instance, Option, Reply, Score
 
@@ -178,12 +179,21 @@ def scores_of(part: pa.Table) -> list[Score]:
 def replies_of(part: pa.Table) -> list[tuple[Instance, Reply]]:
     """Return the instance and the reply of each row, which are all that a scorer may see."""
     instances = {instance.id: instance for instance in instances_of(part.schema)}
-    names = ("instance_id", "text", "finish", "option_logprobs")
+    names = ("instance_id", "text", "finish", "option_logprobs", "source_layer", "target_layer")
     columns = (part.column(name).to_pylist() for name in names)
     return [
-        (instances[id], Reply(text, finish, tuple(logprobs) if logprobs else None))
-        for id, text, finish, logprobs in zip(*columns, strict=True)
+        (instances[id], Reply(text, finish, tuple(logprobs) if logprobs else None, draw))
+        for id, text, finish, logprobs, source, target in zip(*columns, strict=True)
+        for cell in [None if source is None else Cell(source, target)]
+        for draw in [option_draw(instances[id], cell)]
     ]
+
+
+def option_draw(instance: Instance, cell: Cell | None) -> float | None:
+    """Return the number by which a row draws an answer option, None if it draws none."""
+    if instance.draw_seed is None or cell is None:
+        return None
+    return uniform(instance.draw_seed, cell, "option")
 
 
 def scorer_of(schema: pa.Schema) -> str:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from xtransplant.config.run_key import run_folder
 from xtransplant.config.schema import RunConfig
 from xtransplant.files import clear_leftovers, read_regular, write_whole
 from xtransplant.jsonl import parse_json
@@ -63,7 +64,7 @@ def states(paths: Iterable[Path]) -> States:
 
 def find_receipt(config: RunConfig) -> Receipt | None:
     """Return a receipt that shows that the run is finished; None if there is none."""
-    runs = Path(config.output_root) / config.task.name / config.model.name / config.module
+    runs = run_folder(config, "*").parent
     for path in sorted(runs.glob(f"*/{FOLDER}/{_digest(config)}.json")):
         try:
             content = _unsealed(parse_json(read_regular(path)))
@@ -146,4 +147,5 @@ def _state(path: Path) -> State:
 def _summary(content: Mapping[str, object]) -> LanguageSummary:
     values = dict(content)
     best = values.pop("best_cell")
-    return LanguageSummary(**values, best_cell=Cell(**best))  # type: ignore[arg-type]
+    cell = Cell(**best) if best else None  # type: ignore[arg-type]
+    return LanguageSummary(**values, best_cell=cell)  # type: ignore[arg-type]

@@ -9,28 +9,22 @@ from the table, so a new axis takes one line. See `docs/run-identity.md`.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from enum import Enum
-from functools import cache, partial
-from typing import Any, Literal, Self
+from functools import cache
+from typing import Any, Self
 
 from xtransplant.config.run_key import idle_settings
+from xtransplant.config.untouched import UNTOUCHED
+from xtransplant.store.axis import Axis, Rule, data_axis, method_axis
 from xtransplant.types import Cell
 
-OWN_COLUMNS = ("control", "cells")
-"""Axes that have columns of their own in tables."""
+OWN_COLUMNS = ("control", "cells", "temperature")
+"""Axes that have columns of their own in tables, or are part of another column."""
+IDLE = {"module": UNTOUCHED}
+"""Values of axes without effect in a run; those of other axes are their defaults."""
 FROM_PARTS = ("scorer", "cells")
 """Axes read from the parts: the scorer with its version, and the resolved grid."""
-
-
-class Rule(Enum):
-    """The meaning of a difference between two runs of one report in an axis."""
-
-    SEPARATES = "may differ; such runs have separate rows and titles"
-    SAME_IN_TASK = "must be the same in all runs of a task"
-    SAME_IN_MODEL = "must be the same in all runs of a task and model"
-    REPEATS = "may differ, unless the runs differ in nothing else"
-    FREE = "may differ, and does not distinguish runs"
 
 
 class Pairing(Enum):
@@ -51,58 +45,10 @@ class Pairing(Enum):
     """Both directions of a task."""
     CELLS = frozenset({"control", "cells"})
     """A cell of an experiment and the same cell of a control, whatever else their grids have."""
-    UNTOUCHED = frozenset({"control", "module", "cells", "op", "alpha", "vector", "steps", "norm"})
+    UNTOUCHED = frozenset(
+        {"control", "module", "cells", "op", "alpha", "vector", "steps", "norm", "temperature"}
+    )
     """An experiment and answers of the untouched model, which depend on no intervention."""
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One line of the table.
-
-    Attributes:
-        name: attribute of `RunIdentity`.
-        key: dotted key in the manifest's configuration; messages show it.
-        kind: "data" or "method", whichever the axis describes.
-        rule: meaning of a difference.
-        default: value for a manifest without the key.
-        label: whether tables always have a column for the axis, and file names contain it.
-        other_prompts: whether runs that differ in the axis may have different prompts and gold
-            answers for the same instance.
-        usual: name of the axis that holds the run's own default, "" if that is the same for all.
-    """
-
-    name: str
-    key: str
-    kind: Literal["data", "method"]
-    rule: Rule
-    default: Any
-    label: bool
-    other_prompts: bool
-    usual: str
-
-    def is_usual(self, identity: RunIdentity) -> bool:
-        """Return whether a run has the default."""
-        usual = getattr(identity, self.usual) if self.usual else self.default
-        return getattr(identity, self.name) in (self.default, usual)
-
-
-def _axis(
-    kind: Literal["data", "method"],
-    key: str,
-    rule: Rule,
-    default: Any = MISSING,
-    *,
-    label: bool = False,
-    other_prompts: bool = False,
-    usual: str = "",
-) -> Any:
-    """Return a dataclass field for an axis; the arguments are attributes of `Axis`."""
-    axis = {"kind": kind, "key": key, "rule": rule, "label": label, "other_prompts": other_prompts}
-    return field(default=default, metadata=axis | {"usual": usual})
-
-
-data_axis = partial(_axis, "data")
-method_axis = partial(_axis, "method")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +65,7 @@ class RunIdentity:
     splits: tuple[str, ...] = data_axis("task.splits", Rule.FREE, ())
     scorer: str | None = data_axis("scorer", Rule.SAME_IN_TASK, None)
     revision: str | None = data_axis("task.revision", Rule.SAME_IN_TASK, None)
-    pivot: str = data_axis("task.pivot", Rule.SAME_IN_TASK, "en", other_prompts=True)
+    task_pivot: str = data_axis("task.pivot", Rule.SAME_IN_TASK, "en", other_prompts=True)
     pivot_revision: str | None = data_axis("task.pivot_revision", Rule.SAME_IN_TASK, None)
     sample_size: int = data_axis("task.sample_size", Rule.SAME_IN_TASK, 50)
     sample_seed: int = data_axis("task.sample_seed", Rule.SAME_IN_TASK, 0)
@@ -156,10 +102,13 @@ class RunIdentity:
         "direction", Rule.SEPARATES, None, other_prompts=True, usual="usual_direction"
     )
     usual_direction: str | None = method_axis("task.direction", Rule.FREE, None)
+    pivot: str | None = method_axis("pivot", Rule.SEPARATES, None, other_prompts=True)
     grid: str = method_axis("grid.name", Rule.FREE, "", label=True)
     grid_file: str | None = method_axis("grid.file", Rule.FREE, None)
+    no_cells: bool = method_axis("grid.untouched", Rule.FREE, default=False)
     cells: tuple[Cell, ...] = method_axis("cells", Rule.SEPARATES, ())
     max_new_tokens: int = method_axis("decode.max_new_tokens", Rule.SAME_IN_MODEL, 20)
+    temperature: float = method_axis("decode.temperature", Rule.SEPARATES, 1.0)
     style: str = method_axis("prompt.style", Rule.SAME_IN_MODEL, "plain")
     instruction_language: str = method_axis(
         "prompt.instruction_language", Rule.SAME_IN_MODEL, "target"
@@ -172,7 +121,8 @@ class RunIdentity:
         """Read the configuration of a manifest.
 
         The axes of `FROM_PARTS` keep their defaults. A setting without effect in the run, such as
-        the seed when nothing is drawn, counts as its default, as in the run key.
+        the seed when nothing is drawn, counts as its default, as in the run key. The module of an
+        untouched model is `UNTOUCHED`.
 
         Raises:
             KeyError: the configuration lacks a key without a default; the error names the key.
@@ -182,7 +132,10 @@ class RunIdentity:
         values = {axis.key: _value(config, axis) for axis in axes}
         idle = idle_settings(values)
         return cls(
-            **{axis.name: axis.default if axis.key in idle else values[axis.key] for axis in axes}
+            **{
+                axis.name: IDLE.get(axis.name, axis.default) if axis.key in idle else value
+                for axis, value in ((axis, values[axis.key]) for axis in axes)
+            }
         )
 
     @classmethod
@@ -195,6 +148,22 @@ class RunIdentity:
     def is_experiment(self) -> bool:
         """Return whether the run is an experiment, not a control."""
         return self.control == "none"
+
+    @property
+    def control_name(self) -> str:
+        """Return the control for a reader, with what is off its default and of controls alone."""
+        at = "" if self.temperature == 1 else f" at temperature {self.temperature:g}"
+        return f"{self.control}{at}"
+
+    def is_control_of(self, experiment: RunIdentity) -> bool:
+        """Return whether the run is a control of an experiment.
+
+        Answers of the untouched model are a control of every module and intervention.
+        """
+        if self.is_experiment or not experiment.is_experiment or self.cells != experiment.cells:
+            return False
+        pairing = Pairing.UNTOUCHED if self.module == UNTOUCHED else Pairing.CONTROL
+        return self.group(pairing) == experiment.group(pairing)
 
     @property
     def earlier_splits(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from xtransplant.errors import DataError, unknown
+from xtransplant.errors import ConfigError, DataError, unknown
 from xtransplant.jsonl import read_bytes, read_json_lines, read_strings
 from xtransplant.tasks.authors_layout import LAYOUTS, MARKERS, Layout
 from xtransplant.tasks.lazy_instance import LazyInstance, lazy_instances_of
@@ -48,18 +48,25 @@ class Authors:
     Args:
         name: name of the task; first part of instance ids.
         data_dir: folder of a split, or a parent of it.
-        pivot: language of the other prompt (English).
+        english: language of the prompts from which clusters are read.
+        pivot: language of the other prompt; None for `english`.
     """
 
     draws_splits = False
     uses_translations = False
     lacking: Mapping[str, int] = MappingProxyType({})
 
-    def __init__(self, name: str, data_dir: Path, pivot: str) -> None:
+    def __init__(self, name: str, data_dir: Path, english: str, pivot: str | None = None) -> None:
         self._name = name
         self._layout = LAYOUTS[name]
         self._data_dir = data_dir
-        self._pivot = pivot
+        self._english, self._pivot = english, pivot or english
+        if self._layout.english is not None and self._pivot != self._english:
+            raise ConfigError(
+                f"pivot={self._pivot} has no prompts in task.data_dir: the authors' files of "
+                f"{name} pair every language with its own {self._english!r} prompts alone; "
+                f"allowed: pivot={self._english}; or leave out task.data_dir"
+            )
 
     def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
         """Pair the rows of a language with those of the pivot.
@@ -82,6 +89,10 @@ class Authors:
         sources, targets = (self._prompts(path) for path in paths)
         _require_same_length(paths[1], targets, paths[0], sources)
         english = sources if direction is Direction.EN_TO_X else targets
+        if self._pivot != self._english and layout.cluster:
+            path = self._file(folder, layout.prompts, self._english)
+            english = self._prompts(path)
+            _require_same_length(paths[1], targets, path, english)
         if layout.opinions:
             answers = [
                 _opinion(row, pivot_path, line)

@@ -52,12 +52,16 @@ class Control:
         seeds: fields of the engine's request that get a seed of the instance: `noise_seed` for
             Gaussian noise with each layer's norm in place of the activations read,
             `displacement_seed` for a random direction in which the output moves as far.
+        mean: whether the mean activation over the selection split replaces the activations read.
+        untouched: whether nothing is written: the control is about the model alone.
         goes_with: allowed values of the intervention's properties; a property that is not named
             may have any value.
     """
 
     sources: Callable[[Inputs], dict[str, list[Instance]]]
     seeds: tuple[str, ...] = ()
+    mean: bool = False
+    untouched: bool = False
     goes_with: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -212,6 +216,14 @@ def _in_another_language(
     return replace(instance, source=source, source_language=language)
 
 
+def _samples(inputs: Inputs) -> dict[str, list[Instance]]:
+    """Give each instance the seed of what the untouched model draws for it."""
+    return {
+        language: [replace(each, draw_seed=_draw(inputs.seed, each)) for each in some]
+        for language, some in inputs.instances.items()
+    }
+
+
 def _draw(seed: int, instance: Instance) -> int:
     """Return a number that depends only on the seed and the instance, 0..2^63-1."""
     name = f"{seed}\0{instance.language}\0{instance.id}".encode()
@@ -220,6 +232,11 @@ def _draw(seed: int, instance: Instance) -> int:
 
 _ACTIVATION = {"vector": ("activation",)}
 _REPLACE = {"op": ("replace",)}
+_NO_INTERVENTION = {
+    **_ACTIVATION,
+    **_REPLACE,
+    **{"steps": ("first",), "norm": ("none",)},
+}
 
 CONTROLS = handlers(
     "control",
@@ -227,10 +244,12 @@ CONTROLS = handlers(
     {
         "none": Control(_own_sources),
         "random_instance": Control(_random_instance, goes_with=_ACTIVATION),
+        "mean": Control(_own_sources, mean=True, goes_with=_ACTIVATION),
         "noise": Control(_own_sources, seeds=("noise_seed",)),
         "displacement": Control(_own_sources, seeds=("displacement_seed",), goes_with=_REPLACE),
         "same_prompt": Control(_same_prompt, goes_with=_ACTIVATION),
         "shuffled_language": Control(_shuffled_language),
+        "samples": Control(_samples, untouched=True, goes_with=_NO_INTERVENTION),
     },
 )
 """Controls by value of `control`. A new one is a line here and in `config.schema.CONTROLS`."""

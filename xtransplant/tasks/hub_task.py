@@ -101,13 +101,20 @@ class HubTask:
         task: configuration with the places of the data and the template.
         read: function of the data set that returns questions.
         instructions: language of the instructions; None for the language of each prompt.
-        translate: function that translates the pivot's texts, for machine-translated tasks.
+        translate: function that translates the texts of the task's pivot, for machine-translated
+            tasks.
+        pivot: language of the other prompt of every pair; None for the task's pivot.
     """
 
     draws_splits = True
 
     def __init__(
-        self, task: TaskConfig, read: ReadQuestions, instructions: str | None, translate: Translate
+        self,
+        task: TaskConfig,
+        read: ReadQuestions,
+        instructions: str | None,
+        translate: Translate,
+        pivot: str | None = None,
     ) -> None:
         if task.template is None:
             raise ConfigError(f"task {task.name} has no template; give one: task.template=NAME")
@@ -119,6 +126,7 @@ class HubTask:
         self._template = load_template(task.template)
         self._instructions = instructions
         self._translate = translate
+        self._pivot = pivot or task.pivot
 
     def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
         """Return every instance of a language, from which the caller draws the split.
@@ -128,39 +136,53 @@ class HubTask:
                 parallel.
         """
         del split
-        pivot = self._task.pivot
         own = self._questions(language)
-        translated = self._task.machine_translated and language != pivot
-        others = own if translated or language == pivot else self._questions(pivot)
-        for code, questions in ((language, own), (pivot, others)):
-            if again := _repeated(question.id for question in questions):
-                raise DataError(
-                    f"task {self._task.name}: question {again} appears twice in {code!r}; remove "
-                    "one in your own copy: task.id=DIR"
-                )
-        by_id = {question.id: question for question in others}
-        if missing := [question.id for question in own if question.id not in by_id]:
-            raise DataError(
-                f"task {self._task.name}: {len(missing)} questions exist in {language!r} but not "
-                f"in {pivot!r}, such as {missing[0]}: these data are not parallel"
-            )
-        if len(others) > len(own):
-            self.lacking = {**self.lacking, language: len(others) - len(own)}
+        originals = self._by_id(own, language, self._task.pivot)
+        others = self._by_id(own, language, self._pivot)
+        n_lacking = len(others.keys() - {question.id for question in own})
+        if self._pivot != self._task.pivot:  # a translation may lack some of the questions
+            n_lacking += len([question for question in own if question.id not in others])
+            own = [question for question in own if question.id in others]
+        if n_lacking:
+            self.lacking = {**self.lacking, language: n_lacking}
         return [
             LazyInstance(
                 self._id(question),
-                by_id[question.id].cluster,
+                originals[question.id].cluster,
                 partial(
                     self._build,
                     question,
-                    by_id[question.id],
+                    others[question.id],
+                    originals[question.id],
                     language,
                     direction,
-                    translated=translated,
                 ),
             )
             for question in own
         ]
+
+    def _by_id(self, own: Sequence[Question], language: str, pivot: str) -> Mapping[str, Question]:
+        """Return the questions of a pivot by id, before they are translated.
+
+        Raises:
+            DataError: a question appears twice, or one of `own` is missing in the task's pivot.
+        """
+        same = language == pivot or self._task.machine_translated
+        questions = own if same else self._questions(pivot)
+        for code, some in ((language, own), (pivot, questions)):
+            if again := _repeated(question.id for question in some):
+                raise DataError(
+                    f"task {self._task.name}: question {again} appears twice in {code!r}; remove "
+                    "one in your own copy: task.id=DIR"
+                )
+        by_id = {question.id: question for question in questions}
+        missing = [question.id for question in own if question.id not in by_id]
+        if missing and pivot == self._task.pivot:
+            raise DataError(
+                f"task {self._task.name}: {len(missing)} questions exist in {language!r} but not "
+                f"in {pivot!r}, such as {missing[0]}: these data are not parallel"
+            )
+        return by_id
 
     def fingerprint(self, split: str) -> str:
         """Return names of the read data and the template's digest; call `lazy_instances` first."""
@@ -176,7 +198,13 @@ class HubTask:
                 f"{type(error).__name__} {error}; check task.revision and task.loader"
             ) from error
 
+    def _is_translated(self, language: str) -> bool:
+        return self._task.machine_translated and language != self._task.pivot
+
     def _translated(self, question: Question, language: str) -> Question:
+        """Return a question in a language, translated if the data have it in the pivot alone."""
+        if not self._is_translated(language):
+            return question
         return replace(
             question,
             fields={name: self._in(language, text) for name, text in question.fields.items()},
@@ -193,15 +221,13 @@ class HubTask:
         self,
         own: Question,
         other: Question,
+        original: Question,
         language: str,
         direction: Direction,
-        *,
-        translated: bool,
     ) -> Instance:
-        if translated:
-            own = self._translated(own, language)
+        own, other = self._translated(own, language), self._translated(other, self._pivot)
         source, target = source_and_target(direction, other, own)
-        source_language, target_language = source_and_target(direction, self._task.pivot, language)
+        source_language, target_language = source_and_target(direction, self._pivot, language)
         if not (target.gold or "").strip():
             raise DataError(
                 f"task {self._task.name}: question {own.id} has no gold answer in "
@@ -217,10 +243,11 @@ class HubTask:
             gold=target.gold,
             options=rendered.options,
             aliases=target.aliases,
-            # Cluster and category come from the pivot, so they are the same in every language.
-            cluster=other.cluster,
-            category=other.category,
-            machine_translated=translated,
+            # Cluster and category come from the task's pivot, so they are the same in every
+            # language.
+            cluster=original.cluster,
+            category=original.category,
+            machine_translated=self._is_translated(language) or self._is_translated(self._pivot),
             source_gold=source.gold if source.gold != target.gold else None,
         )
 

@@ -67,7 +67,8 @@ def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
     require_goes_with(config.control, asdict(config.intervention))
     translations = open_translations(config)
     task = config.task
-    source = open_source(task, config.prompt.instruction_language, translate or translations)
+    instructions = config.prompt.instruction_language
+    source = open_source(task, instructions, translate or translations, config.pivot)
     split = config.split or task.splits[0]
     instances, lost = {}, {}
     for language in config.languages:
@@ -94,7 +95,7 @@ def load_data(config: RunConfig, translate: Translate | None = None) -> Data:
     def load(asked: Sequence[Instance], language: str) -> list[Instance]:
         return shown(asked, language, whole(language))
 
-    others = [language for language in task.languages if language != task.pivot]
+    others = [each for each in task.languages if each != (config.pivot or task.pivot)]
     for language, asked in instances.items():
         own = {language: shown(asked, language, asked)}
         fixes |= fixes_of_draws(config.control, own, config.seed)

@@ -85,15 +85,15 @@ HUB_TASKS: Mapping[str, ReadQuestions] = {
 """Functions that read data sets of the hub, by value of `loader`."""
 
 
-def _pocket(task: TaskConfig, data_dir: Path | None, translate: Translate) -> TaskSource:
-    return Pocket(data_dir, task.pivot)
+def _pocket(task: TaskConfig, pivot: str, data_dir: Path | None, _: Translate) -> TaskSource:
+    return Pocket(data_dir, task.pivot, pivot)
 
 
-def _own_prompts(task: TaskConfig, data_dir: Path | None, translate: Translate) -> TaskSource:
-    return OwnPrompts(own_file(task), task.pivot, translate)
+def _own_prompts(task: TaskConfig, pivot: str, _: Path | None, translate: Translate) -> TaskSource:
+    return OwnPrompts(own_file(task), task.pivot, translate, pivot)
 
 
-FINISHED: Mapping[str, Callable[[TaskConfig, Path | None, Translate], TaskSource]] = {
+FINISHED: Mapping[str, Callable[[TaskConfig, str, Path | None, Translate], TaskSource]] = {
     "pocket": _pocket,
     "prompts": _own_prompts,
 }
@@ -108,19 +108,23 @@ INSTRUCTIONS: Mapping[str, str | None] = handlers(
 """Language of instructions by `prompt.instruction_language`; None for the question's language."""
 
 
-def open_source(task: TaskConfig, instruction_language: str, translate: Translate) -> TaskSource:
+def open_source(
+    task: TaskConfig, instruction_language: str, translate: Translate, pivot: str | None = None
+) -> TaskSource:
     """Return the data source of a task.
 
     Args:
         task: configuration with the `loader` and the place of the data: `id`, `data_dir` or `file`.
         instruction_language: key of `INSTRUCTIONS`.
         translate: function that translates missing texts.
+        pivot: language of the other prompt of every pair; None for the task's pivot.
 
     Raises:
         ConfigError: the loader is unknown, or a setting has no effect with it.
         DataError: the place of the data is not given.
     """
     loader, instructions = task.loader, INSTRUCTIONS[instruction_language]
+    pivot = pivot or task.pivot
     if loader not in LOADERS:
         raise ConfigError(unknown("task.loader", loader, LOADERS))
     data_dir = Path(task.data_dir).expanduser() if task.data_dir else None
@@ -131,13 +135,13 @@ def open_source(task: TaskConfig, instruction_language: str, translate: Translat
             "set task.id"
         )
     if loader in HUB_TASKS and not data_dir:
-        return HubTask(task, HUB_TASKS[loader], instructions, translate)
+        return HubTask(task, HUB_TASKS[loader], instructions, translate, pivot)
     if instructions:
         raise ConfigError(
             f"prompt.instruction_language={instruction_language} has no effect in task "
             f"{task.name}: its prompts are finished; allowed: target"
         )
     if loader in FINISHED:
-        return FINISHED[loader](task, data_dir, translate)
+        return FINISHED[loader](task, pivot, data_dir, translate)
     assert data_dir is not None  # the other loaders with data_dir have a layout
-    return Authors(loader, data_dir, task.pivot)
+    return Authors(loader, data_dir, task.pivot, pivot)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +25,7 @@ from xtransplant.tasks.sides import SIDES, source_and_target
 from xtransplant.tasks.translations import translate_prompt
 from xtransplant.types import Direction, Instance, Option
 
+SIDES_OF_A_LINE = ("source", "target")
 OPTIONAL = ("options", "aliases", "cluster", "category")
 
 
@@ -32,30 +34,40 @@ class OwnPrompts:
 
     Args:
         path: path of the JSONL file.
-        pivot: language of the prompt that is not in the row's `language`.
+        other: language of the prompt that is not in the row's `language`.
         translate: function that translates prompts that are left out.
+        pivot: language of the other prompt of every pair: `other`, or a language of the file.
     """
 
     draws_splits = True
     uses_translations = False
     lacking: Mapping[str, int] = MappingProxyType({})
 
-    def __init__(self, path: Path, pivot: str, translate: Translate) -> None:
+    def __init__(
+        self, path: Path, other: str, translate: Translate, pivot: str | None = None
+    ) -> None:
         self._path = path
-        self._pivot = pivot
+        self._other, self._pivot = other, pivot or other
         self._translate = translate
 
     def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
         """Return every row of a language; the whole file is checked.
 
         Raises:
-            DataError: a line is malformed or repeats an id (the message has the line number), or
-                the language has no rows.
+            DataError: a line is malformed or repeats an id (the message has the line number); the
+                language has no rows; or the pivot's prompts would be the targets, for which there
+                is no gold answer.
         """
         del split
+        if self._pivot != self._other and direction is not Direction.EN_TO_X:
+            raise DataError(
+                f"pivot={self._pivot} with direction={direction} would ask for answers in "
+                f"{self._pivot!r}, and a line of {self._path} holds the answer to its own target "
+                f"prompt alone; allowed: pivot={self._other} or direction={Direction.EN_TO_X}"
+            )
         rows = read_json_lines(self._path)
         seen: dict[tuple[str, str], int] = {}
-        found = []
+        kept: dict[tuple[str, str], tuple[dict[str, Any], str]] = {}
         for number, row in enumerate(rows, start=1):
             where = f"{self._path}:{number}"
             checked = _checked(row, where, direction)
@@ -67,19 +79,46 @@ class OwnPrompts:
                 )
             seen[name] = number
             self.uses_translations |= None in (checked["source"], checked["target"])
-            if name[0] == language:
-                build = partial(self._instance, checked, direction)
-                lines = {"source": where, "target": where}
-                found.append(LazyInstance(checked["id"], checked["cluster"] or "", build, lines))
-        if not found:
+            kept[name] = checked, where
+        asked = {id: row for (code, id), row in kept.items() if code == language}
+        if not asked:
             there = {name for name, _ in seen}
             raise DataError(unknown("language", language, there, f"in {self._path}"))
-        return found
+        builds = {id: partial(self._instance, row, direction) for id, (row, _) in asked.items()}
+        if self._pivot != self._other:
+            of_pivot = {id: row for (code, id), (row, _) in kept.items() if code == self._pivot}
+            builds = {
+                id: partial(self._paired, asked[id][0], of_pivot[id], direction)
+                for id in asked
+                if id in of_pivot
+            }
+        if n_lacking := len(asked) - len(builds):
+            self.lacking = {**self.lacking, language: n_lacking}
+        return [
+            LazyInstance(
+                row["id"], row["cluster"] or "", builds[id], dict.fromkeys(SIDES_OF_A_LINE, where)
+            )
+            for id, (row, where) in asked.items()
+            if id in builds
+        ]
 
     def fingerprint(self, split: str) -> str:
         """Return the digest of the file."""
         del split
         return hashlib.sha256(read_bytes(self._path)).hexdigest()
+
+    def _paired(
+        self, row: Mapping[str, Any], of_pivot: Mapping[str, Any], direction: Direction
+    ) -> Instance:
+        """Return a row as an instance whose source is the target prompt of the pivot's row."""
+        own, other = self._instance(row, direction), self._instance(of_pivot, direction)
+        return replace(
+            own,
+            source=other.target,
+            source_language=self._pivot,
+            source_gold=other.gold if other.gold != own.gold else None,
+            machine_translated=own.machine_translated or other.machine_translated,
+        )
 
     def _instance(self, row: Mapping[str, Any], direction: Direction) -> Instance:
         markers = tuple(row.get("options") or ())
@@ -89,7 +128,7 @@ class OwnPrompts:
             source = translate_prompt(self._translate, target, row["language"], markers)
         if target is None:
             target = translate_prompt(self._translate, source, row["language"], markers)
-        languages = source_and_target(direction, self._pivot, row["language"])
+        languages = source_and_target(direction, self._other, row["language"])
         return Instance(
             id=row["id"],
             language=row["language"],

@@ -26,16 +26,17 @@ class Pocket:
 
     Args:
         data_dir: folder of the splits; None for the packaged questions.
-        pivot: language of `source`.
+        english: language of `source`.
+        pivot: language of the other prompt of every pair; None for the language of `source`.
     """
 
     draws_splits = False
     uses_translations = False
     lacking: Mapping[str, int] = MappingProxyType({})
 
-    def __init__(self, data_dir: Path | None, pivot: str) -> None:
+    def __init__(self, data_dir: Path | None, english: str, pivot: str | None = None) -> None:
         self._root = data_dir or PACKAGED
-        self._pivot = pivot
+        self._english, self._pivot = english, pivot or english
 
     def lazy_instances(self, split: str, language: str, direction: Direction) -> list[LazyInstance]:
         """Return the questions of one language; `x_to_en` swaps the prompts.
@@ -45,24 +46,28 @@ class Pocket:
                 message has file and line number.
         """
         folder = self._split_folder(split)
-        path = folder / f"{language}.jsonl"
-        if not path.is_file():
-            raise DataError(unknown("language", language, [p.stem for p in folder.glob("*.jsonl")]))
-        values = read_json_lines(path)
-        rows = [_row(value, f"{path}:{number}") for number, value in enumerate(values, start=1)]
+        rows = _rows(folder, language)
+        of_pivot = {row["id"]: row["source"] for row in rows}
+        if self._pivot != self._english:
+            of_pivot = {row["id"]: row["target"] for row in _rows(folder, self._pivot)}
+        if missing := [row["id"] for row in rows if row["id"] not in of_pivot]:
+            raise DataError(
+                f"question {missing[0]} is there in {language!r}, but not in {self._pivot!r}, in "
+                f"{folder}; choose another pivot"
+            )
         languages = source_and_target(direction, self._pivot, language)
-        names = source_and_target(direction, "source", "target")
         return lazy_instances_of(
             Instance(
                 id=row["id"],
                 language=language,
                 source_language=languages[0],
                 target_language=languages[1],
-                source=row[names[0]],
-                target=row[names[1]],
+                source=prompts[0],
+                target=prompts[1],
                 gold=row["gold"],
             )
             for row in rows
+            for prompts in [source_and_target(direction, of_pivot[row["id"]], row["target"])]
         )
 
     def fingerprint(self, split: str) -> str:
@@ -81,6 +86,14 @@ class Pocket:
             splits = [path.name for path in self._root.glob("*") if path.is_dir()]
             raise DataError(unknown("split", split, splits, f"in {self._root}"))
         return self._root / split
+
+
+def _rows(folder: Path, language: str) -> list[dict[str, str]]:
+    path = folder / f"{language}.jsonl"
+    if not path.is_file():
+        raise DataError(unknown("language", language, [p.stem for p in folder.glob("*.jsonl")]))
+    values = read_json_lines(path)
+    return [_row(value, f"{path}:{number}") for number, value in enumerate(values, start=1)]
 
 
 def _row(value: object, where: str) -> dict[str, str]:

@@ -66,6 +66,15 @@ def draw_split(
     return [each for each in pool if (unit.name(each) in sample) == (split == "sample")]
 
 
+def selection_split(splits: Sequence[str]) -> str:
+    """Return the split from which everything is learned: `sample` if there, else the first one.
+
+    Args:
+        splits: of the task, in its order.
+    """
+    return "sample" if "sample" in splits else splits[0]
+
+
 def rank(name: str, seed: int) -> str:
     """Return the sort key of a unit: a hash of seed and name."""
     return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()

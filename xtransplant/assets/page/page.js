@@ -129,14 +129,21 @@ function cutOffNote(view, kind, answers) {
   return cutOff > 0 ? `; ${cutOff} of ${answers} answers cut off by the token limit` : "";
 }
 
-/** The same setting under the other controls: the same cells, on as many instances. */
+/**
+ * The same setting under the other controls: the same cells, on as many instances. Samples of the
+ * untouched model stand beside every module.
+ */
 function controlsOf(views, view) {
+  const setting = (other) =>
+    [view, other].some(isUntouched) ? "any_module" : "setting";
   return views.filter(
     (other) =>
       other.control !== view.control &&
-      ["setting", "language", "n"].every((name) => other[name] === view[name]),
+      [setting(other), "language", "n"].every((name) => other[name] === view[name]),
   );
 }
+
+const isUntouched = (view) => view.module === "untouched";
 
 const numbers = ({ n_correct: [nCorrect], accuracy: [accuracy], low: [low], high: [high] }) => ({
   nCorrect,
@@ -159,10 +166,12 @@ function tile(title, { nCorrect, accuracy, low, high }, n, note) {
 function drawLegend(view, cells) {
   const scale = scaleOf(cells);
   const baseline = view.baseline.accuracy[0];
-  byId("map-text").textContent =
-    `The ${view.module} activation of the prompt in ${languageName(view.source_language)}, captured ` +
-    `at the source layer, replaces that at the target layer while the model reads the prompt ` +
-    `in ${languageName(view.target_language)}. Colour is the difference to the baseline.`;
+  byId("map-text").textContent = isUntouched(view)
+    ? "Each cell is one try: an answer drawn from the untouched model. Its layers only number it. " +
+      "Colour is the difference to the baseline."
+    : `The ${view.module} activation of the prompt in ${languageName(view.source_language)}, captured ` +
+      `at the source layer, replaces that at the target layer while the model reads the prompt ` +
+      `in ${languageName(view.target_language)}. Colour is the difference to the baseline.`;
   byId("legend-low").textContent = `${signed(-scale)} points`;
   byId("legend-middle").textContent = `baseline ${percent(baseline)}`;
   byId("legend-high").textContent = `${signed(scale)} points`;
