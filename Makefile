@@ -14,7 +14,7 @@ NOT_QUICK := $(addprefix --ignore=tests/,analysis/test_power.py analysis/test_sh
 	tasks/test_dataset_hub.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo quick test exact crash chromium test-slurm test-ray lint models parity bench bench-gpu wheel clean
+.PHONY: help install demo quick test exact fuzz crash chromium test-slurm test-ray lint models parity bench bench-gpu wheel clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 28
@@ -37,6 +37,9 @@ test: $(INSTALLED) ## run the tests; of tests/exact, a pairwise sample (minutes)
 
 exact: $(INSTALLED) ## compare all families, modules, grids and batches with the oracle (minutes)
 	$(PYTEST) $(IN_TWO) -m exact tests/exact
+
+fuzz: $(INSTALLED) ## try many more damaged files and odd values than make test (some 15 minutes)
+	FUZZ=long $(PYTEST) $(IN_TWO) tests/fuzz
 
 crash: $(INSTALLED) ## kill and signal runs at more moments than make test (minutes)
 	$(PYTEST) $(IN_TWO) -m crash tests/cluster

@@ -296,7 +296,7 @@ def callers(*names: str) -> set[str]:
 
 
 def test_only_the_terminal_prints() -> None:
-    assert callers("print") == {"terminal"}
+    assert callers("print", "secho") == {"terminal"}
     # Typer's own text, of this package alone: --version and --help.
     assert callers("echo") == {"cli.app"}
     for name, path in FILES.items():
@@ -343,7 +343,53 @@ def test_json_that_programs_wrote_is_read_by_two_functions() -> None:
         for name, path in FILES.items()
         if {"json.loads", "json.load"} & calls_of(path)
     }
-    # A part's instances stand under its checksum; models reads files of checkpoints.
-    assert {name for name in reading if not name.startswith("models.")} == {
-        *("jsonl", "store.columns")
+    assert reading == {*("jsonl", "store.columns")}  # a part's instances are under its checksum
+
+
+def test_yaml_is_read_by_one_function_that_bounds_it() -> None:
+    loading = {"load", "safe_load", "load_all", "safe_load_all", "full_load", "unsafe_load", "scan"}
+    for name, path in FILES.items():
+        found = {call for call in calls_of(path) if call.startswith(("yaml.", "OmegaConf.load"))}
+        if {call.rpartition(".")[2] for call in found} & {*loading, "compose", "parse"}:
+            # As Hydra does, the latter reads files of the user's folder that were checked below.
+            assert name in ("xtransplant.yaml_file", "xtransplant.config.yaml_texts"), found
+    assert callers("require_tame") == {"config.compose"}
+
+
+def test_a_manifest_is_read_by_one_function() -> None:
+    assert callers("from_json") == {"store.manifest"}
+    assert callers("manifest_in") == {"store.manifest_file", "commands.status"}
+
+
+def test_a_checkpoint_is_opened_in_one_file_after_its_files_are_checked() -> None:
+    """A GGUF file is converted by one more, and an adapter read by one more."""
+    opening = callers("from_pretrained", "load_file", "safe_open", "load_peft_weights")
+    assert opening == {"models.loading", "models.gguf", "models.adapter"}
+    assert callers("snapshot_download", "hf_hub_download") == {"models.hub"}
+    for name, path in FILES.items():
+        assert not {"torch.load", "pickle.load", "pickle.loads"} & calls_of(path), name
+    functions = {
+        function.name: {
+            ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)
+        }
+        for function in ast.walk(ast.parse(FILES["xtransplant.models.loading"].read_text("utf-8")))
+        if isinstance(function, ast.FunctionDef)
     }
+    opens = "auto_class(config).from_pretrained"
+    reading = {name for name, calls in functions.items() if opens in calls}
+    assert reading == {"_read_weights"}
+    assert "weight_files" in functions["_read_weights"]  # refuses pickles and shards elsewhere
+    assert callers("_require_layers") == {"models.checkpoint"}
+
+
+def test_files_of_others_are_read_by_a_function_that_waits_for_no_pipe() -> None:
+    own = {"reporting.page", "analysis.language_table", "tasks.pocket", "commands.bench_prompts"}
+    system = {"engine.profiling", "prompts.chat"}  # of /proc
+    chosen = {"prompts.templates"}  # the user names it
+    fetched = {"tasks.hub", "models.packaged", "models.loading"}
+    reading = {
+        name.removeprefix("xtransplant.")
+        for name, path in FILES.items()
+        if any(call.endswith((".read_text", ".read_bytes")) for call in calls_of(path))
+    }
+    assert reading == own | system | chosen | fetched

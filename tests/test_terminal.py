@@ -224,6 +224,11 @@ def test_progress_on_a_terminal_shows_the_bar_and_the_figures():
     assert re.search(r"sw .*2/2 instances · [\d.]+ cells/s", without_styles(err))
 
 
+def test_a_note_below_columns_keeps_its_lines():
+    out, _ = show(lambda console: console.columns([Column("a", ["b"])], "first\nsecond"))
+    assert out.splitlines()[-2:] == ["first", "second"]
+
+
 def test_quick_steps_leave_no_line_and_bars_vanish():
     def steps(console):
         with console.steps() as on_step:

@@ -26,6 +26,9 @@ def test_keys_and_values_come_back_in_their_order(tmp_path: Path) -> None:
         (b"a: 1\na: \xff", "grid.file {} is not YAML: 'utf-8' codec can't decode"),
         (b"a: 2024-13-45", "grid.file {} is not YAML: month must be in 1..12"),
         (b"[" * 5000, "grid.file {} is not YAML: "),
+        (b"a: !!timestamp x", "grid.file {} is not YAML: a value does not fit its tag"),
+        (b"a: !!bool x", "grid.file {} is not YAML: a value does not fit its tag"),
+        (b"a: !!int", "grid.file {} is not YAML: "),
         (b"? [a]\n: 1", "grid.file {} is not YAML: while constructing a mapping"),
         (b"!!python/object:os.system {}", "grid.file {} is not YAML: could not determine"),
         (b"", "grid.file {} holds no KEY: VALUE lines"),
@@ -43,6 +46,21 @@ def test_a_file_that_cannot_be_used_is_one_line(
         read_yaml(path, setting="grid.file", allowed="pairs")
     assert str(error.value).startswith(message.format(path))
     assert str(error.value).endswith("; allowed: pairs") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"a: !!timestamp x", b"a: !!bool x"])
+def test_a_value_that_does_not_fit_its_tag_is_refused_before_hydra_reads_it(tmp_path, content):
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"odd\.yaml: a value does not fit its tag"):
+        require_tame(path)
+
+
+@pytest.mark.parametrize("text", ["\x85", "a\u2028b", "\u2029", "日本\x85"])
+def test_what_yaml_takes_for_the_end_of_a_line_comes_back(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(to_yaml({text: [text]}), "utf-8")
+    assert read_yaml(path) == {text: [text]}
 
 
 BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xtransplant.errors import DataError
+from xtransplant.files import read_regular
 
 
 def read_json_lines(path: Path, *, whole: bool = False) -> list[object]:
@@ -44,7 +45,7 @@ def read_strings(path: Path) -> list[str]:
 def read_bytes(path: Path) -> bytes:
     """Return a file's content; raise DataError if it cannot be read."""
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
 

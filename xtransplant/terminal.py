@@ -150,7 +150,7 @@ class Console:
             table.add_row(*(_text(cell, "dim" if column.dim else "") for cell, column in styled))
         self._out.print(table)
         if note:
-            self._out.print(_text(note, "dim"))
+            self._out.print(_lines(note), style="dim")
 
     @contextmanager
     def progress(self, total_instances: int, cells_per_instance: int) -> Iterator[RunProgress]:

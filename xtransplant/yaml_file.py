@@ -13,6 +13,8 @@ from xtransplant.files import read_regular
 
 MOST_VALUES = 1_000_000
 """Maximum number of values in a file."""
+LINE_BREAKS = "\x85\u2028\u2029"
+"""Characters at which YAML ends a line, unless they are written as escapes."""
 MOST_BRACKETS = 50
 """Maximum nesting of brackets in a file."""
 
@@ -64,6 +66,11 @@ def _tame(text: str) -> str:
     if nesting(text, "[{", "]}") > MOST_BRACKETS:
         raise ValueError(f"brackets are nested more than {MOST_BRACKETS} deep")
     _count(yaml.compose(text, yaml.SafeLoader), {})
+    try:
+        yaml.load(text, yaml.SafeLoader)
+    except (AttributeError, LookupError, TypeError, OverflowError) as error:
+        # PyYAML stumbles over a value that does not fit its tag, such as "!!timestamp x".
+        raise ValueError(f"a value does not fit its tag ({type(error).__name__})") from error
     return text
 
 
@@ -120,7 +127,7 @@ def not_utf8(config_dir: Path | None) -> str:
     """
     for path in sorted(config_dir.rglob("*.yaml") if config_dir else ()):
         try:
-            path.read_text("utf-8")
+            read_regular(path).decode()
         except UnicodeDecodeError:
             return str(path)
     return "a configuration file"
@@ -128,6 +135,11 @@ def not_utf8(config_dir: Path | None) -> str:
 
 def to_yaml(content: Mapping[str, Any]) -> str:
     """Return a mapping as the content of a YAML file, in the mapping's order."""
-    return yaml.safe_dump(
-        dict(content), sort_keys=False, allow_unicode=True, default_flow_style=None
-    )
+
+    def dumped(*, allow_unicode: bool) -> str:
+        return yaml.safe_dump(
+            dict(content), sort_keys=False, allow_unicode=allow_unicode, default_flow_style=None
+        )
+
+    text = dumped(allow_unicode=True)
+    return dumped(allow_unicode=False) if set(text) & set(LINE_BREAKS) else text

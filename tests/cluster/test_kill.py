@@ -14,6 +14,7 @@ import pytest
 import real_run
 
 from xtransplant.cli import app as cli
+from xtransplant.store.leases import read_holder
 from xtransplant.store.run_folder import RunFolder
 
 LANGUAGES = ("de", "es", "tr", "id", "sw")
@@ -47,8 +48,9 @@ class Worker:
     def works(self) -> bool:
         """Return whether it is past its start: it holds a lease."""
         assert self.process.is_alive(), self.said()
-        leases = (each.read_text() for each in Path("outputs").rglob(".leases/[!.]*"))
-        return any(f'"pid": {self.process.pid},' in content for content in leases)
+        # A lease can be given back between the listing and the reading: then it has no holder.
+        holders = (read_holder(each) for each in Path("outputs").rglob(".leases/[!.]*"))
+        return any(holder is not None and holder.pid == self.process.pid for holder in holders)
 
     def kill(self) -> None:
         assert self.process.is_alive(), "it was done too soon to be killed"

@@ -178,6 +178,15 @@ def test_a_run_that_is_not_finished_stays_so(tmp_path):
     assert labels(folder) == ["option-3"] * 3
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_run_of_which_a_part_is_gone_is_scored_and_no_longer_called_done(folder, capsys):
+    folder.part_path("fr", 1).unlink()
+    rescore(folder, "scorer=option")
+    assert "fr-0001 is gone; run the same command again" in capsys.readouterr().err
+    assert folder.read_manifest().status == "missing"
+    assert labels(folder) == ["option-3"] * 2
+
+
 def test_a_run_that_failed_after_its_last_part_is_finished(folder):
     folder.update_manifest(status="failed", reason="out of power")
     rescore(folder, "scorer=option")

@@ -143,13 +143,23 @@ def test_a_part_that_is_gone_and_a_file_that_is_no_part_are_named(tmp_path: Path
     (run / "generations" / "sw-0002.parquet").unlink()
     found = status_of(run)
     assert (found.status, found.parts_done, found.parts) == ("missing", 7, 8)
-    assert found.reason == "sw-0002 is gone; run the same command again"
-    for name in ("sw-0001 (copy)", "sw-1", "sw-0004", "sw-00002", "copy"):
-        stray = run / "generations" / f"{name}.parquet"
+    remedy = "gone; run the same command again, which makes what is gone anew"
+    assert found.reason == f"sw-0002 is {remedy}"
+    (run / "generations" / "fr-0000.parquet").unlink()
+    assert status_of(run).reason == f"fr-0000 and 1 more are {remedy}"
+    names = ("sw-0001 (copy).parquet", "sw-1.parquet", "sw-0004.parquet", "copy.parquet")
+    for name in (*names, "sw-00002.parquet", "sw-0001.parquet.bak", "sw-0001.PARQUET"):
+        stray = run / "generations" / name
         stray.touch()
         reason = status_of(run).reason
         assert reason == f"{stray} is not a part of this run; move it out of the folder"
         stray.unlink()
+
+
+def test_a_part_of_a_language_that_nobody_asked_for_is_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", manifest(status="done"), ALL | {"de-0000.parquet": 1.0})
+    part = run / "generations" / "de-0000.parquet"
+    assert status_of(run).reason == f"{part} is of a language that no command of this run asked for"
 
 
 def test_watching_is_not_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import datasets
 import hub_folders
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_checkpoint import save_llama, tokenizer
 from tiny_translator import save_translator
 from transformers import AutoModelForSeq2SeqLM
@@ -225,7 +226,39 @@ def test_own_instruction_needs_the_text(model):
 def test_a_model_that_is_not_there(tmp_path):
     with pytest.raises(ModelError) as error:
         translate(tmp_path / "no")
-    assert str(error.value).startswith(f"cannot read 'translation model {tmp_path}/no': ")
+    assert str(error.value).startswith(f"no file or folder '{tmp_path}/no'")
+
+
+def test_a_translator_whose_index_leads_to_a_pickle_is_refused(tmp_path):
+    folder = save_translator(tmp_path / "odd")
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "weights.bin")
+    index = {"metadata": {}, "weight_map": dict.fromkeys(weights, "weights.bin")}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match=r"index\.json' names 'weights\.bin' as weights; allowed:"):
+        translate(folder)
+
+
+def test_a_translator_without_weights_of_its_own_is_refused(tmp_path):
+    folder = save_translator(tmp_path / "odd")
+    weights = load_file(folder / "model.safetensors")
+    name = next(name for name in weights if "fc1.weight" in name)
+    save_file(
+        {n: w for n, w in weights.items() if n != name},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    with pytest.raises(ModelError, match=f"lacks 1 weights that its config asks for: {name}"):
+        translate(folder)
+
+
+def test_braces_of_an_instruction_that_name_no_field_stay(tmp_path, model, monkeypatch):
+    made = Translator(
+        str(model), None, "{odd} {0} {text.__class__} {text}", 4, allow_pickle=False, device="cpu"
+    )
+    told = made._told("a {source_language} b", language("en"), language("tr"))
+    assert told == "{odd} {0} {text.__class__} a {source_language} b"
 
 
 ADD = """

@@ -32,6 +32,52 @@ def test_a_secret_of_the_environment_gets_into_no_name(key, monkeypatch):
     assert "hf_secret" not in str(error.value) and "interpolation" in str(error.value)
 
 
+LEAKS = {
+    "task": {
+        "splits": "task: {splits: ['${oc.env:HF_TOKEN}']}",
+        "languages": "task: {languages: [en, 'a${oc.env:HF_TOKEN}']}",
+        "pivot": "task: {pivot: '${oc.decode:${oc.env:HF_TOKEN}}'}",
+        "name": "task: {name: '${oc.select:nowhere,${oc.env:HF_TOKEN}}'}",
+    },
+    "model": {
+        "name": "model: {name: '${model.id}', id: '${oc.env:HF_TOKEN}'}",
+        "id": "model: {name: hf, id: './${oc.env:HF_TOKEN}'}",
+    },
+    "grid": {"name": "grid: {name: 'x-${oc.env:NOT_SET}'}"},
+    "": {"split": "split: ${oc.env:HF_TOKEN}", "languages": "languages: ['${oc.env:HF_TOKEN}']"},
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "content"),
+    [
+        (f"{group}.{name}".strip("."), content)
+        for group, entries in LEAKS.items()
+        for name, content in entries.items()
+    ],
+)
+def test_a_file_of_the_config_folder_brings_no_secret_into_a_name(
+    tmp_path, monkeypatch, key, content
+):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "leak.yaml").write_text(f"# @package _global_\n{content}\n")
+    with pytest.raises(ConfigError) as error:
+        compose(["experiment=leak"], tmp_path)
+    assert str(error.value).startswith(
+        f"{key} contains an interpolation (${{…}}); allowed: a plain"
+    )
+    assert "hf_secret" not in str(error.value)
+
+
+def test_paths_may_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("SCRATCH", "/scratch")
+    config = compose(
+        ["model=hf", "model.id=${oc.env:SCRATCH}/tiny", "output_root=${oc.env:SCRATCH}"]
+    )
+    assert (config.model.name, config.output_root) == ("tiny", "/scratch")
+
+
 def test_a_task_without_splits_is_refused():
     with pytest.raises(ConfigError, match=r"task\.splits is empty"):
         compose(["task.splits=[]"])

@@ -1,6 +1,7 @@
 """`xtransplant bench`: one JSON object whose figures agree with one another."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,14 @@ def test_an_empty_prompt_is_named(capsys, tmp_path: Path) -> None:
     assert capsys.readouterr().err.strip() == (
         f"error: the prompt {empty} is empty; give a text file"
     )
+
+
+def test_a_prompt_that_is_a_pipe_or_a_device_is_not_waited_for(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        assert cli.main(["bench", f"--source={path}"]) == 2
+        said = capsys.readouterr().err
+        assert (
+            said
+            == f"error: cannot read the prompt {path}: it is not a regular file; give a text file\n"
+        )

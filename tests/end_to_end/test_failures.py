@@ -129,7 +129,10 @@ def test_weights_that_are_not_numbers(capsys: pytest.CaptureFixture[str]) -> Non
     save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
     assert cli.main([*RUN, "model=hf", "model.id=broken"]) == 2
     line = last_line(capsys)
-    assert line.startswith("error: 'broken': layer 3 mlp returns NaN or infinite values")
+    name = "model.layers.3.mlp.down_proj.weight"
+    assert line.startswith(
+        f"error: 'broken' has NaN or infinite weights in {name} in torch.float32"
+    )
     manifest = ended()
     assert manifest.status == "failed"
     assert str(manifest.reason).partition(": ")[2] == line.removeprefix("error: ")

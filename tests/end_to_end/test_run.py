@@ -334,7 +334,10 @@ def test_labels_and_further_answers_of_own_prompts(here: Path, capsys) -> None:
     Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments = ["run", "task=prompts", "task.file=mine.jsonl", "grid=first_to_first"]
     assert cli.main(arguments) == 0
-    assert "aliases) do not count for paper; they do for exact_match" in capsys.readouterr().err
+    assert (
+        "aliases (other right answers) do not count for paper; they do for exact_match"
+        in capsys.readouterr().err
+    )
     assert cli.main(["run", "languages=[sw]", "limit=1", "grid=first_to_first"]) == 0
     instances = xt.load_runs("outputs").instances.set_index(["task", "instance_id"])
     labels = instances.category.dropna()

@@ -20,7 +20,7 @@ from transformers.models.llama.modeling_llama import LlamaAttention
 from xtransplant.config.schema_keys import schema_keys
 from xtransplant.engine.agreement import require_agreement
 from xtransplant.engine.model_cache import state_bytes
-from xtransplant.engine.writes import writes
+from xtransplant.engine.writes import Writes
 from xtransplant.errors import ModelError
 from xtransplant.models.families import Family, Model, context_length, find_parts, layers_prefix
 from xtransplant.models.probe import verify
@@ -246,8 +246,8 @@ def test_a_write_that_does_not_agree_is_told(monkeypatch: pytest.MonkeyPatch) ->
     model = agreeing()
     states = verify(model)
     monkeypatch.setattr(
-        "xtransplant.engine.steps.writes",
-        lambda model, rows, of=writes: of(
+        "xtransplant.engine.steps.Writes",
+        lambda model, rows, of=Writes: of(
             model,
             [replace(row, vector=2 * row.vector) if row.module else row for row in rows],
         ),

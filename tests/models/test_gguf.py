@@ -48,6 +48,13 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "site"
 
 
+@pytest.mark.parametrize("name", ["X.GGUF", "tiny.Gguf"])
+def test_the_suffix_is_read_in_either_case(tmp_path: Path, name: str) -> None:
+    write_gguf(tmp_path / name)
+    assert load_model(str(tmp_path / name)).n_layers == 2
+    assert f"give the path of its GGUF file: {name}" in message(lambda: load_config(str(tmp_path)))
+
+
 def test_a_gguf_file_is_converted_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "tiny.gguf"
     tensors = write_gguf(path)

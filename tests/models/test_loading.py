@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -15,7 +16,7 @@ from xtransplant import cache
 from xtransplant.engine import prefix_cache
 from xtransplant.engine.load_model import load_model
 from xtransplant.engine.transplant import transplant
-from xtransplant.errors import ConfigError
+from xtransplant.errors import ConfigError, LayerError, MachineError
 from xtransplant.models.families import find_parts
 from xtransplant.models.load_options import LoadKeywords, LoadOptions
 from xtransplant.models.loading import identity, load_config, load_tokenizer
@@ -373,10 +374,103 @@ def test_layers_that_the_config_leaves_out(folder: Path) -> None:
 
 def test_verify_names_the_layer_and_module_that_is_not_finite(folder: Path) -> None:
     weights = load_file(folder / WEIGHTS)["model.layers.1.mlp.down_proj.weight"]
-    weights[3, 4] = float("nan")
+    weights[3, 4] = 3e38
+    edit_weights(folder, **{"model.layers.1.mlp.down_proj.weight": weights * 3e38})
+    weights[:] = 3e38
     edit_weights(folder, **{"model.layers.1.mlp.down_proj.weight": weights})
     text = message(lambda: load_model(str(folder)))
-    assert "layer 1 mlp returns NaN or infinite values in torch.float32" in text
+    assert "layer 1 mlp returns NaN or infinite values in torch.float32; float32 holds no" in text
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"),
+        *("model.layers.2.self_attn.q_proj.weight", "model.layers.0.input_layernorm.weight"),
+    ],
+)
+def test_a_weight_that_is_no_number_is_named(folder: Path, name: str, value: str) -> None:
+    weights = load_file(folder / WEIGHTS)[name]
+    weights[-1] = float(value)  # of the embedding, a token that no probe reads
+    edit_weights(folder, **{name: weights})
+    assert message(lambda: load_model(str(folder))) == (
+        f"'{folder}' has NaN or infinite weights in {name} in torch.float32; the checkpoint is "
+        "damaged; fetch it again"
+    )
+
+
+def test_a_weight_that_float16_does_not_hold_is_named(folder: Path) -> None:
+    weights = load_file(folder / WEIGHTS)["model.embed_tokens.weight"]
+    weights[-1] = 1e5
+    edit_weights(folder, **{"model.embed_tokens.weight": weights})
+    text = message(lambda: load_model(str(folder), dtype="float16"))
+    assert "weights in model.embed_tokens.weight in torch.float16; if they fit in float32, " in text
+    load_model(str(folder), dtype="float32")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers=1000000000 in its config.json; allowed:"),
+        ({"num_hidden_layers": 1e30}, "num_hidden_layers=1e+30 in its config.json; allowed:"),
+        (
+            {"text_config": {"n_layer": 2000}},
+            "n_layer=2000 in its config.json; allowed: up to 1,000",
+        ),
+        ({"num_hidden_layers": [3]}, "cannot read"),
+    ],
+)
+def test_layers_that_no_machine_holds_are_refused_at_once(
+    folder: Path, changes: dict[str, Any], said: str
+) -> None:
+    edit_json(folder / "config.json", **changes)
+    start = time.monotonic()
+    assert said in message(lambda: load_config(str(folder)))
+    assert said in message(lambda: load_model(str(folder)))
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_a_model_without_layers_is_refused(folder: Path, n: int) -> None:
+    edit_json(folder / "config.json", num_hidden_layers=n)
+    with pytest.raises(LayerError, match=f"config.json says {n} layers; allowed: 1 or more"):
+        load_model(str(folder))
+
+
+@pytest.mark.parametrize("sizes", [{"vocab_size": 10**14}, {"intermediate_size": 10**14}])
+def test_a_checkpoint_that_is_too_large_is_a_failure_of_the_machine(
+    folder: Path, sizes: dict[str, int]
+) -> None:
+    edit_json(folder / "config.json", **sizes)
+    with pytest.raises(MachineError) as error:
+        load_model(str(folder))
+    text = str(error.value)
+    assert text.startswith(f"out of memory at loading '{folder}': ") and "\n" not in text
+    assert text.endswith(
+        "model.dtype=bfloat16 and device_map=auto need less of a device's memory; "
+        "else take a machine with more"
+    )
+
+
+def test_memory_that_ends_while_a_library_reads_is_not_called_a_damaged_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for failure in (MemoryError(), OSError(12, "Cannot allocate memory"), torch.OutOfMemoryError()):
+
+        def fail(*_: object, failure: Exception = failure, **__: object) -> None:
+            raise failure
+
+        monkeypatch.setattr("xtransplant.models.loading.AutoTokenizer.from_pretrained", fail)
+        with pytest.raises(MachineError, match=r"^out of memory at loading '"):
+            load_model(str(folder))
+
+
+@pytest.mark.parametrize("token", ["x", [2, "x"], True, 1.5, {"a": 1}])
+def test_an_end_token_that_is_no_id_is_refused(folder: Path, token: object) -> None:
+    edit_json(folder / "generation_config.json", eos_token_id=token)
+    edit_json(folder / "config.json", eos_token_id=None)
+    assert message(lambda: load_model(str(folder)))
 
 
 def test_verify_sees_a_module_that_is_not_called_or_not_as_wide(folder: Path) -> None:

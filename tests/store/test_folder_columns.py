@@ -28,8 +28,8 @@ def open_folder(root: Path, key: str = "k") -> RunFolder:
     return folder
 
 
-def rows() -> list[Row]:
-    instance = Instance("q", "fr", "en", "fr", "Is it?", "Est-ce ?", "1")
+def rows(id: str = "q") -> list[Row]:
+    instance = Instance(id, "fr", "en", "fr", "Is it?", "Est-ce ?", "1")
     return [
         Row(instance, cell, Generation((7, 2), "1", "eos"), {"paper-2": Score("1", True)})
         for cell in (None, Cell(0, 1))
@@ -76,7 +76,7 @@ def test_a_folder_that_an_earlier_version_began_keeps_its_columns(
     request.getfixturevalue("later")
 
     folder = open_folder(tmp_path)
-    folder.write_part("fr", 1, "none", rows())
+    folder.write_part("fr", 1, "none", rows("q1"))
     assert columns_of_parts(folder) == [GENERATIONS.names] * 2
     assert len(pd.read_parquet(folder.path / "generations")) == 4
 
@@ -90,7 +90,7 @@ def test_a_manifest_that_was_lost_does_not_mix_columns_either(
 ) -> None:
     folder = open_folder(tmp_path)
     folder.write_part("fr", 0, "none", rows())
-    folder.write_part("fr", 1, "none", rows())
+    folder.write_part("fr", 1, "none", rows("q1"))
     folder.part_path("fr", 0).write_bytes(b"PAR1")  # damaged: the next one decides
     (folder.path / "manifest.json").unlink()
     request.getfixturevalue("later")
@@ -100,7 +100,7 @@ def test_a_manifest_that_was_lost_does_not_mix_columns_either(
 def test_a_new_folder_has_all_columns(tmp_path: Path, later: pytest.MonkeyPatch) -> None:
     folder = open_folder(tmp_path)
     for block in (0, 1):
-        folder.write_part("fr", block, "none", rows())
+        folder.write_part("fr", block, "none", rows(f"q{block}"))
     assert columns_of_parts(folder) == [LATER.names] * 2
     assert folder.read_generations()["first_logprob"].tolist() == [-0.5] * 4
     chosen = folder.read_generations(columns=["first_logprob", "text"])
@@ -162,5 +162,5 @@ def test_a_damaged_list_of_columns_does_not_cut_the_next_part(tmp_path: Path) ->
     content = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**content, "columns": content["columns"][:4]}), "utf-8")
     again = open_folder(tmp_path)
-    again.write_part("fr", 1, "none", rows())
+    again.write_part("fr", 1, "none", rows("q1"))
     assert columns_of_parts(again) == [GENERATIONS.names] * 2

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xtransplant import files, load_runs
+from xtransplant.analysis.finished import finished
 from xtransplant.config import primary_family
 from xtransplant.errors import OutputError, Stopped
 from xtransplant.store import run_folder as store
@@ -319,6 +320,45 @@ def test_a_part_of_another_key(folder):
             f"{folder.part_path('fr', 0)} {fault}; run the same command again to set it aside and "
             "compute it anew"
         )
+
+
+def test_a_part_under_the_name_of_another_language_is_named(folder):
+    fill(folder)
+    copy = folder.path / "generations" / "sw-0000.parquet"
+    copy.write_bytes(folder.part_path("fr", 0).read_bytes())
+    for call in (folder.read_generations, folder.read_instances):
+        with pytest.raises(OutputError) as error:
+            call()
+        assert one_line(error) == (
+            f"{copy} holds instances of fr, which is not what its name says; move it out of the "
+            "folder and run the same command again"
+        )
+    assert folder.fault("sw", 0) and not folder.fault("fr", 0)
+
+
+def test_a_part_copied_over_another_is_named_with_what_it_repeats(folder):
+    fill(folder)
+    first, second = (folder.part_path("fr", block) for block in (0, 1))
+    second.write_bytes(first.read_bytes())
+    for call in (folder.read_generations, folder.read_instances):
+        with pytest.raises(OutputError) as error:
+            call()
+        assert one_line(error) == (
+            f"{first} and {second.name} both hold instance xnli-sample-0001, so one is a copy; run "
+            "the same command again, which sets the copy aside and makes what is lacking"
+        )
+    assert folder.fault("fr", 1, [instance(3)]) == "holds other instances than this run's"
+
+
+def test_a_part_of_a_finished_run_that_is_gone_is_named_by_who_reads_the_run(folder, tmp_path):
+    fill(folder)
+    folder.update_manifest(status="done")
+    folder.part_path("fr", 1).unlink()
+    remedy = "fr-0001 is gone; run the same command again, which makes what is gone anew"
+    with pytest.warns(UserWarning, match=f"^{folder.path}: {remedy}$"):
+        runs = load_runs(tmp_path)
+    (left_out,) = finished(runs.runs)[1]
+    assert left_out.reason == remedy
 
 
 def test_a_parquet_file_from_elsewhere_is_no_part(folder):

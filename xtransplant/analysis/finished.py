@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xtransplant.analysis.load import Run
+from xtransplant.store.part_names import gone_line, unwritten_parts
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,15 @@ def finished(runs: Iterable[Run]) -> tuple[list[Run], list[LeftOut]]:
 
 def _why_unfinished(run: Run) -> str | None:
     manifest = run.folder.read_manifest()
-    wanted = [(name, block) for name, n in manifest.n_parts.items() for block in range(n)]
-    n_there = sum(run.folder.exists(*part) for part in wanted)
-    if wanted and n_there == len(wanted):
+    n_parts = sum(manifest.n_parts.values())
+    unwritten = unwritten_parts(run.folder.path / "generations", manifest.n_parts)
+    if n_parts and not unwritten:
         return None
+    if unwritten and manifest.status == "done":
+        return gone_line(unwritten)
     cause = f" ({manifest.reason})" if manifest.reason else ""
     return (
-        f"not finished, {n_there} of {len(wanted)} parts exist, status {manifest.status}"
+        f"not finished, {n_parts - len(unwritten)} of {n_parts} parts exist, status "
+        f"{manifest.status}"
         f"{cause}; run the same command again to finish"
     )

@@ -17,7 +17,7 @@ from xtransplant.store.columns import to_frame
 from xtransplant.store.manifest import MANIFEST, find_runs
 from xtransplant.store.manifest_file import read_manifest
 from xtransplant.store.part_file import reading
-from xtransplant.store.part_names import require_no_strays
+from xtransplant.store.part_names import gone_line, require_no_strays, unwritten_parts
 from xtransplant.store.run_folder import RunFolder
 from xtransplant.store.run_identity import RunIdentity
 
@@ -96,7 +96,11 @@ class Runs:
             if not path.exists():
                 status = run.folder.read_manifest().status
                 # Level 4 is the caller's line, above the property, its cache and this function.
-                warnings.warn(f"left out {path.parent}: no {name}, status {status}", stacklevel=4)
+                warnings.warn(
+                    f"left out {path.parent}: no {name}, status {status}; run the same command "
+                    "again, which makes it",
+                    stacklevel=4,
+                )
                 continue
             with reading(path):
                 tables.append(run.labelled(extended(run, pq.read_table(path))))
@@ -128,7 +132,8 @@ def load_runs(path: str | Path) -> Runs:
 
     Raises:
         OutputError: the folder does not exist, or no run in it can be read. If only some runs
-            cannot be read, they are left out with a UserWarning.
+            cannot be read, they are left out with a UserWarning. Another UserWarning names a part
+            of a finished run that is gone.
     """
     root = Path(path)
     if not root.is_dir():
@@ -143,6 +148,11 @@ def load_runs(path: str | Path) -> Runs:
         raise odd[0]
     for fault in odd:  # one odd folder does not hide the others
         warnings.warn(f"left out a run: {fault}", stacklevel=2)
+    for run in runs:
+        manifest = run.folder.read_manifest()
+        gone = unwritten_parts(run.folder.path / "generations", manifest.n_parts)
+        if gone and manifest.status == "done":
+            warnings.warn(f"{run.folder.path}: {gone_line(gone)}", stacklevel=2)
     return Runs(runs)
 
 

@@ -155,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         return _fail_of_system(error)
+    except MemoryError as error:
+        return _fail(f"out of memory: {error or 'MemoryError'}; take a machine with more", 1)
     return 0
 
 
@@ -171,7 +173,7 @@ def _fail_of_system(error: OSError) -> int:
         where = error.filename or "what this command prints"
         return _fail(f"disk full while writing {where}: free space and run it again", 2)
     if error.filename is None:
-        raise error
+        return _fail(f"the system refuses: {error.strerror or error}", 1)
     name = str(error.filename)
     shown = name if len(name) <= 200 else f"{name[:199]}…"
     line = f"cannot use {shown}: {error.strerror}; give another path"

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from xtransplant.errors import DataError
+from xtransplant.files import read_regular
 from xtransplant.models.families import Model
 from xtransplant.prompts.tokenise import encode, require_room
 from xtransplant.types import PromptPair
@@ -73,7 +74,7 @@ def _text(path: Path | None, built_in: str) -> str:
     try:
         if path is None:
             return (files("xtransplant") / "assets" / "bench" / built_in).read_text("utf-8").strip()
-        text = path.read_text("utf-8-sig").strip()
+        text = read_regular(path).decode("utf-8-sig").strip()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read the prompt {path}: {reason}; give a text file") from error

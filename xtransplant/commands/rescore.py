@@ -128,7 +128,8 @@ def _take_staged(job: _Job, parts: Sequence[Path]) -> list[LanguageSummary]:
         )  # errors are harmless: it is not read again
         complete = folder.complete_languages()
         summary = aggregate_run(folder) if complete else []
-    if len(complete) < len(before.n_parts):  # the run itself is unfinished
+    # The run itself is unfinished. One that was done and lost a part stays "missing".
+    if len(complete) < len(before.n_parts) and before.status != "done":
         folder.update_manifest(status=before.status, reason=before.reason)
     return summary
 

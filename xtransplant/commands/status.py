@@ -11,11 +11,17 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from xtransplant.files import read_regular
 from xtransplant.progress import duration
 from xtransplant.store.leases import STALE_AFTER, Leases
-from xtransplant.store.manifest import MANIFEST, Manifest, find_runs
-from xtransplant.store.part_names import stray_line, stray_parts, unwritten_parts
+from xtransplant.store.manifest import MANIFEST, find_runs, manifest_in
+from xtransplant.store.part_names import (
+    gone_line,
+    part_language,
+    parts_of_nobody,
+    stray_line,
+    stray_parts,
+    unwritten_parts,
+)
 from xtransplant.terminal import Console
 
 RECENT = 20
@@ -55,7 +61,7 @@ class RunStatus:
 def status_of(run: Path) -> RunStatus:
     """Return the progress of a run."""
     try:
-        manifest = Manifest.from_json(read_regular(run / MANIFEST).decode())
+        manifest = manifest_in(run)
     except (OSError, ValueError) as error:
         return RunStatus(str(run), "unreadable", reason=f"{MANIFEST}: {error}")
     parts = run / "generations"
@@ -65,11 +71,13 @@ def status_of(run: Path) -> RunStatus:
     beats = list(Leases(run / ".leases").live().values())
     status, reason = manifest.status, manifest.reason
     if status == "done" and unwritten:
-        status, reason = "missing", f"{unwritten[0]} is gone; run the same command again"
+        status, reason = "missing", gone_line(unwritten)
     elif status == "running" and not beats and _age(manifest.updated) > STALE_AFTER:
         status, reason = "missing", SILENT
     if strays := stray_parts(parts, manifest.n_parts):
         reason = stray_line(strays)
+    elif others := parts_of_nobody(parts, manifest.n_parts):
+        reason = f"{others[0]} is of a language that no command of this run asked for"
     rate = _rate(times)
     return RunStatus(
         run=str(run),
@@ -138,7 +146,7 @@ def _times(parts: Path, n_parts: Mapping[str, int]) -> list[float]:
     """Return the time at which each part was written."""
     times = []
     for path in parts.glob("[!.]*.parquet"):
-        if path.stem.rpartition("-")[0] in n_parts:
+        if part_language(path) in n_parts:
             with suppress(OSError):  # moved away just now, or a broken link
                 times.append(path.stat().st_mtime)
     return times

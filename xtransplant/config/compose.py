@@ -6,11 +6,12 @@ Hydra is imported only when a run is composed, so that `xtransplant ls` stays qu
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
@@ -33,11 +34,17 @@ ANY_CHECKPOINT = "hf"
 TAKES_CALLS = ("task.scorer",)
 """Keys whose values may be calls such as `regex(pattern="a")`."""
 
+NOT_ASCII = re.compile(r"[^][{}(),]*[^\x00-\x7f][^][{}(),]*")
+"""A text between brackets and commas with a letter that is not ASCII."""
+
 GROUPS = ("model", "task", "grid", "intervention", "decode", "experiment")
 
 
-NAMES = ("model.name", "task.name", "grid.name")
-"""Settings that become parts of paths."""
+NAMES = (
+    *("model.name", "task.name", "task.splits", "task.languages", "task.pivot", "grid.name"),
+    *("split", "languages", "module", "control"),
+)
+"""Settings that become part of names of folders, files and columns."""
 
 
 def conf_dir() -> Path:
@@ -184,13 +191,26 @@ def _refuse_interpolated_names(composed: DictConfig) -> None:
     """
     from omegaconf import OmegaConf
 
-    for key in NAMES:
-        section, name = key.split(".")
-        if OmegaConf.is_interpolation(composed[section], name):
+    written: Any = OmegaConf.to_container(composed, resolve=False)
+    names = {key: _written(written, key) for key in NAMES}
+    if names["model.name"] == ANY_CHECKPOINT:  # then the end of the id is the name
+        end = str(written["model"]["id"]).rpartition("/")[2]
+        names["model.id"] = "${" if "}" in end else end
+    for key, value in names.items():
+        if "${" in str(value):
             raise ConfigError(
                 f"{key} contains an interpolation (${{…}}); allowed: a plain name, because it "
                 "becomes part of paths"
             )
+
+
+def _written(settings: Any, key: str) -> object:
+    """Return a setting as it is written; of a section that is an interpolation, the section."""
+    for name in key.split("."):
+        if isinstance(settings, str):
+            break
+        settings = settings[name]
+    return settings
 
 
 def _finish(composed: DictConfig, files: Mapping[str, Path]) -> RunConfig:
@@ -199,9 +219,9 @@ def _finish(composed: DictConfig, files: Mapping[str, Path]) -> RunConfig:
     from xtransplant.config.validate import check_values, selected_languages
     from xtransplant.config.yaml_texts import restore_texts
 
+    _refuse_interpolated_names(composed)
     if missing := sorted(OmegaConf.missing_keys(composed)):
         raise ConfigError(f"{missing[0]} has no value; give one: {missing[0]}=…")
-    _refuse_interpolated_names(composed)
     config: RunConfig = OmegaConf.to_object(composed)  # type: ignore[assignment]
     restore_texts(config, files)
     if config.model.name == ANY_CHECKPOINT:
@@ -252,13 +272,16 @@ def _readable(override: str) -> str:
     """Return an override in a form that Hydra can read.
 
     `~` in `KEY=~/FOLDER`, which shells do not expand, becomes the home folder. Scorers with
-    arguments are quoted, because Hydra takes `regex(…)` for one of its own functions.
+    arguments are quoted, because Hydra takes `regex(…)` for one of its own functions. Texts with
+    letters outside ASCII are quoted too, because Hydra reads those only in quotes.
     """
     key, equals, value = override.partition("=")
     if value.startswith("~/"):
         value = _quoted(os.path.expanduser(value))
     if key in TAKES_CALLS:
         value = quote_calls(value, _quoted, _hydra_functions())
+    elif not value.isascii() and not set("'\"$") & set(value):
+        value = NOT_ASCII.sub(lambda found: _quoted(found[0].strip()), value)
     return f"{key}{equals}{value}"
 
 

@@ -193,7 +193,7 @@ def message_of(error: Exception, options: Options) -> str:
     where = re.match(r"In '[^']*': ", text)
     if where and key and key[1] == "experiment":
         return where[0] + "an experiment must begin with the line '# @package _global_'"
-    if key and key[1] not in schema_keys():
+    if key and key[1].partition("[")[0] not in schema_keys():
         return (where[0] if where else "") + _unknown_key(key[1], schema_keys(), options)
     text = re.sub(r"(object|reference)_type=.*", "", text).replace("full_key:", "key:")
     text = " ".join(text.split())

@@ -16,6 +16,7 @@ from xtransplant.engine.options import Tokens
 from xtransplant.engine.passes import in_halves, passes, read
 from xtransplant.errors import NumericsError
 from xtransplant.models.architecture import WRITTEN
+from xtransplant.models.dtypes import on_overflow
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.types import Cell, ModuleType
@@ -158,5 +159,5 @@ def _require_finite(module: ModuleType, acts_BLD: torch.Tensor, names: Sequence[
         prompt, layer = (~finite_BL).nonzero()[0].tolist()
         raise NumericsError(
             f"{names[prompt]}: NaN or infinite {module} activation leaving layer {layer}; "
-            "try model.dtype=float32 or another checkpoint"
+            f"{on_overflow(acts_BLD.dtype)}"
         )

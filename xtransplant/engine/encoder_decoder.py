@@ -126,7 +126,7 @@ def _decode(
         new_RT = logits_RV.argmax(-1, keepdim=True)
         finite = logits_RV.gather(-1, new_RT).isfinite()[:, 0].cpu().numpy()
         if not finite.all():
-            raise NonFiniteLogits(rows[int(active[~finite][0])])
+            raise NonFiniteLogits(rows[int(active[~finite][0])], model.hf.dtype)
         new_RT = _drawn(logits_RV, new_RT, [rows[int(row)].draws for row in active], step)
         chosen = new_RT[:, 0].cpu().numpy()
         for row, token in zip(active, chosen, strict=True):

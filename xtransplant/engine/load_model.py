@@ -6,12 +6,19 @@ import logging
 from typing import Unpack
 
 from xtransplant.engine.agreement import require_agreement
+from xtransplant.engine.failures import machine_failures
 from xtransplant.engine.model_cache import state_bytes
 from xtransplant.models.families import Model
 from xtransplant.models.load_options import LoadKeywords, LoadOptions
 from xtransplant.models.loading import open_model
-from xtransplant.models.probe import verify
+from xtransplant.models.probe import require_finite_weights, verify
 from xtransplant.progress import OnStep, silent
+
+LESS_MEMORY = (
+    "model.dtype=bfloat16 and device_map=auto need less of a device's memory; else take a machine "
+    "with more"
+)
+"""What to do where a checkpoint is too large for a machine."""
 
 LOG = logging.getLogger(__name__)
 
@@ -30,10 +37,13 @@ def load_model(id: str, *, on_step: OnStep = silent, **options: Unpack[LoadKeywo
 
     Raises:
         ModelError: the checkpoint cannot be found, read or understood.
+        MachineError: memory ran out, or the device failed.
         TypeError: an argument is not a field of `LoadOptions`.
     """
-    model = open_model(id, LoadOptions(**options), on_step)
-    require_agreement(model, verify(model))
+    with machine_failures(f"loading {id!r}", kept="", advice=LESS_MEMORY):
+        model = open_model(id, LoadOptions(**options), on_step)
+        require_finite_weights(model)
+        require_agreement(model, verify(model))
     if model.own_attention:
         LOG.warning(
             "%s: the model has its own attention code, so each row reads a copy of the prefix",

@@ -24,6 +24,7 @@ from xtransplant.engine.sampling import drawn_tokens
 from xtransplant.engine.unembedding import LogitBlocks, logit_blocks, screen_of
 from xtransplant.engine.writes import Writes
 from xtransplant.errors import NumericsError
+from xtransplant.models.dtypes import on_overflow
 from xtransplant.models.families import Model
 from xtransplant.models.hooks import hooks
 
@@ -36,10 +37,10 @@ LOGPROB_ROWS = 64
 class NonFiniteLogits(NumericsError):
     """The logits of `row` are NaN or infinite."""
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, dtype: torch.dtype) -> None:
         super().__init__(
             f"NaN or infinite logits after a write at target layer {row.layer}; "
-            "try model.dtype=float32"
+            f"{on_overflow(dtype)}"
         )
         self.row = row
 
@@ -138,7 +139,8 @@ class _Batch:
         slots = layout.slots(n_layers - 1, np.arange(len(histories)))
         chosen, found = self._run(step, layout.rows(-1), histories, slots, pairs)
         if (chosen < 0).any():
-            raise NonFiniteLogits(self._rows[int(histories.row[chosen < 0][0])])
+            culprit = self._rows[int(histories.row[chosen < 0][0])]
+            raise NonFiniteLogits(culprit, self._model.hf.dtype)
         row = histories.row[pairs.entry]
         self._node_logprobs[row, pairs.child] = self._node_logprobs[row, pairs.node] + found
         for entry in np.flatnonzero(histories.free):

@@ -8,7 +8,6 @@ quantisation grid, so there the adapter stays beside the weights.
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ import torch
 from xtransplant.cache import file_digest
 from xtransplant.errors import ModelError
 from xtransplant.models.checkpoint import CONFIG as MODEL_CONFIG
-from xtransplant.models.checkpoint import SETTINGS, has_vocabulary, nearest
+from xtransplant.models.checkpoint import SETTINGS, has_vocabulary, nearest, read_object
 from xtransplant.models.hf_errors import one_line_errors
 from xtransplant.models.hub import Snapshot, pinned
 from xtransplant.models.parallel import n_processes
@@ -212,13 +211,13 @@ def _folder(id: str, revision: str | None, on_step: OnStep) -> Path:
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{id!r} is not an adapter: it has no {CONFIG}")
     with one_line_errors(f"{id}/{CONFIG}"):
-        json.loads((folder / CONFIG).read_text("utf-8"))
+        read_object(folder / CONFIG)
     return folder
 
 
 def _made_for(folder: Path, id: str) -> str:
     with one_line_errors(f"{id}/{CONFIG}"):
-        base = json.loads((folder / CONFIG).read_text("utf-8")).get("base_model_name_or_path")
+        base = read_object(folder / CONFIG).get("base_model_name_or_path")
     return f"it was made for {base!r}" if base else "it does not name the model it was made for"
 
 

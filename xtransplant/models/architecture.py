@@ -41,8 +41,16 @@ def n_layers(config: Any, module: ModuleType) -> int:
     """Return the number of layers of the stack (decoder or encoder) that a module belongs to.
 
     Raises:
-        LayerError: the module needs an encoder-decoder model, and this is not one.
+        LayerError: the module needs an encoder-decoder model, and this is not one; or the
+            configuration says that there are no layers.
     """
+    n = _n_layers(config, module)
+    if n < 1:
+        raise LayerError(f"the model's config.json says {n} layers; allowed: 1 or more")
+    return n
+
+
+def _n_layers(config: Any, module: ModuleType) -> int:
     if not config.is_encoder_decoder:
         if module in MODULES:
             allowed = ", ".join(other for other in ModuleType if other not in MODULES)

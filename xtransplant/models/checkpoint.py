@@ -6,15 +6,16 @@ An id is a Hugging Face id, a local folder, a GGUF file, or a path inside an ins
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from xtransplant.errors import ModelError
-from xtransplant.models.gguf import Gguf, converted
+from xtransplant.files import read_regular
+from xtransplant.jsonl import parse_json
+from xtransplant.models.gguf import Gguf, converted, is_gguf
 from xtransplant.models.hf_errors import one_line_errors
 from xtransplant.models.hub import Snapshot
 from xtransplant.models.packaged import find_packaged
@@ -33,6 +34,10 @@ SETTINGS = (
 
 SAFETENSORS = "model.safetensors"
 PICKLE = "pytorch_model.bin"
+
+
+MOST_LAYERS = 1000
+"""Most layers that a configuration may ask for, of any kind; known models have up to 130."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +80,18 @@ def resolve(id: str, revision: str | None, distribution: str | None) -> Place:
     path = Path(id).expanduser()
     if distribution is not None:
         place = find_packaged(distribution, id)
-    elif path.is_file() and path.suffix == ".gguf":
+    elif path.is_file() and is_gguf(path):
         place = Gguf(path.name, (path,))
     elif path.exists():
         place = path
-    elif path.suffix == ".gguf" or path.is_absolute() or id.startswith((".", "~")):
+    elif is_gguf(path) or path.is_absolute() or id.startswith((".", "~")):
         raise ModelError(f"no file or folder {id!r}{nearest(id)}")
     else:
         return HubId(id, revision)
     if revision is not None:
         raise ModelError(f"revision {revision!r} is for hub ids, but {id!r} is a local file")
     if isinstance(place, Path) and not (place / CONFIG).is_file():
-        found = ", ".join(sorted(file.name for file in place.glob("*.gguf")))
+        found = ", ".join(sorted(file.name for file in place.glob("*") if is_gguf(file)))
         raise ModelError(
             f"{id!r} is not a checkpoint: it has no {CONFIG}"
             + (f"; give the path of its GGUF file: {found}" if found else "")
@@ -114,10 +119,12 @@ def open_checkpoint(
             raise ModelError(f"hub model {id!r} has no {CONFIG}; it is not for transformers")
         # By id, not by folder, because transformers corrects some checkpoints by their id.
         arguments |= {"pretrained_model_name_or_path": place.repo, "revision": folder.name}
+        _require_layers(folder, id)
         return Checkpoint(id, arguments, folder, snapshot.fetch, folder.name)
     folder = converted(place, on_step) if isinstance(place, Gguf) else place
     digest = f"sha256:{place.digest(on_step)}" if isinstance(place, Gguf) else None
     arguments |= {"pretrained_model_name_or_path": str(folder)}
+    _require_layers(folder, id)
     return Checkpoint(id, arguments, folder, lambda _names: folder, digest)
 
 
@@ -136,7 +143,7 @@ def weight_files(checkpoint: Checkpoint, *, allow_pickle: bool) -> list[str]:
             return [single]
         if (folder / index).is_file():
             with one_line_errors(f"{checkpoint.id}/{index}"):
-                shards = set(json.loads((folder / index).read_text("utf-8"))["weight_map"].values())
+                shards = set(read_object(folder / index)["weight_map"].values())
             _require_plain_names(shards, Path(single).suffix, f"{checkpoint.id}/{index}")
             checkpoint.fetch(sorted(shards))
             if missing := sorted(name for name in shards if not (folder / name).is_file()):
@@ -148,6 +155,19 @@ def weight_files(checkpoint: Checkpoint, *, allow_pickle: bool) -> list[str]:
         f"{checkpoint.id!r} has no {SAFETENSORS}; pickled weights ({PICKLE}) can run code and "
         "are refused unless model.allow_pickle=true is set"
     )
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return a JSON object in a checkpoint's folder; all its JSON that we read is read here.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is no JSON object, or is nested too deeply.
+    """
+    content = parse_json(read_regular(path))
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    return content
 
 
 def has_vocabulary(folder: Path) -> bool:
@@ -166,6 +186,29 @@ def _require_plain_names(shards: Iterable[object], suffix: str, index: str) -> N
                 f"{index!r} names {name!r:.80} as weights; allowed: names of files beside it that "
                 f"end in {suffix}"
             )
+
+
+def _require_layers(folder: Path, id: str) -> None:
+    """Refuse a configuration of so many layers that reading it would not end.
+
+    transformers makes a list of them, and a module for each, before it looks at the weights.
+    """
+    with one_line_errors(f"{id}/{CONFIG}"):
+        settings = read_object(folder / CONFIG)
+    for name, value in _numbers(settings):
+        if "layer" in name and value > MOST_LAYERS:
+            raise ModelError(
+                f"{id!r} has {name}={value} in its {CONFIG}; allowed: up to {MOST_LAYERS:,}"
+            )
+
+
+def _numbers(settings: Any) -> Iterator[tuple[str, float]]:
+    """Yield the names and values of all numbers in a configuration, those of its parts too."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _numbers(value)
+        elif isinstance(value, int | float):
+            yield name, value
 
 
 def nearest(id: str) -> str:

@@ -37,3 +37,10 @@ def precision(name: str, device: torch.device) -> torch.dtype:
     torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = name == "tf32"  # for convolutions of state-space layers
     return TORCH_DTYPES[name]
+
+
+def on_overflow(dtype: torch.dtype) -> str:
+    """Return what to do where a model's numbers became NaN or infinite in a type."""
+    if dtype == torch.float32:
+        return "float32 holds no larger numbers, so take another checkpoint"
+    return "set model.dtype=float32"

@@ -6,6 +6,8 @@ from typing import Any
 
 from transformers import GenerationConfig
 
+from xtransplant.errors import ModelError
+
 _SPECIAL_TOKENS = (
     *("bos_token_id", "eos_token_id", "pad_token_id"),
     *("decoder_start_token_id", "forced_bos_token_id"),
@@ -29,10 +31,17 @@ def greedy(hf: Any) -> GenerationConfig:
 
 
 def eos_token_ids(hf: Any) -> frozenset[int]:
-    """Return the tokens that end an answer; `generate` takes the same ones from the checkpoint."""
+    """Return the tokens that end an answer; `generate` takes the same ones from the checkpoint.
+
+    Raises:
+        ModelError: the checkpoint gives something else as their ids.
+    """
     eos = hf.generation_config.eos_token_id
     if eos is None:
         eos = hf.config.get_text_config().eos_token_id
     if eos is None:
         return frozenset()
-    return frozenset([eos] if isinstance(eos, int) else eos)
+    ids = eos if isinstance(eos, list | tuple) else [eos]
+    if not all(type(id) is int for id in ids):
+        raise ModelError(f"the checkpoint has eos_token_id={eos!r:.80}; allowed: token ids")
+    return frozenset(ids)

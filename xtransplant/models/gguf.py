@@ -50,6 +50,11 @@ class Gguf:
         return self.sha256 or file_digest(self.parts[0], on_step)
 
 
+def is_gguf(path: Path) -> bool:
+    """Return whether a file's name says that it is GGUF, in either case."""
+    return path.suffix.lower() == ".gguf"
+
+
 def converted(gguf: Gguf, on_step: OnStep) -> Path:
     """Return the folder with the converted model and tokenizer; convert when first used.
 

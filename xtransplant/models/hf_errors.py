@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from transformers.utils import logging
 
 from xtransplant.errors import ModelError
+from xtransplant.models.machine import machine_problem
 
 _LONGEST = 200
 
@@ -21,12 +22,14 @@ def one_line_errors(what: str, remedy: str = "") -> Iterator[None]:
         remedy: advice at the end of the message.
 
     Raises:
-        ModelError: transformers raised an exception.
+        ModelError: transformers raised an exception. Failures of the machine are left as they are.
     """
     with quiet():
         try:
             yield
         except Exception as error:  # damaged files raise all kinds of errors
+            if machine_problem(error):
+                raise
             if "trust_remote_code" in str(error):
                 raise ModelError(
                     f"{what!r} needs Python code that comes with it, which is not run unless "

@@ -91,6 +91,23 @@ def open_model(id: str, options: LoadOptions, on_step: OnStep = silent) -> Model
     return model
 
 
+def open_translator(
+    id: str, revision: str | None, device: torch.device, *, allow_pickle: bool
+) -> tuple[Any, Any]:
+    """Load a model that translates and its tokenizer, without finding layers.
+
+    Arguments and errors as for `load_model`.
+    """
+    place = resolve(id, revision, None)
+    checkpoint = open_checkpoint(place, id, trust_remote_code=False, on_step=silent)
+    checkpoint.fetch(("*.spm",))  # of Marian, whose vocabulary is in vocab.json
+    config = _config(checkpoint)
+    tokenizer = _tokenizer(checkpoint, None)
+    hf, report = _read_weights(checkpoint, config, "auto", {}, allow_pickle=allow_pickle)
+    _require_weights(report, id)
+    return hf.eval().to(device), tokenizer
+
+
 def fetch_model(
     id: str,
     *,
@@ -218,7 +235,7 @@ def _random_weights(
 def _read_weights(
     checkpoint: Checkpoint,
     config: Any,
-    dtype: torch.dtype,
+    dtype: torch.dtype | str,
     where: Mapping[str, Any],
     *,
     allow_pickle: bool,
@@ -248,14 +265,18 @@ def _read_weights(
 
 def _require_all_weights(report: Any, prefix: str, n_layers: int, id: str) -> None:
     """Refuse missing weights, which transformers draws at random, and weights of extra layers."""
-    for kind, wrong in (("lacks", "missing_keys"), ("has another shape of", "mismatched_keys")):
-        if keys := report[wrong]:
-            first = min(key if isinstance(key, str) else key[0] for key in keys)
-            raise ModelError(f"{id!r} {kind} {len(keys)} weights that its config asks for: {first}")
+    _require_weights(report, id)
     for key in sorted(report["unexpected_keys"]):
         number = key.removeprefix(prefix).split(".")[0]
         if key.startswith(prefix) and number.isdecimal() and int(number) >= n_layers:
             raise ModelError(f"{id!r} has weights {key!r}, but its config says {n_layers} layers")
+
+
+def _require_weights(report: Any, id: str) -> None:
+    for kind, wrong in (("lacks", "missing_keys"), ("has another shape of", "mismatched_keys")):
+        if keys := report[wrong]:
+            first = min(key if isinstance(key, str) else key[0] for key in keys)
+            raise ModelError(f"{id!r} {kind} {len(keys)} weights that its config asks for: {first}")
 
 
 def choose_device(name: str) -> torch.device:

@@ -14,7 +14,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from xtransplant.errors import ModelError, unknown
-from xtransplant.models.gguf import Gguf
+from xtransplant.models.gguf import Gguf, is_gguf
 
 _OWN_NAME = "xtransplant"
 _OWN_FOLDER = Path(__file__).parents[1]
@@ -51,7 +51,7 @@ def find_packaged(requirement: str, id: str) -> Path | Gguf:
 
 
 def _typed(path: Path) -> Path | Gguf:
-    return Gguf(path.name, (path,)) if path.suffix == ".gguf" else path
+    return Gguf(path.name, (path,)) if is_gguf(path) else path
 
 
 def _installed(package: Requirement, id: str) -> Distribution:

@@ -9,10 +9,12 @@ import torch
 
 from xtransplant.errors import ModelError, XtransplantError
 from xtransplant.models.architecture import WRITTEN
+from xtransplant.models.dtypes import on_overflow
 from xtransplant.models.families import Model
 from xtransplant.models.hf_errors import error_line
 from xtransplant.models.hooks import Hook, hooks
 from xtransplant.models.layout_messages import describe
+from xtransplant.models.machine import machine_problem
 from xtransplant.types import ModuleType
 
 _N_TOKENS = 4
@@ -26,13 +28,39 @@ def probing(model: Model) -> Iterator[None]:
     """Raise a one-line ModelError if the engine cannot run an architecture."""
     try:
         yield
-    except (XtransplantError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError):
+    except XtransplantError:
         raise
     except Exception as error:  # shapes that do not fit, other kinds of caches, and so on
+        if machine_problem(error):
+            raise
         raise ModelError(
             f"{model.id or 'model'!r}: the engine cannot run this architecture: "
             f"{error_line(error)}; {describe(model.layers[0], None)}"
         ) from error
+
+
+@torch.inference_mode()
+def require_finite_weights(model: Model) -> None:
+    """Check that no weight is NaN or infinite, also one that a probe with few tokens never reads.
+
+    Raises:
+        ModelError: one is; the message names its tensor.
+    """
+    for name, weight in model.hf.named_parameters():
+        if not weight.is_floating_point() or weight.itemsize < 2 or weight.is_meta:
+            continue
+        # A sum needs no memory, and is NaN or infinite if a term is; it may overflow by itself.
+        if weight.sum(dtype=torch.float32).isfinite() or weight.isfinite().all():
+            continue
+        advice = (
+            "the checkpoint is damaged; fetch it again"
+            if weight.dtype == torch.float32
+            else "if they fit in float32, set model.dtype=float32; else the checkpoint is damaged"
+        )
+        raise ModelError(
+            f"{model.id or 'model'!r} has NaN or infinite weights in {name} in {weight.dtype}; "
+            f"{advice}"
+        )
 
 
 @torch.inference_mode()
@@ -61,8 +89,7 @@ def verify(model: Model) -> States:
                 )
             elif not bool(hidden.isfinite().all()):
                 problems[layer, module] = (
-                    f"returns NaN or infinite values in {hidden.dtype}; "
-                    "check the weights, or try dtype float32"
+                    f"returns NaN or infinite values in {hidden.dtype}; {on_overflow(hidden.dtype)}"
                 )
             else:
                 problems[layer, module] = None

@@ -5,16 +5,15 @@ This module finds a tokenizer's tokens for language codes. It knows no tasks and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from xtransplant.errors import ConfigError, ModelError
 from xtransplant.languages import Language
-from xtransplant.models.hf_errors import one_line_errors
-from xtransplant.models.loading import choose_device
+from xtransplant.models.loading import choose_device, open_translator
 
 CAUSAL_INSTRUCTION = (
     "Translate from {source_language} to {target_language}.\n"
@@ -22,6 +21,7 @@ CAUSAL_INSTRUCTION = (
     "{target_language}:"
 )
 """Instruction for a causal model if the user gives none."""
+FIELD = re.compile(r"\{(source_language|target_language|text)\}")
 
 
 class Translator:
@@ -54,15 +54,10 @@ class Translator:
     ) -> None:
         self._max_new_tokens = max_new_tokens
         self._device = choose_device(device)
-        with one_line_errors(f"translation model {model}"):
-            config = AutoConfig.from_pretrained(model, revision=revision)
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(model, revision=revision)
-            self._causal = not config.is_encoder_decoder
-            kind: Any = AutoModelForCausalLM if self._causal else AutoModelForSeq2SeqLM
-            self._model = kind.from_pretrained(
-                model, revision=revision, use_safetensors=None if allow_pickle else True
-            )
-        self._model.eval().to(self._device)
+        self._model, self._tokenizer = open_translator(
+            model, revision, self._device, allow_pickle=allow_pickle
+        )
+        self._causal = not self._model.config.is_encoder_decoder
         self._instruction = instruction or (CAUSAL_INSTRUCTION if self._causal else "{text}")
         if "{text}" not in self._instruction:
             raise ConfigError(f"translation.instruction {self._instruction!r} lacks {{text}}")
@@ -76,9 +71,7 @@ class Translator:
         return [self._translate(text, source, target) for text in texts]
 
     def _translate(self, text: str, source: Language, target: Language) -> str:
-        told = self._instruction.format(
-            text=text, source_language=source.name, target_language=target.name
-        )
+        told = self._told(text, source, target)
         arguments: dict[str, Any] = {}
         if not self._causal:
             if source_code := self._code(source):
@@ -115,6 +108,11 @@ class Translator:
                 "translation.max_new_tokens or choose another translation.model"
             )
         return answer.strip()
+
+    def _told(self, text: str, source: Language, target: Language) -> str:
+        """Return the instruction with its fields filled in; other braces stay as they are."""
+        fields = {"source_language": source.name, "target_language": target.name, "text": text}
+        return FIELD.sub(lambda found: fields[found[1]], self._instruction)
 
     def _ends(self) -> set[int]:
         ends = self._model.generation_config.eos_token_id

@@ -48,8 +48,7 @@ class PartWorker:
         self._intervention = Intervention(**asdict(plan.config.intervention))
         self._scorers = find_scorers(plan.config.task.scorer)
         start = time.monotonic()
-        with machine_failures("loading the model"):
-            self.model = load_model(**weights_arguments(plan.config), on_step=on_step)
+        self.model = load_model(**weights_arguments(plan.config), on_step=on_step)
         self.load_seconds = time.monotonic() - start
         self.rows_per_batch = 0
         self._rows_that_fit = plan.config.rows_per_batch or rows_that_fit(

@@ -14,6 +14,7 @@ from types import NoneType
 from typing import Any, Literal, get_args
 
 from xtransplant.errors import OutputError
+from xtransplant.files import read_regular
 from xtransplant.jsonl import parse_json
 
 MANIFEST = "manifest.json"
@@ -56,6 +57,16 @@ def find_runs(out: Path) -> list[Path]:
     if not runs:
         raise OutputError(f"no run below {str(out)!r}: no {MANIFEST}; give a folder of results")
     return sorted(runs)
+
+
+def manifest_in(run: Path) -> Manifest:
+    """Read the manifest in a run's folder; the one place that does.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is no manifest.
+    """
+    return Manifest.from_json(read_regular(run / MANIFEST).decode())
 
 
 def now() -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from xtransplant.errors import OutputError
-from xtransplant.files import read_regular, writing
-from xtransplant.store.manifest import MANIFEST, Manifest
+from xtransplant.files import writing
+from xtransplant.store.manifest import MANIFEST, Manifest, manifest_in
 from xtransplant.store.part_file import fault_at, reading
 
 
@@ -18,7 +18,7 @@ def read_manifest(run: Path) -> Manifest:
     """
     path = run / MANIFEST
     with reading(path):
-        return Manifest.from_json(read_regular(path).decode())
+        return manifest_in(run)
 
 
 def earlier_manifest(run: Path, key: str) -> Manifest | None:

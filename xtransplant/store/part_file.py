@@ -18,6 +18,7 @@ from xtransplant.errors import OutputError
 from xtransplant.files import read_regular
 from xtransplant.store.checksum import broken_seal
 from xtransplant.store.columns import instances_of, key_of
+from xtransplant.store.part_names import part_language
 from xtransplant.types import Instance
 
 
@@ -31,11 +32,20 @@ def fault_at(path: Path, key: str, instances: Sequence[Instance] | None = None) 
             content = read_regular(path)
         except FileNotFoundError:
             return None
-    return fault_of(content, key, instances)
+    return fault_of(content, key, instances) or _of_another_language(content, path)
+
+
+def _of_another_language(content: bytes, path: Path) -> str | None:
+    """Return what is wrong if a sound part's name tells another language than its instances."""
+    with pq.ParquetFile(io.BytesIO(content)) as part, suppress(ValueError):
+        for instance in instances_of(part.schema_arrow):
+            if part_language(path) != instance.language:
+                return f"holds instances of {instance.language}, which is not what its name says"
+    return None
 
 
 def fault_of(content: bytes, key: str, instances: Sequence[Instance] | None = None) -> str | None:
-    """Return what is wrong with the content of a part's file; None if it is sound.
+    """Return what is wrong with the content of a part's file, whatever its name; None if sound.
 
     Args:
         content: bytes of the whole file.
@@ -72,6 +82,10 @@ def open_part(path: Path, key: str) -> Iterator[pq.ParquetFile]:
     if fault := fault_of(content, key):
         raise OutputError(
             f"{path} {fault}; run the same command again to set it aside and compute it anew"
+        )
+    if fault := _of_another_language(content, path):
+        raise OutputError(
+            f"{path} {fault}; move it out of the folder and run the same command again"
         )
     with reading(path), pq.ParquetFile(io.BytesIO(content)) as part:
         yield part

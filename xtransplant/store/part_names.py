@@ -14,6 +14,11 @@ def part_name(language: str, block: int) -> str:
     return f"{language}-{block:04d}"
 
 
+def part_language(path: Path) -> str:
+    """Return the language that a part's name tells."""
+    return path.stem.rpartition("-")[0]
+
+
 def unwritten_parts(folder: Path, n_parts: Mapping[str, int]) -> list[str]:
     """Return the names of a run's parts that have no file yet."""
     names = (part_name(language, block) for language, n in n_parts.items() for block in range(n))
@@ -21,14 +26,35 @@ def unwritten_parts(folder: Path, n_parts: Mapping[str, int]) -> list[str]:
 
 
 def stray_parts(folder: Path, n_parts: Mapping[str, int]) -> list[Path]:
-    """Return the parquet files in the parts' folder that are not parts of the run."""
+    """Return the files in the parts' folder that are called parquet and are not parts of the run.
+
+    Copies count whatever a program called them: "fr-0003 (1).parquet", "fr-0003.parquet.bak".
+    """
     return [
-        path for path in sorted(folder.glob("[!.]*.parquet")) if not _is_part(path.stem, n_parts)
+        path
+        for path in sorted(folder.glob("[!.]*"))
+        if "parquet" in path.name.lower()
+        and not (path.suffix == ".parquet" and _is_part(path.stem, n_parts))
     ]
 
 
+def parts_of_nobody(folder: Path, n_parts: Mapping[str, int]) -> list[Path]:
+    """Return the parts of languages that no command of the run asked for, as far as is known."""
+    return [
+        path
+        for path in sorted(folder.glob("[!.]*.parquet"))
+        if _is_part(path.stem, n_parts) and part_language(path) not in n_parts
+    ]
+
+
+def gone_line(names: Sequence[str]) -> str:
+    """Return what to do about parts of a finished run that have no file any more."""
+    verb = f" and {len(names) - 1} more are" if len(names) > 1 else " is"
+    return f"{names[0]}{verb} gone; run the same command again, which makes what is gone anew"
+
+
 def require_no_strays(folder: Path, n_parts: Mapping[str, int]) -> None:
-    """Check that all parquet files in a folder are parts of the run.
+    """Check that whatever is called parquet in a folder is a part of the run.
 
     Raises:
         OutputError: a file is not a part, such as a copy of one.

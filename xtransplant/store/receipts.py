@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from xtransplant.config.run_key import run_folder
 from xtransplant.config.schema import RunConfig
@@ -66,7 +67,7 @@ def find_receipt(config: RunConfig) -> Receipt | None:
     runs = run_folder(config, "*").parent
     for path in sorted(runs.glob(f"*/{FOLDER}/{_digest(config)}.json")):
         try:
-            content = parse_json(read_regular(path))
+            content = _unsealed(parse_json(read_regular(path)))
             if _unchanged(content["read"]) and _unchanged(content["written"]):
                 return Receipt(
                     folder=path.parents[1],
@@ -104,7 +105,24 @@ def write_receipt(
     }
     path = receipt.folder / FOLDER / f"{_digest(config)}.json"
     clear_leftovers(path)
-    write_whole(path, json.dumps(content, ensure_ascii=False).encode())
+    sealed = {"sha256": _seal(content), "content": content}
+    write_whole(path, json.dumps(sealed, ensure_ascii=False).encode())
+
+
+def _unsealed(sealed: Any) -> Any:
+    """Return the content of a receipt.
+
+    Raises:
+        ValueError: something in it was changed.
+        LookupError, TypeError: it is no receipt, or one of an earlier version.
+    """
+    if sealed["sha256"] != _seal(sealed["content"]):
+        raise ValueError("the content is not what was written")
+    return sealed["content"]
+
+
+def _seal(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(config: RunConfig) -> str:

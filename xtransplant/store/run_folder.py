@@ -55,7 +55,7 @@ from xtransplant.store.manifest import (
 )
 from xtransplant.store.manifest_file import earlier_manifest, read_manifest, require_run
 from xtransplant.store.part_file import fault_at, open_part, reading
-from xtransplant.store.part_names import part_name, require_no_strays
+from xtransplant.store.part_names import part_language, part_name, require_no_strays
 from xtransplant.types import Instance
 
 if TYPE_CHECKING:
@@ -232,8 +232,8 @@ class RunFolder:
         names = GENERATIONS.names if columns is None else list(columns)
         scorers = set()
         tables = [with_columns(GENERATIONS.empty_table(), names)]
-        for path in self.parts(languages):
-            with self.part(path) as part, reading(path):
+        for path, part in self._each_part(languages):
+            with reading(path):
                 tables.append(with_columns(part.read(columns=names), names))
                 scorers.add(scorer_of(part.schema_arrow))
         require_one_scorer(self.path, scorers)
@@ -242,9 +242,8 @@ class RunFolder:
     def read_instances(self, languages: Sequence[str] | None = None) -> list[Instance]:
         """Return the instances of all finished parts, sorted by language and block."""
         instances = []
-        for path in self.parts(languages):
-            with self.part(path) as part:
-                instances += instances_of(part.schema_arrow)
+        for _, part in self._each_part(languages):
+            instances += instances_of(part.schema_arrow)
         return instances
 
     def parts(self, languages: Sequence[str] | None = None) -> list[Path]:
@@ -252,11 +251,26 @@ class RunFolder:
         parts = sorted((self.path / "generations").glob("[!.]*.parquet"))
         if languages is None:
             return parts
-        return [path for path in parts if path.stem.rpartition("-")[0] in languages]
+        return [path for path in parts if part_language(path) in languages]
 
     def part(self, path: Path) -> AbstractContextManager[pq.ParquetFile]:
         """Open a part after checking it; read from it inside `reading(path)`."""
         return open_part(path, self.key)
+
+    def _each_part(self, languages: Sequence[str] | None) -> Iterator[tuple[Path, pq.ParquetFile]]:
+        """Open the finished parts one after the other; no instance may be in two of them."""
+        place: dict[tuple[str, str], Path] = {}
+        for path in self.parts(languages):
+            with self.part(path) as part:
+                for instance in instances_of(part.schema_arrow):
+                    other = place.setdefault((instance.language, instance.id), path)
+                    if other != path:
+                        raise OutputError(
+                            f"{other} and {path.name} both hold instance {instance.id}, so one is "
+                            "a copy; run the same command again, which sets the copy aside and "
+                            "makes what is lacking"
+                        )
+                yield path, part
 
     def _note_end(self, status: Status, reason: str | None) -> None:
         """Set the status at the end of this process, taking other processes into account."""
