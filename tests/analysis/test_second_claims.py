@@ -45,9 +45,10 @@ def test_a_second_implementation_agrees(tmp_path: Path, seed: int, per_cluster: 
     # Classes: sw 2; fr, de, zh 5 and hi 4; ta is 3 and neither.
     assert row["remark"].startswith("needs two languages of each")
     row = claims.loc[("gain by distance of the two languages", "upper bound", "languages", "mlp")]
-    table = Path(__file__).parents[2] / "xtransplant/assets/languages/languages.csv"
-    distance = pd.read_csv(table).set_index("language")["distance_to_english"]
-    xs, ys = [distance[name] for name in sizes], list(means.values())
+    table = Path(__file__).parents[2] / "xtransplant/assets/languages/distances.csv"
+    distances = pd.read_csv(table).set_index(["language", "other"])["distance"]
+    xs = [distances[tuple(sorted(("en", name)))] for name in sizes]
+    ys = list(means.values())
     rho = stats.spearmanr(xs, ys).statistic
     orders = [stats.spearmanr(xs, order).statistic for order in permutations(ys)]
     tail = min(np.mean(np.array(orders) >= rho - 1e-9), np.mean(np.array(orders) <= rho + 1e-9))

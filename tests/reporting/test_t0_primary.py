@@ -176,6 +176,12 @@ def test_a_control_without_the_instances_is_refused(tmp_path: Path) -> None:
         **{**LATER, "control": "samples", "module": "untouched"},
     )
     assert t0(tmp_path)["d"]["decides"].startswith("not run: ")
+    # Nor are as many at another temperature than the family was declared for.
+    samples = {**LATER, "control": "samples", "module": "untouched", "source": "Another"}
+    write_run(tmp_path, SAMPLES, **samples, decode_temperature=0.7)
+    assert t0(tmp_path)["d"]["decides"].startswith("not run: ")
+    write_run(tmp_path, SAMPLES, **samples, seed=1)
+    assert t0(tmp_path)["d"]["difference"] is not None
 
 
 def test_a_run_that_has_not_ended_is_named_where_it_is_missing(tmp_path: Path) -> None:

@@ -182,7 +182,12 @@ def excess(runs: PrimaryRuns) -> Found:
     if grid is None:
         hint = f"run the command of {_selecting(runs).run.folder.path} with split={_later(runs)}"
         return runs.not_run(hint, **_later_run(runs))
-    controls = [one for one in runs.study.controls(grid) if one.identity.control == SAMPLES]
+    # The family is declared for the default temperature.
+    controls = [
+        one
+        for one in runs.study.controls(grid)
+        if (one.identity.control, one.identity.temperature) == (SAMPLES, 1.0)
+    ]
     if not controls:
         hint = f"run the command of {grid.run.folder.path} with control={SAMPLES}"
         return runs.not_run(hint, control=SAMPLES, split=str(grid.identity.split))
