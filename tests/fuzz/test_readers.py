@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from damage import VALUES, damaged, json_bytes, swapped
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtransplant.config.grid_file import read_pairs, selected_pairs_yaml
@@ -48,6 +48,7 @@ def test_what_is_written_as_json_lines_is_read_again(
     assert read_json_lines(path) == values
 
 
+@settings(max_examples=5 * settings.default.max_examples)
 @given(st.data())
 def test_damaged_lines_are_read_or_named(place: Path, data: st.DataObject) -> None:
     path = place / "a.jsonl"
@@ -160,3 +161,12 @@ def test_pairs_of_another_type_are_refused(place: Path, value: Any) -> None:
         with pytest.raises(ConfigError) as error:
             read_pairs(path)
         one_line(error.value)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b'"a"\n' + b"[" * 5000])
+def test_lines_that_are_nested_too_deeply_are_named(place: Path, content: bytes) -> None:
+    path = place / "a.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        read_json_lines(path)
+    one_line(error.value)
