@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
+from torch.distributed.tensor import DTensor
 
 from xtransplant.errors import ModelError, XtransplantError
 from xtransplant.models.architecture import WRITTEN
@@ -49,6 +50,8 @@ def require_finite_weights(model: Model) -> None:
     for name, weight in model.hf.named_parameters():
         if not weight.is_floating_point() or weight.itemsize < 2 or weight.is_meta:
             continue
+        if isinstance(weight, DTensor):  # each process checks the part that it holds
+            weight = weight.to_local()
         # A sum needs no memory, and is NaN or infinite if a term is; it may overflow by itself.
         if weight.sum(dtype=torch.float32).isfinite() or weight.isfinite().all():
             continue
