@@ -188,6 +188,7 @@ def test_a_run_that_has_not_ended_is_named_where_it_is_missing(tmp_path: Path) -
     write(tmp_path, "mean", "random_instance")
     stopped = tmp_path / "quiz/tiny/mlp/test-mean-4-0"
     (stopped / "generations" / "sw-0000.parquet").unlink()
+    RunFolder(stopped, stopped.name).update_manifest(status="failed")
     rows = t0(tmp_path)
     assert rows["b"]["decides"].startswith(f"not run: {stopped}: not finished, 1 of 2 parts")
     assert rows["a"]["p"] is not None and rows["c"]["p"] is not None
