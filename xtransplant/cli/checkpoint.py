@@ -23,14 +23,15 @@ Alpha = Annotated[float, typer.Option(help="How much of the vector is added or m
 Steps = Annotated[str, typer.Option(help=f"New tokens that are written to: {', '.join(STEPS)}.")]
 Norm = Annotated[str, typer.Option(help="match: the vector in the length of what it meets.")]
 
+Modules = Annotated[
+    str | None, typer.Option(help="Modules to compare, separated by commas; default: all.")
+]
+
 
 def check(
     overrides: Overrides = None,
     cells: Annotated[int, typer.Option(min=1, help="Cells to compare per module.")] = 25,
-    modules: Annotated[
-        str | None,
-        typer.Option(help="Modules to compare, separated by commas; default: all."),
-    ] = None,
+    modules: Modules = None,
     config_dir: ConfigDir = None,
 ) -> None:
     """Compare the fast engine with the naive oracle on a checkpoint.
@@ -112,10 +113,7 @@ def similarity(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where parquet, table and figure go.")
     ] = Path("similarity"),
-    modules: Annotated[
-        str | None,
-        typer.Option(help="Modules to compare, separated by commas; default: all."),
-    ] = None,
+    modules: Modules = None,
     config_dir: ConfigDir = None,
 ) -> None:
     """Compare the activations of the same question in two languages, layer by layer.
