@@ -104,7 +104,7 @@ def test_rows_and_file_are_those_of_the_oracle(
             own = vector(model, others, given, cell.source_layer)
             ours = sums.mean_without(one.id)[cell.source_layer]
             assert np.abs(ours - own.numpy()).max() < 1e-5 * max(1, np.abs(ours).max())
-            write = oracle.Write(module, cell.target_layer, own.float(), HOW[given])  # type: ignore[index]
+            write = oracle.Write(module, cell.target_layer, own.float(), HOW[given])
             tokens = oracle.generate(model, ids(model, one.target), 20, write)
             text = model.tokenizer.decode(tokens, skip_special_tokens=True)
             assert rows.text["sw", one.id, cell.source_layer] == text

@@ -31,7 +31,7 @@ def sampled(
 ) -> list[TransplantGrid]:
     """Return the grids of three prompts, which share batches."""
     requests = [
-        Request(SOURCE, target, cells=CELLS, sampling=Sampling(10 + k, temperature), **more)  # type: ignore[arg-type]
+        Request(SOURCE, target, cells=CELLS, sampling=Sampling(10 + k, temperature), **more)
         for k, target in enumerate(TARGETS)
     ]
     return transplant_all(model, requests, NEW_TOKENS, size)

@@ -141,12 +141,12 @@ def test_no_damage_of_verdicts_is_unseen(place: Path, data: st.DataObject) -> No
     folder = filled(place)
     path = verdicts_path(folder, LABEL, "sw-0000.parquet")
     content = path.read_bytes()
-    require_verdicts(folder, [SCORER])  # type: ignore[list-item]
+    require_verdicts(folder, [SCORER])
     changed = data.draw(damaged(content))
     assume(changed != content)
     path.write_bytes(changed)
     with pytest.raises(OutputError) as error:
-        require_verdicts(folder, [SCORER])  # type: ignore[list-item]
+        require_verdicts(folder, [SCORER])
     one_line(error.value)
     assert "xtransplant rescore" in str(error.value)
 

@@ -100,7 +100,7 @@ def test_an_option_by_its_letter_is_named(data: st.DataObject, key: str, form: s
 )
 def test_any_text_gets_a_verdict(text: str, keys: str, finish: str) -> None:
     instance = asked(keys[0], "sw", keys)
-    reply = Reply(text, finish, tuple(-1.0 for _ in keys))  # type: ignore[arg-type]
+    reply = Reply(text, finish, tuple(-1.0 for _ in keys))
     for name in sorted(SCORERS.keys() - {"regex", "opinion"}):
         (scorer,) = find_scorers(name)
         (score,) = judge(scorer, [(instance, reply)])
